@@ -1,0 +1,61 @@
+"""Estimates with 95 % intervals over independent units (seeds or declared replicates)."""
+
+import math
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+
+LEVEL = 0.95
+BOOTSTRAP_FROM = 20
+RESAMPLES = 9_999
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A measured value with its 95 % interval, from `units` independent units (0 for an exact quantity)."""
+
+    value: float
+    low: float
+    high: float
+    units: int
+    method: Literal["student", "bootstrap", "exact"]
+
+
+def exact(value: float, error: float = 0.0) -> Estimate:
+    """A deterministic quantity, known within `error` (from refinement or arithmetic)."""
+    return Estimate(float(value), float(value - error), float(value + error), 0, "exact")
+
+
+def over_units(values: Iterable[float]) -> Estimate:
+    """The mean over independent units: Student's t below 20 units, the BCa bootstrap of the mean from 20 on.
+
+    With a single unit, none at all, or a non-finite unit, the interval is NaN: nothing is known about the spread.
+    """
+    sample = np.asarray(list(values), dtype=float)
+    value = float(sample.mean()) if sample.size else math.nan
+    if sample.size < 2 or not np.isfinite(sample).all():
+        return Estimate(value, math.nan, math.nan, sample.size, "student")
+    from scipy import stats
+
+    if sample.size < BOOTSTRAP_FROM or np.ptp(sample) == 0:
+        error = float(stats.t.ppf((1 + LEVEL) / 2, sample.size - 1) * sample.std(ddof=1) / math.sqrt(sample.size))
+        return Estimate(value, value - error, value + error, sample.size, "student")
+    found = stats.bootstrap((sample,), np.mean, n_resamples=RESAMPLES, confidence_level=LEVEL, rng=np.random.default_rng(0))
+    interval = found.confidence_interval
+    return Estimate(value, float(interval.low), float(interval.high), sample.size, "bootstrap")
+
+
+def per_seed(rows: pd.DataFrame, statistic: Callable[[pd.DataFrame], float]) -> Estimate:
+    """The mean over seeds of a statistic of each seed's rows."""
+    return over_units(float(statistic(group)) for _, group in rows.groupby("seed", sort=True))
+
+
+def loglog_slope(x: Iterable[float], y: Iterable[float]) -> float:
+    """The least-squares slope of log y against log x; NaN unless both are positive and x takes two values."""
+    log_x, log_y = (np.log(np.asarray(list(values), dtype=float)) for values in (x, y))
+    if np.unique(log_x).size < 2 or not (np.isfinite(log_x).all() and np.isfinite(log_y).all()):
+        return math.nan
+    return float(np.polyfit(log_x, log_y, 1)[0])

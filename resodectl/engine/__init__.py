@@ -1,0 +1,1 @@
+"""The engine: cells, their addresses, the store that keeps them and the executors that compute them."""

@@ -1,0 +1,1 @@
+"""The families of experiments, one folder each: `<family>/<experiment>/{spec,simulation,analysis}.py`."""

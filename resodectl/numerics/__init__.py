@@ -1,0 +1,1 @@
+"""Mathematics shared by the experiments: no input or output, no recipe, no global state."""
