@@ -1,0 +1,158 @@
+"""Residual networks as integrations over depth, differentiated by backpropagation or by the memory-free adjoint.
+
+Sander, Ablin & Peyre 2022 (arXiv 2205.14612, section 4): the adjoint keeps the output only, walks the activations
+back with the inverse scheme, and pulls the cotangent back through each step recomputed at the reconstruction.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, Literal
+
+import torch
+from torch.autograd.function import once_differentiable
+
+from resodectl.numerics.schemes import Layer, Residual, Scheme, advance, retreat
+
+Gradient = Literal["backprop", "adjoint"]
+
+
+def layers_of(weights: Sequence[torch.Tensor], depth: int | None = None) -> list[Layer]:
+    """The layers of stacked weights: `depth` tuples of views, the i-th of which holds `w[i]` for each stack `w`.
+
+    Stacks whose first axis is 1 are one layer that is used `depth` times (tied weights). Raises `ValueError` if the
+    stacks disagree with each other or with `depth`.
+    """
+    lengths = {len(stack) for stack in weights}
+    if len(lengths) != 1:
+        raise ValueError(f"the stacks of weights must have one common depth as first axis, not {sorted(lengths)}")
+    (length,) = lengths
+    if depth is not None and length not in (1, depth):
+        raise ValueError(f"weights of {length} layers cannot make a network of depth {depth}")
+    layers = list(zip(*(stack.unbind(0) for stack in weights), strict=True))
+    return layers if depth is None or length == depth else layers * depth
+
+
+def trajectory(
+    scheme: Scheme, residual: Residual, x: torch.Tensor, layers: Sequence[Layer], step: float
+) -> Iterator[torch.Tensor]:
+    """The states after each step, x_1, x_2, ..., one by one."""
+    for n in range(_steps(scheme, layers)):
+        x = advance(scheme, residual, x, layers[n : n + scheme.span + 1], step)
+        yield x
+
+
+def reconstruction(
+    scheme: Scheme, residual: Residual, x: torch.Tensor, layers: Sequence[Layer], step: float
+) -> Iterator[torch.Tensor]:
+    """The states reconstructed from the output `x` by the inverse steps, deepest first, down to that of the input."""
+    for n in reversed(range(_steps(scheme, layers))):
+        x = retreat(scheme, residual, x, layers[n : n + scheme.span + 1], step)
+        yield x
+
+
+def integrate(
+    scheme: Scheme,
+    residual: Residual,
+    x: torch.Tensor,
+    weights: Sequence[torch.Tensor],
+    step: float,
+    gradient: Gradient = "backprop",
+    depth: int | None = None,
+) -> torch.Tensor:
+    """The output of a residual network for the input `x`; shapes are those of `residual`.
+
+    Args:
+        residual: f(x, theta), a function of its two arguments alone, with the shape of x. The adjoint evaluates it
+            three times a stage and gives no gradient to anything else that it may hold.
+        weights: stacks `(depth, ...)`, one for each tensor of theta. For tied weights, stacks `(1, ...)` and `depth`.
+        step: the size of a step; 1/depth in the paper, for Heun too (which makes depth - 1 steps).
+        gradient: `adjoint` keeps the output only: memory does not grow with depth, gradients are approximate.
+    """
+    if gradient == "adjoint":
+        return _Adjoint.apply(scheme, residual, step, depth, x, *weights)
+    for state in trajectory(scheme, residual, x, layers_of(weights, depth), step):
+        x = state
+    return x
+
+
+def reconstruct(
+    scheme: Scheme,
+    residual: Residual,
+    x: torch.Tensor,
+    weights: Sequence[torch.Tensor],
+    step: float,
+    depth: int | None = None,
+) -> torch.Tensor:
+    """The input that the inverse steps find from the output `x` of `integrate`."""
+    for state in reconstruction(scheme, residual, x, layers_of(weights, depth), step):
+        x = state
+    return x
+
+
+def pull_back(
+    scheme: Scheme,
+    residual: Residual,
+    states: Iterable[torch.Tensor],
+    weights: Sequence[torch.Tensor],
+    step: float,
+    cotangent: torch.Tensor,
+    wanted: Sequence[bool],
+    depth: int | None = None,
+) -> tuple[torch.Tensor, list[torch.Tensor | None]]:
+    """The cotangent of the output pulled back to the input and to the weights.
+
+    Args:
+        states: what the activations before each step are taken to be, deepest first: exact ones give the exact
+            gradient, those of `reconstruction` the memory-free adjoint.
+        wanted: which stacks of weights need a gradient.
+
+    Returns the gradient for the input, and for each stack a gradient of its shape, or None where it is not wanted.
+    """
+    stacks = [stack.detach().requires_grad_(want) for stack, want in zip(weights, wanted, strict=True)]
+    sums = [torch.zeros_like(stack) if want else None for stack, want in zip(stacks, wanted, strict=True)]
+    with torch.enable_grad():
+        layers = layers_of(stacks, depth)
+    asked = [i for i, want in enumerate(wanted) if want]
+    totals = layers_of([total for total in sums if total is not None], depth) if asked else []
+    distinct = scheme.span + 1 if len(stacks[0]) > 1 else 1  # a step of a tied network touches one layer only
+    for n, state in zip(reversed(range(_steps(scheme, layers))), states, strict=True):
+        with torch.enable_grad():
+            start = state.detach().requires_grad_()
+            end = advance(scheme, residual, start, layers[n : n + scheme.span + 1], step)
+        inputs = [layer[i] for layer in layers[n : n + distinct] for i in asked]
+        cotangent, *parts = torch.autograd.grad(end, [start, *inputs], cotangent, allow_unused=True)
+        into = [total for layer in totals[n : n + distinct] for total in layer]
+        for total, part in zip(into, parts, strict=True):
+            if part is not None:
+                total.add_(part)
+    return cotangent, sums
+
+
+def _steps(scheme: Scheme, layers: Sequence[Layer]) -> int:
+    steps = len(layers) - scheme.span
+    if steps < 1:
+        raise ValueError(f"the {scheme.name} scheme needs at least {scheme.span + 1} layers, got {len(layers)}")
+    return steps
+
+
+class _Adjoint(torch.autograd.Function):
+    """The network as one node of the graph that saves its output and its weights, and nothing a layer."""
+
+    @staticmethod
+    def forward(  # type: ignore[override]
+        ctx: Any, scheme: Scheme, residual: Residual, step: float, depth: int | None, x: torch.Tensor, *weights: torch.Tensor
+    ) -> torch.Tensor:
+        for state in trajectory(scheme, residual, x, layers_of(weights, depth), step):
+            x = state
+        ctx.network = scheme, residual, step, depth
+        ctx.save_for_backward(x, *weights)
+        return x
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, cotangent: torch.Tensor) -> tuple[Any, ...]:  # type: ignore[override]
+        scheme, residual, step, depth = ctx.network
+        output, *weights = ctx.saved_tensors
+        wanted = ctx.needs_input_grad[5:]
+        states = reconstruction(scheme, residual, output, layers_of(weights, depth), step)
+        cotangent, gradients = pull_back(scheme, residual, states, weights, step, cotangent, wanted, depth)
+        return None, None, None, None, cotangent if ctx.needs_input_grad[4] else None, *gradients
