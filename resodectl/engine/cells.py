@@ -28,7 +28,9 @@ class Cell:
     @property
     def label(self) -> str:
         """A short name for people: the experiment, the point's values and the seeds."""
-        values = " ".join(str(value) for value in self.point.model_dump(mode="json").values() if not isinstance(value, dict | list))
+        values = " ".join(
+            str(value) for value in self.point.model_dump(mode="json").values() if not isinstance(value, dict | list)
+        )
         seeds = f"{self.seeds[0]}..{self.seeds[-1]}" if len(self.seeds) > 1 else str(self.seeds[0])
         return f"{self.experiment} {values} seeds {seeds}"
 

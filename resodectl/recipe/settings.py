@@ -14,6 +14,6 @@ class Settings(BaseModel):
 
 
 def setting(description: str, *, unit: str | None = None, default: Any = ..., **bounds: Any) -> Any:
-    """Declare one field of a `Settings`: its meaning, its unit and its bounds (`ge`, `gt`, `le`, `lt`, `min_length`)."""
-    extra = {"unit": unit} if unit else None
+    """Declare one field of a `Settings`: its meaning, its unit and its bounds (`ge`, `gt`, `le`, `min_length`, ...)."""
+    extra: Any = {"unit": unit} if unit else None
     return Field(default, description=description, json_schema_extra=extra, **bounds)

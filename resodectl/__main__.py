@@ -1,0 +1,5 @@
+"""`python -m resodectl`."""
+
+from resodectl.cli.main import main
+
+main()

@@ -1,0 +1,43 @@
+"""Verdicts as JUnit XML, so that CI shows each claim, and each control, as a test."""
+
+from collections.abc import Mapping, Sequence
+from xml.etree import ElementTree
+
+from resodectl.claims.verdict import Verdict
+
+
+def junit(verdicts: Mapping[str, Sequence[Verdict]]) -> bytes:
+    """The XML of the verdicts of several recipes, by the recipe's name: a suite a recipe, a case a claim or control."""
+    root = ElementTree.Element("testsuites", name="resodectl")
+    for recipe, of_recipe in verdicts.items():
+        suite = ElementTree.SubElement(root, "testsuite", name=recipe)
+        tests = failures = skipped = 0
+        for index, verdict in enumerate(of_recipe):
+            name = f"{index + 1} {verdict.claim.claim}: {verdict.claim.says}"
+            case = ElementTree.SubElement(suite, "testcase", classname=recipe, name=name)
+            tests += 1
+            says = f"{verdict.judgement}: {describe(verdict)}"
+            if verdict.judgement != "holds" and verdict.claim.gate:
+                ElementTree.SubElement(case, "failure", message=says)
+                failures += 1
+            elif not verdict.claim.gate:
+                ElementTree.SubElement(case, "skipped", message=f"not judged: {says}")
+                skipped += 1
+            control = ElementTree.SubElement(suite, "testcase", classname=recipe, name=f"{name} [control]")
+            tests += 1
+            if verdict.control_state == "broken":
+                ElementTree.SubElement(control, "failure", message="broken control: the claim does not fail under it")
+                failures += 1
+            elif verdict.control_state == "not run":
+                ElementTree.SubElement(control, "skipped", message="run with --controls")
+                skipped += 1
+        suite.attrib.update(tests=str(tests), failures=str(failures), skipped=str(skipped))
+    ElementTree.indent(root)
+    return ElementTree.tostring(root, encoding="utf-8", xml_declaration=True) + b"\n"
+
+
+def describe(verdict: Verdict) -> str:
+    """The estimate with its interval, and the band: `-1.00 [-1.01, -0.99] within [-1.08, -0.92]`."""
+    estimate = verdict.estimate
+    interval = f" [{estimate.low:.4g}, {estimate.high:.4g}]" if estimate.units else ""
+    return f"{estimate.value:.4g}{interval} within {verdict.band}"

@@ -1,0 +1,58 @@
+"""`resodectl list` and `resodectl show`: what there is, and how far it is from the paper."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from resodectl.cli import options
+
+
+@click.command("list")
+@click.argument("families", nargs=-1)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead of a table.")
+def list_command(families: tuple[str, ...], as_json: bool) -> int:
+    """List the shipped recipes, of all FAMILIES or of those named."""
+    from resodectl.cli.presenting import document_on_stdout, table
+    from resodectl.errors import UserError, suggestion
+    from resodectl.recipe import catalogue
+    from resodectl.recipe.reading import read_file
+
+    for family in families:
+        if family not in catalogue.families():
+            raise UserError(f"there is no family '{family}'; {suggestion(family, catalogue.families())}")
+    rows = []
+    for name, path in catalogue.shipped().items():
+        if not families or name.split("/")[0] in families:
+            data = read_file(path).data
+            rows.append({"recipe": name, **{key: str(data.get(key, "")) for key in ("paper", "figure", "title")}})
+    if as_json:
+        document_on_stdout(rows)
+    else:
+        table(("recipe", "paper", "figure", "what it shows"), [tuple(row.values()) for row in rows])
+    return 0
+
+
+@click.command("show")
+@click.argument("recipe")
+@options.setting
+@options.storing
+@click.option("--data-root", type=options.FOLDER, envvar="RESODECTL_DATA", help="The folder of the real data sets.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead of a table.")
+def show_command(
+    recipe: str, profile: Any, sets: tuple[str, ...], seeds: int | None, first_seed: int, store_folder: Path,
+    data_root: Path | None, as_json: bool,
+) -> int:  # fmt: skip
+    """Show a recipe: its resolved setting, its distance from the paper, its claims, and what it costs."""
+    from resodectl.cli.choosing import chosen
+    from resodectl.cli.describing import describe, facts
+    from resodectl.cli.presenting import document_on_stdout
+    from resodectl.recipe.load import Request
+
+    (loaded,) = chosen((recipe,), Request(profile, sets, seeds, first_seed))
+    found = facts(loaded, store_folder, data_root)
+    if as_json:
+        document_on_stdout(found)
+    else:
+        describe(loaded, found)
+    return 0

@@ -1,0 +1,151 @@
+"""Results for people (tables on stdout) and for programs (one JSON document)."""
+
+import json
+import math
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from resodectl.claims.estimate import Estimate
+from resodectl.claims.verdict import Verdict, document
+from resodectl.errors import UserError
+from resodectl.pipeline.concluding import Result
+from resodectl.pipeline.planning import Job
+from resodectl.recipe.load import Recipe
+
+_COLOURS = {"holds": "green", "breaks": "green", "unclear": "yellow", "fails": "red", "broken": "red", "not run": "dim"}
+
+
+def table(headings: Sequence[str], rows: Iterable[Sequence[str]], title: str | None = None, grow: int = -1) -> None:
+    """Print a table; column `grow` is folded to fit a terminal, and nothing is folded elsewhere."""
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console(width=None if sys.stdout.isatty() else 400, highlight=False)
+    made = Table(box=box.SIMPLE_HEAD, title=title, title_justify="left", pad_edge=False, show_edge=False)
+    for index, heading in enumerate(headings):
+        made.add_column(heading, overflow="fold", no_wrap=index not in (grow, len(headings) + grow))
+    for row in rows:
+        made.add_row(
+            *(f"[{_COLOURS[cell]}]{cell}[/]" if cell in _COLOURS else cell.replace("[", r"\[") for cell in row)
+        )
+    with console.capture() as captured:
+        console.print(made)
+    print("\n".join(line.rstrip() for line in captured.get().splitlines()))
+
+
+def document_on_stdout(value: Any) -> None:
+    """Print one JSON document."""
+    print(json.dumps(value, indent=2, allow_nan=False, ensure_ascii=False))
+
+
+def number(estimate: Estimate | None) -> str:
+    """An estimate with its interval: `-1.003 [-1.010, -0.996]`, with the digits that the interval supports."""
+    if estimate is None:
+        return ""
+    width = estimate.high - estimate.low
+    if not math.isfinite(width) or width == 0 or not math.isfinite(estimate.value):
+        return f"{estimate.value:.6g}" + ("" if width == 0 else " [?, ?]")
+    scale = max(abs(estimate.low), abs(estimate.high))
+    if scale and not 1e-3 <= scale < 1e5:
+        return f"{estimate.value:.2e} [{estimate.low:.2e}, {estimate.high:.2e}]"
+    digits = min(6, max(0, 1 - math.floor(math.log10(width))))
+    return f"{estimate.value:.{digits}f} [{estimate.low:.{digits}f}, {estimate.high:.{digits}f}]"
+
+
+def claims_held(verdicts: Sequence[Verdict]) -> str:
+    """`5/5 hold`, with what is not judged and the controls that ran beside it."""
+    judged = [verdict for verdict in verdicts if verdict.claim.gate]
+    text = f"{sum(verdict.judgement == 'holds' for verdict in judged)}/{len(judged)} hold"
+    if len(judged) < len(verdicts):
+        text += f", {len(verdicts) - len(judged)} reported"
+    ran = [verdict.control_state for verdict in verdicts if verdict.control_state != "not run"]
+    return text + (f", {ran.count('breaks')}/{len(ran)} controls break" if ran else "")
+
+
+def line(result: Result) -> str:
+    """One line on a finished recipe."""
+    if result.errors:
+        return f"{result.recipe.name}: a cell failed, no figure"
+    return f"{result.recipe.name}: {claims_held(result.verdicts)}, {result.seconds:.1f} s, {result.figures[0]}"
+
+
+def verdict_table(recipe: Recipe, verdicts: Sequence[Verdict]) -> None:
+    """Print what was measured of each claim of a recipe."""
+    rows = []
+    for verdict in verdicts:
+        claim = verdict.claim
+        judgement = verdict.judgement if claim.gate else f"{verdict.judgement} (not judged)"
+        theory = "" if claim.theory is None else f"{claim.theory.value:g}"
+        published = "" if claim.published is None else f"{claim.published:g}"
+        rows.append(
+            (claim.says, judgement, number(verdict.estimate), str(verdict.band), theory, published,
+             verdict.control_state, number(verdict.control))
+        )  # fmt: skip
+    headings = ("claim", "verdict", "measured [95 %]", "band", "theory", "paper", "control", "control measured")
+    table(headings, rows, f"{recipe.name} ({recipe.profile}): {recipe.title}", grow=0)
+    print()
+
+
+def report(results: Sequence[Result], as_json: bool, junit_file: Path | None, code: int) -> None:
+    """Print the verdicts of recipes and the closing table, or all of it as JSON; write JUnit XML if asked."""
+    if junit_file is not None:
+        write_junit(junit_file, {result.recipe.name: result.verdicts for result in results})
+    if as_json:
+        document_on_stdout({"exit_code": code, "recipes": [_result_document(result) for result in results]})
+        return
+    for result in results:
+        if result.verdicts:
+            verdict_table(result.recipe, result.verdicts)
+    rows = [
+        (
+            result.recipe.name,
+            "a cell failed" if result.errors else claims_held(result.verdicts),
+            f"{result.seconds:.1f} s",
+            f"{result.computed} computed, {result.reused} reused",
+            str(result.figures[0]) if result.figures else "",
+        )
+        for result in results
+    ]
+    table(("recipe", "claims", "time", "cells", "figure"), rows)
+
+
+def write_junit(path: Path, verdicts: dict[str, list[Verdict]]) -> None:
+    """Write verdicts as JUnit XML.
+
+    Raises:
+        UserError: the file cannot be written.
+    """
+    from resodectl.claims.junit import junit
+    from resodectl.engine.store import write_atomically
+
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(path, junit(verdicts))
+    except OSError as error:
+        raise UserError(f"--junit {path}: cannot be written ({error.strerror})") from error
+
+
+def _result_document(result: Result) -> dict[str, Any]:
+    return {
+        "recipe": result.recipe.name,
+        "profile": result.recipe.profile,
+        "overrides": list(result.recipe.request.overrides),
+        "folder": str(result.folder),
+        "figures": [str(path) for path in result.figures],
+        "seconds": round(result.seconds, 3),
+        "cells": {"computed": result.computed, "reused": result.reused},
+        "errors": list(result.errors),
+        "claims": [document(verdict) for verdict in result.verdicts],
+    }
+
+
+def plans(jobs: Sequence[Job], as_json: bool) -> None:
+    """Print what a run would compute."""
+    counts = [(job.recipe.name, len(job.all_tasks), len(job.waiting)) for job in jobs]
+    if as_json:
+        document_on_stdout({"recipes": [{"recipe": n, "cells": all_, "to_compute": left} for n, all_, left in counts]})
+        return
+    table(("recipe", "cells", "stored", "to compute"), [(n, str(a), str(a - left), str(left)) for n, a, left in counts])

@@ -1,0 +1,48 @@
+"""`resodectl init` and `resodectl schema`: recipes of one's own."""
+
+from pathlib import Path
+
+import click
+
+from resodectl.cli import options
+
+
+@click.command("init")
+@click.argument("folder", type=options.FOLDER, default=Path("recipes"))
+@click.option("--family", "families", multiple=True, help="Only the recipes of this family (repeatable).")
+def init_command(folder: Path, families: tuple[str, ...]) -> int:
+    """Copy the shipped recipes to FOLDER (`recipes` by default), to edit them. Files that are there are left alone."""
+    from resodectl.errors import UserError, suggestion
+    from resodectl.output.manifest import to_json
+    from resodectl.recipe import catalogue
+    from resodectl.recipe.json_schema import recipe_schema
+
+    for family in families:
+        if family not in catalogue.families():
+            raise UserError(f"there is no family '{family}'; {suggestion(family, catalogue.families())}")
+    copies = {
+        folder / f"{name}.yaml": path.read_bytes()
+        for name, path in catalogue.shipped().items()
+        if not families or name.split("/")[0] in families
+    }
+    copies[folder / "recipe.schema.json"] = to_json(recipe_schema())
+    written = 0
+    for path, data in copies.items():
+        if path.exists():
+            print(f"left alone: {path}")
+            continue
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+        written += 1
+    print(f"{written} files written to {folder}; run one with `resodectl run {next(iter(copies))}`")
+    return 0
+
+
+@click.command("schema")
+def schema_command() -> int:
+    """Print the JSON Schema of recipes: with it, editors complete and check them as you type."""
+    from resodectl.cli.presenting import document_on_stdout
+    from resodectl.recipe.json_schema import recipe_schema
+
+    document_on_stdout(recipe_schema())
+    return 0

@@ -1,0 +1,117 @@
+"""`resodectl store ls|verify|gc`."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from resodectl.cli import options
+
+
+@click.group("store")
+def store_command() -> None:
+    """List, verify and clean the store of finished cells."""
+
+
+def _existing(folder: Path) -> Any:
+    from resodectl.engine.store import Store
+    from resodectl.errors import UserError
+
+    if not folder.is_dir():
+        raise UserError(f"{folder}: there is no store here; name it with --store")
+    return Store(folder)
+
+
+@store_command.command("ls")
+@options.storing
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead of a table.")
+def ls_command(store_folder: Path, as_json: bool) -> int:
+    """List the stored cells: address, experiment, point, seeds, seconds, size."""
+    import json
+
+    from resodectl.cli.presenting import document_on_stdout, table
+    from resodectl.engine.store import metadata
+
+    found = []
+    for entry in _existing(store_folder):
+        about = metadata(entry.path)
+        known = about.get("identity", {})
+        found.append(
+            {
+                "address": entry.address,
+                "experiment": known.get("experiment", "?"),
+                "point": known.get("point", {}),
+                "seeds": known.get("seeds", []),
+                "seconds": about.get("seconds", 0.0),
+                "bytes": entry.path.stat().st_size,
+            }
+        )
+    if as_json:
+        document_on_stdout(found)
+        return 0
+    rows = [
+        (
+            cell["address"][:12],
+            cell["experiment"],
+            json.dumps(cell["point"]),
+            "{}..{}".format(cell["seeds"][0], cell["seeds"][-1]),
+            f"{cell['seconds']:.2f}",
+            str(cell["bytes"]),
+        )
+        for cell in found
+    ]
+    table(("address", "experiment", "point", "seeds", "seconds", "bytes"), rows, grow=2)
+    print(f"{len(found)} cells, {sum(cell['bytes'] for cell in found) / 1e6:.1f} MB")
+    return 0
+
+
+@store_command.command("verify")
+@options.storing
+def verify_command(store_folder: Path) -> int:
+    """Read every stored cell; damaged ones are set aside, to be computed again. Exits with 1 if there was any."""
+    store = _existing(store_folder)
+    entries = list(store)
+    damaged = sum(store.get(entry) is None for entry in entries)
+    print(f"{len(entries)} cells read, {damaged} damaged")
+    return 1 if damaged else 0
+
+
+@store_command.command("gc")
+@options.storing
+@click.option("--out", type=options.FOLDER, default=Path("runs"), show_default=True, help="The folder of results.")
+@click.option("--dry-run", is_flag=True, help="Only say how many cells would go.")
+def gc_command(store_folder: Path, out: Path, dry_run: bool) -> int:
+    """Delete cells that no result under --out and no shipped recipe needs. What is younger than a day is spared."""
+    import json
+
+    store = _existing(store_folder)
+    keep = _needed_by_shipped(store_folder)
+    for path in out.glob("*/*/*/manifest.json"):
+        try:
+            keep.update(cell["address"] for cell in json.loads(path.read_bytes())["cells"])
+        except (ValueError, KeyError, TypeError):
+            continue
+    gone = store.gc(keep, dry_run=dry_run)
+    print(f"{len(gone)} cells {'would go' if dry_run else 'deleted'}")
+    return 0
+
+
+def _needed_by_shipped(store_folder: Path) -> set[str]:
+    """The addresses of the cells of every shipped recipe and control, as far as their data sets are there."""
+    from resodectl.cli.choosing import chosen
+    from resodectl.engine.run import Setting, resolve_device
+    from resodectl.errors import UserError
+    from resodectl.pipeline.planning import plan
+    from resodectl.recipe.load import Request
+    from resodectl.recipe.schema import PROFILES
+
+    setting = Setting(store_folder, resolve_device("auto"))
+    needed: set[str] = set()
+    for profile in PROFILES:
+        for recipe in chosen((), Request(profile), every=True):
+            try:
+                (job,) = plan([recipe], setting, controls=True)
+            except UserError:
+                continue
+            needed.update(task.address for task in job.all_tasks)
+    return needed

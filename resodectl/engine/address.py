@@ -1,0 +1,49 @@
+"""The address of a cell: SHA-256 of all that determines its result."""
+
+import hashlib
+import json
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from resodectl.engine.cells import Cell
+from resodectl.engine.fingerprint import fingerprint, third_party
+from resodectl.recipe.catalogue import Experiment
+
+
+@cache
+def environment(experiment: str, device: str) -> dict[str, Any]:
+    """What determines the result besides the cell itself: device type, package versions, code."""
+    package = Experiment(experiment).package
+    entries = (f"{package}.simulation", f"{package}.spec")
+    return {"device": device, "versions": third_party(entries), "code": fingerprint(entries)}
+
+
+def identity(cell: Cell, device: str, data_root: Path | None) -> dict[str, Any]:
+    """All that determines the result of a cell, as plain values.
+
+    Raises:
+        DataError: the cell needs a data set that is not there.
+    """
+    values = cell.point.model_dump(mode="json")
+    data = values.get("data")
+    return {
+        "experiment": cell.experiment,
+        "point": values,
+        "seeds": list(cell.seeds),
+        "data": data_digest(data, data_root) if data else None,
+        **environment(cell.experiment, device),
+    }
+
+
+def address(identity: dict[str, Any]) -> str:
+    """The SHA-256 of an identity."""
+    return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
+
+
+@cache
+def data_digest(name: str, root: Path | None) -> str:
+    """The digest of a data set's files, taken once a process."""
+    from resodectl.datasets.load import digest
+
+    return digest(name, root)

@@ -1,0 +1,116 @@
+"""The fingerprint of the code that determines a result, found by reading it, without importing it.
+
+It covers the given modules and all modules of the same packages that they import, anywhere and transitively. Comments,
+docstrings and formatting leave it as it is.
+"""
+
+import ast
+import hashlib
+import importlib.metadata
+import importlib.util
+import sys
+from functools import cache
+from pathlib import Path
+
+_DISTRIBUTIONS = {"sklearn": "scikit-learn", "yaml": "pyyaml", "PIL": "pillow"}
+
+
+@cache
+def closure(entries: tuple[str, ...]) -> dict[str, Path]:
+    """The modules that `entries` import inside their own packages (themselves included), with their files."""
+    roots = {name.partition(".")[0] for name in entries}
+    found: dict[str, Path] = {}
+    waiting = [parent for name in entries for parent in _with_parents(name)]
+    while waiting:
+        name = waiting.pop()
+        if name in found or name.partition(".")[0] not in roots:
+            continue
+        file = _file(name)
+        if file is None:
+            continue
+        found[name] = file
+        for imported in _imports(name, file):
+            waiting.extend(_with_parents(imported))
+    return dict(sorted(found.items()))
+
+
+@cache
+def fingerprint(entries: tuple[str, ...]) -> str:
+    """SHA-256 of the code of `closure(entries)`."""
+    digest = hashlib.sha256()
+    for name, file in closure(entries).items():
+        digest.update(f"{name}\n{_code(file)}\n".encode())
+    return digest.hexdigest()
+
+
+@cache
+def third_party(entries: tuple[str, ...]) -> dict[str, str]:
+    """The versions of the installed packages that `closure(entries)` imports directly."""
+    roots = {name.partition(".")[0] for name in entries}
+    used = {
+        imported.partition(".")[0] for name, file in closure(entries).items() for imported in _imports(name, file)
+    } - roots
+    return {name: version for name in sorted(used - sys.stdlib_module_names) if (version := _version(name))}
+
+
+def _version(package: str) -> str | None:
+    try:
+        return importlib.metadata.version(_DISTRIBUTIONS.get(package, package))
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def _with_parents(name: str) -> list[str]:
+    parts = name.split(".")
+    return [".".join(parts[:length]) for length in range(1, len(parts) + 1)]
+
+
+@cache
+def _file(name: str) -> Path | None:
+    """The source file of a module, or None if `name` is no module (but a name inside one)."""
+    try:
+        spec = importlib.util.find_spec(name)
+    except (ModuleNotFoundError, AttributeError):
+        return None
+    return Path(spec.origin) if spec and spec.origin and spec.origin.endswith(".py") else None
+
+
+@cache
+def _imports(name: str, file: Path) -> tuple[str, ...]:
+    """All names that a module imports, absolute, wherever the import stands, except for type checkers only."""
+    package = name if file.name == "__init__.py" else name.rpartition(".")[0]
+    found: list[str] = []
+
+    def visit(node: ast.AST) -> None:
+        if isinstance(node, ast.Import):
+            found.extend(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = importlib.util.resolve_name("." * node.level + (node.module or ""), package)
+            found.append(base)
+            found.extend(f"{base}.{alias.name}" for alias in node.names)
+        elif isinstance(node, ast.If) and ast.unparse(node.test).endswith("TYPE_CHECKING"):
+            for statement in node.orelse:
+                visit(statement)
+            return
+        for child in ast.iter_child_nodes(node):
+            visit(child)
+
+    visit(_tree(file))
+    return tuple(found)
+
+
+@cache
+def _tree(file: Path) -> ast.Module:
+    return ast.parse(file.read_text("utf-8"))
+
+
+@cache
+def _code(file: Path) -> str:
+    """The source without docstrings, comments and formatting."""
+    tree = ast.parse(file.read_text("utf-8"))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            body = node.body
+            if body and isinstance(body[0], ast.Expr) and isinstance(body[0].value, ast.Constant):
+                node.body = body[1:] or [ast.Pass()]
+    return ast.unparse(tree)

@@ -1,0 +1,132 @@
+"""Running cells: skip what the store has, compute the rest, survive failing cells and dying workers."""
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from pathlib import Path
+
+from resodectl.engine.address import address, identity
+from resodectl.engine.cells import Cell
+from resodectl.engine.executors import Executor
+from resodectl.engine.worker import Outcome, Task
+from resodectl.errors import UserError
+from resodectl.recipe import catalogue
+
+POLL_S = 0.2
+TRIES_IN_POOL = 2
+
+
+@dataclass(frozen=True)
+class Setting:
+    """Where and on what cells are computed; none of it but `device` changes a result."""
+
+    store: Path
+    device: str = "cpu"
+    data_root: Path | None = None
+    jobs: int = 1
+    checkpoint_every_s: float = 30.0
+
+
+def tasks(cells: Iterable[Cell], setting: Setting) -> list[Task]:
+    """The tasks of cells, in their order.
+
+    Raises:
+        DataError: a cell needs a data set that is not there.
+    """
+    made = []
+    for cell in cells:
+        about = identity(cell, setting.device, setting.data_root)
+        made.append(
+            Task(
+                address(about),
+                about,
+                cell.label,
+                setting.store,
+                setting.data_root,
+                catalogue.plugin_folders(),
+                setting.checkpoint_every_s,
+            )
+        )
+    return made
+
+
+def shard(missing: Sequence[Task], index: int, count: int) -> list[Task]:
+    """Shard `index` (from 1) of `count`: chosen by address, so that it does not depend on what is stored."""
+    return [task for task in missing if int(task.address[:8], 16) % count == index - 1]
+
+
+def run(
+    waiting: Sequence[Task], using: Executor, report: Callable[[str, float], None] | None = None
+) -> Iterator[Outcome]:
+    """Compute tasks and yield what became of each, as they finish. A failing cell does not stop the others.
+
+    When a worker dies, the unfinished cells are tried once more together, then one at a time; a cell that kills its
+    worker even alone has failed.
+    """
+    queue = deque(waiting)
+    tries: dict[str, int] = {task.address: 0 for task in waiting}
+    under_way: dict[Future[Outcome], Task] = {}
+    while queue or under_way:
+        alone = bool(queue) and tries[queue[0].address] >= TRIES_IN_POOL
+        while queue and len(under_way) < (1 if alone else 2 * using.slots):
+            task = queue.popleft()
+            try:
+                under_way[using.submit(task)] = task
+            except BrokenProcessPool:
+                queue.appendleft(task)
+                break
+            if alone or using.slots == 1:
+                break
+        done, _ = wait(under_way, timeout=POLL_S, return_when=FIRST_COMPLETED)
+        for known, fraction in using.reports():
+            if report is not None:
+                report(known, fraction)
+        broken = False
+        for future in done:
+            if isinstance(future.exception(), BrokenProcessPool):
+                broken = True
+            else:
+                under_way.pop(future)
+                yield future.result()
+        if broken or (queue and not under_way and not done):
+            lost = list(under_way.values())
+            under_way.clear()
+            for task in lost:
+                tries[task.address] += 1
+            died = [task for task in lost if tries[task.address] > TRIES_IN_POOL]
+            queue.extendleft(task for task in reversed(lost) if task not in died)
+            using.restart()
+            for task in died:
+                yield Outcome(task.address, error=f"{task.label}: its worker process died, perhaps for lack of memory")
+
+
+def resolve_device(asked: str) -> str:
+    """`cpu` or `cuda` for `auto`, `cpu` or `cuda`. torch is imported only where there is an NVIDIA driver.
+
+    Raises:
+        UserError: CUDA was asked for, and there is none.
+    """
+    if asked == "cpu":
+        return "cpu"
+    if any(Path(sign).exists() for sign in ("/dev/nvidiactl", "/proc/driver/nvidia", "/dev/dxg")):
+        import torch
+
+        if torch.cuda.is_available():
+            return "cuda"
+    if asked == "cuda":
+        raise UserError("--device cuda: no CUDA device can be used here; take --device cpu, or auto")
+    return "cpu"
+
+
+def parse_shard(text: str) -> tuple[int, int]:
+    """`i/n` as (i, n), 1 <= i <= n.
+
+    Raises:
+        UserError: it is something else.
+    """
+    index, slash, count = text.partition("/")
+    if not (slash and index.isdigit() and count.isdigit() and 1 <= int(index) <= int(count)):
+        raise UserError(f"--shard {text}: is not of the form i/n with 1 <= i <= n, such as 1/4")
+    return int(index), int(count)

@@ -1,0 +1,149 @@
+"""Computing one cell: the simulation's blocks become one Parquet file in the store."""
+
+import io
+import json
+import os
+import signal
+import threading
+import time
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
+from multiprocessing import parent_process
+from multiprocessing.connection import wait
+from pathlib import Path
+from typing import Any
+
+from resodectl.engine.cells import Cell
+from resodectl.recipe import catalogue
+
+Report = Callable[[str, float], None]
+REPORT_EVERY_S = 0.5
+
+
+@dataclass(frozen=True)
+class Task:
+    """A cell with all that is needed to compute it in any process."""
+
+    address: str
+    identity: dict[str, Any]
+    label: str
+    store: Path
+    data_root: Path | None
+    plugins: tuple[str, ...] = ()
+    checkpoint_every_s: float = 30.0
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a task: stored after `seconds`, or the one-sentence `error`."""
+
+    address: str
+    seconds: float = 0.0
+    error: str | None = None
+
+
+def compute(task: Task, report: Report | None = None) -> Outcome:
+    """Compute one cell and store it. Whatever goes wrong inside comes back as the outcome's `error`."""
+    started = time.perf_counter()
+    try:
+        _compute(task, report, started)
+    except Exception as error:
+        return Outcome(task.address, time.perf_counter() - started, _explain(task, error))
+    return Outcome(task.address, time.perf_counter() - started)
+
+
+def _compute(task: Task, report: Report | None, started: float) -> None:
+    import pyarrow.parquet as pq
+
+    from resodectl.engine.checkpoint import FileCheckpoint
+    from resodectl.engine.context import Context
+    from resodectl.engine.store import Store
+    from resodectl.engine.tables import Block, pack, snapshot, tables
+
+    torch = single_threaded_torch()
+    for folder in task.plugins:
+        catalogue.add_plugins(Path(folder))
+    identity = task.identity
+    experiment = catalogue.Experiment(identity["experiment"])
+    point = experiment.spec.Point.model_validate_json(json.dumps(identity["point"]))
+    cell = Cell(experiment.name, point, tuple(identity["seeds"]))
+    blocks: list[Block] = []
+    checkpoint = FileCheckpoint(task.store / "checkpoints", task.address, blocks, task.checkpoint_every_s)
+    context = Context(
+        cell.seeds,
+        torch.device(identity["device"]),
+        getattr(torch, point.dtype),
+        task.data_root,
+        checkpoint,
+        (lambda fraction: report(task.address, fraction)) if report else None,
+    )
+    for block in experiment.module("simulation").simulate(cell, context):
+        blocks.append(snapshot(block))
+    row = pack(tables(blocks, experiment.spec.LOG, cell))
+    about = {"identity": identity, "seconds": time.perf_counter() - started}
+    row = row.replace_schema_metadata({"resodectl": json.dumps(about, sort_keys=True)})
+    buffer = io.BytesIO()
+    pq.write_table(row, buffer, compression="zstd")
+    Store(task.store).put(task.address, buffer.getvalue())
+    checkpoint.discard()
+
+
+def single_threaded_torch() -> Any:
+    """torch with one thread, for it and for BLAS: the number of threads changes the bits of sums."""
+    import threadpoolctl
+    import torch
+
+    torch.set_num_threads(1)
+    threadpoolctl.threadpool_limits(1)
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    return torch
+
+
+def _explain(task: Task, error: Exception) -> str:
+    """One sentence; the traceback goes to a file for the author of the simulation."""
+    says = f"{type(error).__name__}: {str(error).strip().splitlines()[0] if str(error).strip() else 'no message'}"
+    if isinstance(error, OSError):
+        return f"{task.label}: {error.strerror or says}" + (f" ({error.filename})" if error.filename else "")
+    try:
+        kept = task.store / "failures" / f"{task.address}.txt"
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        kept.write_text("".join(traceback.format_exception(error)), "utf-8")
+    except OSError:
+        return f"{task.label}: {says}"
+    return f"{task.label}: {says} (where: {kept})"
+
+
+# In a pool's worker process.
+_reports: Any = None
+
+
+def start(reports: Any) -> None:
+    """Set a worker process up: interrupts are the parent's business, and it ends when the parent is gone."""
+    global _reports
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    _reports = reports
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    single_threaded_torch()
+
+
+def compute_in_pool(task: Task) -> Outcome:
+    """`compute` in a worker process, reporting through the pool's queue, at most every `REPORT_EVERY_S`."""
+    last = time.monotonic()
+
+    def report(address: str, fraction: float) -> None:
+        nonlocal last
+        if time.monotonic() - last > REPORT_EVERY_S:
+            last = time.monotonic()
+            _reports.put((address, fraction))
+
+    _reports.put((task.address, 0.0))
+    return compute(task, report)
+
+
+def _end_with_parent() -> None:
+    parent = parent_process()
+    if parent is not None:
+        wait([parent.sentinel])
+        os._exit(1)

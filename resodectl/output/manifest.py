@@ -1,0 +1,67 @@
+"""The manifest: everything about a run that is not its result: versions, device, cells, times, deviations."""
+
+import importlib.metadata
+import json
+import platform
+import subprocess
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import resodectl
+from resodectl.recipe.load import Recipe
+
+PACKAGES = ("torch", "numpy", "scipy", "pandas", "pyarrow", "matplotlib")
+
+
+def manifest(recipe: Recipe, device: str, cells: list[dict[str, Any]], log_digest: str) -> dict[str, Any]:
+    """The manifest of a run.
+
+    Args:
+        cells: for each cell its address, whether it was reused, and the seconds that it took when it was computed.
+    """
+    return {
+        "recipe": recipe.name,
+        "recipe_hash": recipe.hash,
+        "profile": recipe.profile,
+        "overrides": list(recipe.request.overrides),
+        "first_seed": recipe.request.first_seed,
+        "params": recipe.params.model_dump(mode="json"),
+        "deviations": [{"key": d.key, "paper": d.paper, "here": d.here} for d in recipe.deviations],
+        "because": recipe.because,
+        "departs": recipe.file.departs,
+        "device": device,
+        "versions": {"resodectl": version(), "python": platform.python_version(), **_versions()},
+        "platform": platform.platform(),
+        "commit": _commit(),
+        "finished": datetime.now(UTC).isoformat(timespec="seconds"),
+        "log": log_digest,
+        "seconds": round(sum(cell["seconds"] for cell in cells), 3),
+        "cells": cells,
+    }
+
+
+def version() -> str:
+    """The version of resodectl."""
+    return importlib.metadata.version("resodectl")
+
+
+def _versions() -> dict[str, str]:
+    return {package: importlib.metadata.version(package) for package in PACKAGES}
+
+
+def _commit() -> str | None:
+    """The commit of the checkout that the package stands in, if it stands in one."""
+    try:
+        done = subprocess.run(
+            ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"],
+            cwd=Path(resodectl.__file__).parent, capture_output=True, text=True, timeout=5, check=False,
+        )  # fmt: skip
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.strip() or None
+
+
+def to_json(value: Any) -> bytes:
+    """JSON for files: indented, ending in a newline, no NaN."""
+    return (json.dumps(value, indent=2, allow_nan=False, ensure_ascii=False) + "\n").encode()

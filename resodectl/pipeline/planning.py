@@ -1,0 +1,93 @@
+"""Planning: the cells of recipes and of their controls, and which of them are still missing."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from resodectl.claims.verdict import check_measures
+from resodectl.engine.cells import Cell, cut
+from resodectl.engine.run import Setting, tasks
+from resodectl.engine.store import Store
+from resodectl.engine.worker import Outcome, Task
+from resodectl.pipeline.drawing import drawing_of
+from resodectl.recipe.load import Recipe
+
+
+@dataclass
+class Job:
+    """The cells of one recipe, those of its controls by the claim's index, and what is known of them so far."""
+
+    recipe: Recipe
+    tasks: list[Task]
+    controls: dict[int, list[Task]]
+    waiting: set[str] = field(default_factory=set)
+    computed: dict[str, float] = field(default_factory=dict)
+    errors: list[str] = field(default_factory=list)
+
+    @property
+    def all_tasks(self) -> list[Task]:
+        return [*self.tasks, *(task for tasks in self.controls.values() for task in tasks)]
+
+
+def cells(recipe: Recipe, sets: dict[str, Any] | None = None) -> list[Cell]:
+    """The cells of a recipe, or of a control that changes params by `sets`."""
+    params = recipe.params if sets is None else recipe.varied(sets)
+    first = recipe.request.first_seed
+    spec = recipe.experiment.spec
+    seeds = range(first, first + params.seeds)
+    return list(cut(recipe.file.experiment, recipe.points(sets), seeds, spec.SEED_BLOCK))
+
+
+def plan(recipes: Sequence[Recipe], setting: Setting, controls: bool) -> list[Job]:
+    """The jobs of recipes, checked as far as possible before anything is computed or written.
+
+    Raises:
+        UserError: a claim names no measure, or a data set is missing.
+    """
+    jobs = []
+    for recipe in recipes:
+        check_measures(recipe)
+        drawing_of(recipe)
+        jobs.append(Job(recipe, tasks(cells(recipe), setting), control_tasks(recipe, setting) if controls else {}))
+    return jobs
+
+
+def control_tasks(recipe: Recipe, setting: Setting) -> dict[int, list[Task]]:
+    """The tasks of the controls that need cells of their own, by the claim's index."""
+    return {
+        index: tasks(cells(recipe, claim.control.set), setting)
+        for index, claim in enumerate(recipe.claims)
+        if claim.control.set
+    }
+
+
+def missing(jobs: Sequence[Job], store: Store, force: bool = False) -> list[Task]:
+    """The tasks that the store does not have, each once, in the order of the jobs; the jobs then wait for them."""
+    stored = {} if force else store.find(task.address for job in jobs for task in job.all_tasks)
+    needed: dict[str, Task] = {}
+    for job in jobs:
+        job.waiting = {task.address for task in job.all_tasks} - stored.keys()
+        needed.update({task.address: task for task in job.all_tasks if task.address in job.waiting})
+    return list(needed.values())
+
+
+def settle(jobs: Sequence[Job], outcome: Outcome) -> list[Job]:
+    """Tell the jobs what became of a cell; returns those that now wait for nothing more."""
+    ready = []
+    for job in jobs:
+        if outcome.address not in job.waiting:
+            continue
+        job.waiting.discard(outcome.address)
+        if outcome.error is None:
+            job.computed[outcome.address] = outcome.seconds
+        else:
+            job.errors.append(outcome.error)
+        if not job.waiting:
+            ready.append(job)
+    return ready
+
+
+def cells_digest(of: Sequence[Task]) -> str:
+    """One digest of the addresses of cells, in their order."""
+    return hashlib.sha256("\n".join(task.address for task in of).encode()).hexdigest()

@@ -1,0 +1,162 @@
+"""What there is: families, experiments and shipped recipes, found from the folders that hold them.
+
+A folder of families has one folder a family, and `recipes/<family>/*.yaml` beside them. The package has one such
+folder; installed packages add theirs through the entry point group `resodectl.families`, readers through `--plugins`.
+"""
+
+import importlib
+import importlib.metadata
+import importlib.util
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from types import ModuleType
+
+import resodectl
+import resodectl.families
+from resodectl.errors import UserError, suggestion
+
+PARTS = ("spec", "simulation", "analysis")
+_plugin_folders: list[Path] = []
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """A folder of three files; each is imported when first asked for."""
+
+    name: str
+
+    @property
+    def package(self) -> str:
+        family, experiment = self.name.split("/")
+        return f"resodectl.families.{family.replace('-', '_')}.{experiment.replace('-', '_')}"
+
+    def module(self, part: str) -> ModuleType:
+        """The imported module `part`: spec, simulation or analysis."""
+        return importlib.import_module(f"{self.package}.{part}")
+
+    @property
+    def spec(self) -> ModuleType:
+        return self.module("spec")
+
+
+def add_plugins(folder: Path, commands: frozenset[str] = frozenset()) -> None:
+    """Make the families of a folder known, as if they stood in the package.
+
+    Raises:
+        UserError: the folder is missing, holds no family, or a family would hide a command or a family.
+    """
+    if folder.resolve() in _plugin_folders:
+        return
+    if not folder.is_dir():
+        raise UserError(f"{folder}: there is no such folder of families; --plugins takes a folder that holds <family>/")
+    names = _family_names(folder)
+    if not names:
+        raise UserError(
+            f"{folder}: holds no family; a family is a folder <family>/<experiment>/ with {', '.join(PARTS)}"
+        )
+    taken = commands | set(families())
+    for name in names:
+        if name in taken:
+            raise UserError(f"{folder / name}: the name '{name}' is taken by a command or a family; rename the folder")
+    resodectl.families.__path__.append(str(folder.resolve()))
+    _plugin_folders.append(folder.resolve())
+    for cached in (families, shipped):
+        cached.cache_clear()
+    importlib.invalidate_caches()
+
+
+def plugin_folders() -> tuple[str, ...]:
+    """The folders added so far, for worker processes to add them too."""
+    return tuple(map(str, _plugin_folders))
+
+
+def add_installed(commands: frozenset[str]) -> None:
+    """Make the families of installed packages known (entry point group `resodectl.families`)."""
+    for entry in importlib.metadata.entry_points(group="resodectl.families"):
+        package = importlib.util.find_spec(entry.value)
+        for folder in (package.submodule_search_locations or ()) if package else ():
+            add_plugins(Path(folder), commands)
+
+
+def _family_names(folder: Path) -> list[str]:
+    return sorted(
+        child.name
+        for child in folder.iterdir()
+        if child.name.isidentifier() and ((child / "__init__.py").is_file() or any(child.glob("*/spec.py")))
+    )
+
+
+@cache
+def families() -> dict[str, str]:
+    """The families by name, with the docstring that says what each is about."""
+    found = {}
+    for folder in resodectl.families.__path__:
+        for name in _family_names(Path(folder)):
+            module = importlib.import_module(f"resodectl.families.{name}")
+            found[name.replace("_", "-")] = (module.__doc__ or "").strip()
+    return found
+
+
+def experiment(name: str) -> Experiment:
+    """The experiment `family/name`.
+
+    Raises:
+        UserError: there is none of that name; the nearest one is named.
+    """
+    if name not in experiments():
+        raise UserError(f"there is no experiment '{name}'; {suggestion(name, experiments())}")
+    return Experiment(name)
+
+
+def experiments() -> list[str]:
+    """The names of all experiments, `family/name`."""
+    return sorted(
+        f"{family.name}/{spec.parent.name}".replace("_", "-")
+        for folder in resodectl.families.__path__
+        for family in Path(folder).iterdir()
+        for spec in family.glob("*/spec.py")
+    )
+
+
+def _recipe_folders() -> list[Path]:
+    package = Path(resodectl.__file__).parent
+    return [package / "recipes", *(folder / "recipes" for folder in _plugin_folders)]
+
+
+@cache
+def shipped() -> dict[str, Path]:
+    """Every shipped recipe, `family/name` to its file."""
+    return {
+        f"{path.parent.name}/{path.stem}": path
+        for folder in _recipe_folders()
+        for path in sorted(folder.glob("*/*.yaml"))
+    }
+
+
+def locate(reference: str, family: str | None = None) -> Path:
+    """The file that a reference names: `family/name`, a bare name if it is unique, or a path.
+
+    Raises:
+        UserError: nothing or several things have that name, or it belongs to another family than `family`.
+    """
+    known = shipped()
+    path = Path(reference)
+    if reference in known:
+        found = known[reference]
+    elif ("/" in reference and path.suffix in (".yaml", ".yml")) or path.is_file():
+        return path
+    else:
+        named = [name for name in known if name.split("/")[1] == reference]
+        of_family = [name for name in named if name.split("/")[0] == family]
+        matches = of_family or named
+        if len(matches) > 1:
+            raise UserError(f"'{reference}' names several recipes: {', '.join(matches)}; write family/name")
+        if not matches:
+            names = known if "/" in reference else {name.split("/")[1] for name in known}
+            raise UserError(f"there is no recipe '{reference}'; {suggestion(reference, names)}")
+        found = known[matches[0]]
+    owner = found.parent.name
+    if family is not None and owner != family:
+        raise UserError(f"'{reference}' is a recipe of the family {owner}; run `resodectl {owner} {found.stem}`")
+    return found

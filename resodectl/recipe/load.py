@@ -1,0 +1,235 @@
+"""From a file, a profile and overrides to a validated recipe."""
+
+import hashlib
+import json
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from resodectl.errors import suggestion
+from resodectl.recipe import catalogue
+from resodectl.recipe.explaining import explain
+from resodectl.recipe.merging import Layer, Layers, Written, override
+from resodectl.recipe.reading import Document, KeyPath, RecipeError, read_file
+from resodectl.recipe.schema import PROFILES, Claim, Profile, RecipeFile
+from resodectl.recipe.settings import Settings
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is asked of a recipe from outside it."""
+
+    profile: Profile = "laptop"
+    sets: tuple[str, ...] = ()
+    seeds: int | None = None
+    first_seed: int = 0
+
+    @property
+    def overrides(self) -> tuple[str, ...]:
+        """What departs from the profile, as the options that say so."""
+        seeds = (f"--seeds {self.seeds}",) if self.seeds is not None else ()
+        first = (f"--first-seed {self.first_seed}",) if self.first_seed else ()
+        return (*(f"--set {text}" for text in self.sets), *seeds, *first)
+
+    @property
+    def folder(self) -> str:
+        """The name of the output folder: the profile, and a hash of the overrides if there are any."""
+        if not self.overrides:
+            return self.profile
+        return f"{self.profile}-{hashlib.sha256(json.dumps(sorted(self.overrides)).encode()).hexdigest()[:8]}"
+
+
+@dataclass(frozen=True)
+class Deviation:
+    """One setting that differs from the paper's."""
+
+    key: str
+    paper: Any
+    here: Any
+
+    def __str__(self) -> str:
+        return f"{self.key}: {_brief(self.here)} (paper: {_brief(self.paper)})"
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A validated recipe in one profile, with overrides applied."""
+
+    path: Path
+    file: RecipeFile
+    request: Request
+    params: Any
+    paper_params: Any
+    _document: Document = field(repr=False, compare=False)
+
+    @property
+    def name(self) -> str:
+        return f"{self.file.family}/{self.path.stem}"
+
+    @property
+    def title(self) -> str:
+        return self.file.title
+
+    @property
+    def figure(self) -> str:
+        return self.file.figure
+
+    @property
+    def claims(self) -> tuple[Claim, ...]:
+        return self.file.claims
+
+    @property
+    def profile(self) -> Profile:
+        return self.request.profile
+
+    @property
+    def experiment(self) -> catalogue.Experiment:
+        return catalogue.Experiment(self.file.experiment)
+
+    @property
+    def because(self) -> str | None:
+        """Why the profile differs from the paper."""
+        return None if self.profile == "paper" else self.file.profiles.get(self.profile, {}).get("because")
+
+    @cached_property
+    def deviations(self) -> tuple[Deviation, ...]:
+        """The settings that differ from the paper's, in the order of the params."""
+        paper, here = (_flat(params.model_dump(mode="json")) for params in (self.paper_params, self.params))
+        return tuple(
+            Deviation(key, paper.get(key), here.get(key))
+            for key in dict.fromkeys([*here, *paper])
+            if paper.get(key) != here.get(key)
+        )
+
+    @cached_property
+    def hash(self) -> str:
+        """SHA-256 of all that the recipe says in this profile."""
+        content = {
+            "file": self.file.model_dump(mode="json", by_alias=True, exclude={"params", "profiles"}),
+            "params": self.params.model_dump(mode="json"),
+            "paper": self.paper_params.model_dump(mode="json"),
+            "profile": self.profile,
+            "first_seed": self.request.first_seed,
+        }
+        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+    def points(self, sets: dict[str, Any] | None = None) -> list[Any]:
+        """The points of the sweep; with `sets`, those of a control."""
+        return self.experiment.spec.cells(self.params if sets is None else self.varied(sets))
+
+    def varied(self, sets: dict[str, Any]) -> Any:
+        """The params with a control's `set` laid over them (it was validated when the recipe was loaded)."""
+        layers = _layers(self._document, self.profile, self.request)
+        layers.lay(Layer(sets, Written(self._document, ())))
+        return _validated(self.experiment.spec.Params, layers)
+
+
+def load(path: Path, request: Request | None = None) -> Recipe:
+    """Load and validate a recipe.
+
+    Raises:
+        RecipeError: with file, line and column (or the `--set`), what was expected, and the nearest valid key.
+    """
+    request = request or Request()
+    document = read_file(path)
+    if not isinstance(document.data, dict):
+        raise RecipeError(f"{document.place(())}: a recipe is a mapping with the keys family, paper, figure, ...")
+    try:
+        file = RecipeFile.model_validate_json(json.dumps(document.data))
+    except ValidationError as error:
+        raise explain(error, RecipeFile, document.data, document.place) from error
+    _check_names(file, document)
+    spec = catalogue.experiment(file.experiment).spec
+    paper = _validated(spec.Params, _layers(document, "paper", Request("paper")))
+    for profile in PROFILES:
+        _validated(spec.Params, _layers(document, profile, Request(profile)))
+    layers = _layers(document, request.profile, request)
+    recipe = Recipe(path, file, request, _validated(spec.Params, layers), paper, document)
+    _check_claims(recipe, document)
+    return recipe
+
+
+def _layers(document: Document, profile: Profile, request: Request) -> Layers:
+    """The paper's params with the profile and the request's overrides laid over them."""
+    layers = Layers(Layer(document.data["params"], Written(document, ("params",))))
+    if profile != "paper":
+        changes = {key: value for key, value in document.data["profiles"].get(profile, {}).items() if key != "because"}
+        layers.lay(Layer(changes, Written(document, ("profiles", profile))))
+    for text in request.sets:
+        layers.lay(override(text))
+    if request.seeds is not None:
+        layers.lay(override(f"seeds={request.seeds}"))
+    return layers
+
+
+def _validated(model: type[Settings], layers: Layers) -> Any:
+    try:
+        return model.model_validate_json(json.dumps(layers.values))
+    except ValidationError as error:
+        raise explain(error, model, layers.values, layers.place, ("params",)) from error
+
+
+def _check_names(file: RecipeFile, document: Document) -> None:
+    """Refuse a family, an experiment or a profile without its reason that cannot be."""
+    for key, known in (("family", catalogue.families()), ("experiment", catalogue.experiments())):
+        value = getattr(file, key)
+        if value not in known:
+            raise RecipeError(f"{document.place((key,))}: there is no {key} '{value}'; {suggestion(value, known)}")
+    for profile, changes in file.profiles.items():
+        because = changes.get("because")
+        if not isinstance(because, str) or not because:
+            raise RecipeError(
+                f"{document.place(('profiles', profile))}: the profile must say why it differs: 'because'"
+            )
+
+
+def _check_claims(recipe: Recipe, document: Document) -> None:
+    """Refuse claims that look at kinds or columns that the log does not have, or at controls that cannot be."""
+    log = recipe.experiment.spec.LOG
+    for index, claim in enumerate(recipe.claims):
+        at: KeyPath = ("claims", index)
+        if claim.kind is None and len(log) > 1:
+            raise RecipeError(f"{document.place(at)}: the log has several kinds; add 'kind', one of {', '.join(log)}")
+        if claim.kind is not None and claim.kind not in log:
+            where = document.place((*at, "kind"))
+            raise RecipeError(f"{where}: the log has no kind '{claim.kind}'; {suggestion(claim.kind, log)}")
+        columns = {column.name for column in log[claim.kind or next(iter(log))]}
+        for path, selection in (((*at, "where"), claim.where), ((*at, "control", "where"), claim.control.where)):
+            for column in selection:
+                if column not in columns:
+                    where = document.place((*path, column))
+                    raise RecipeError(f"{where}: the log has no column '{column}'; {suggestion(column, columns)}")
+        if claim.control.set:
+            _check_control(recipe, document, index)
+
+
+def _check_control(recipe: Recipe, document: Document, index: int) -> None:
+    path: KeyPath = ("claims", index, "control", "set")
+    layers = _layers(document, recipe.profile, recipe.request)
+    layers.lay(Layer(recipe.claims[index].control.set, Written(document, path)))
+    _validated(recipe.experiment.spec.Params, layers)
+
+
+def _flat(value: Any, prefix: str = "") -> dict[str, Any]:
+    """Nested mappings as one, with dotted keys."""
+    if not isinstance(value, dict):
+        return {prefix: value}
+    return {
+        name: inner
+        for key, item in value.items()
+        for name, inner in _flat(item, f"{prefix}.{key}" if prefix else key).items()
+    }
+
+
+def _brief(value: Any) -> str:
+    """A value short enough for a footer: a long list by its ends."""
+    if isinstance(value, list) and len(value) > 4:
+        return f"{_brief(value[0])}..{_brief(value[-1])} ({len(value)})"
+    if isinstance(value, list):
+        return "[" + ", ".join(map(_brief, value)) + "]"
+    if isinstance(value, float):
+        return f"{value:g}"
+    return "none" if value is None else str(value)

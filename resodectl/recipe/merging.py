@@ -1,0 +1,86 @@
+"""Laying profiles and overrides over a recipe's params, while remembering where every value was written."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from resodectl.recipe.reading import Document, KeyPath, RecipeError, read_text
+
+
+@dataclass(frozen=True)
+class Written:
+    """Where a value was written: a path inside a document."""
+
+    document: Document
+    path: KeyPath
+
+    def __str__(self) -> str:
+        return self.document.place(self.path)
+
+
+@dataclass(frozen=True)
+class Layer:
+    """Values to lay over others, and where their root was written."""
+
+    values: dict[str, Any]
+    written: Written
+
+
+class Layers:
+    """Params with layers laid over them: mappings merge, all else is replaced.
+
+    A mapping whose `kind` changes is replaced, for the other keys belong to the old kind.
+    """
+
+    def __init__(self, base: Layer) -> None:
+        self.values: dict[str, Any] = {}
+        self._written: dict[KeyPath, Written] = {}
+        self.lay(base)
+
+    def lay(self, layer: Layer) -> None:
+        self.values = self._merge(self.values, layer.values, (), layer.written)
+
+    def place(self, path: KeyPath) -> str:
+        """Where the value at `path` (or what encloses it) was written, `file:line:column` or the override's text."""
+        for length in range(len(path), -1, -1):
+            origin = self._written.get(path[:length])
+            if origin is not None:
+                return str(Written(origin.document, (*origin.path, *path[length:])))
+        raise KeyError(path)
+
+    def _merge(self, old: Any, new: Any, path: KeyPath, written: Written) -> Any:
+        mappings = isinstance(old, dict) and isinstance(new, dict)
+        if mappings and new.get("kind", old.get("kind")) == old.get("kind"):
+            merged = dict(old)
+            if path not in self._written:
+                self._written[path] = written
+            for key, value in new.items():
+                inner = Written(written.document, (*written.path, key))
+                merged[key] = self._merge(old.get(key), value, (*path, key), inner)
+            return merged
+        self._written = {known: place for known, place in self._written.items() if known[: len(path)] != path}
+        self._written[path] = written
+        return new
+
+
+def override(text: str) -> Layer:
+    """One `--set key=value` as a layer: the key is a dotted path, the value is YAML.
+
+    Raises:
+        RecipeError: there is no `=`, no key, or the value is not YAML.
+    """
+    source = f"--set {text}"
+    key, equals, value = text.partition("=")
+    keys = key.strip().split(".")
+    if not equals or not all(keys):
+        raise RecipeError(f"{source}: is not of the form key=value, such as --set depths=[8,16]")
+    values: Any = read_text(value, source).data if value.strip() else ""
+    for part in reversed(keys):
+        values = {part: values}
+    return Layer(values, Written(Override(source, values, {}), ()))
+
+
+class Override(Document):
+    """A document of one command-line option: it has a name, but no lines."""
+
+    def place(self, path: KeyPath) -> str:
+        return self.source

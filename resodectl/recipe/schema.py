@@ -1,0 +1,133 @@
+"""The shape of a recipe file."""
+
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Field, StringConstraints, model_validator
+
+from resodectl.recipe.settings import Settings, setting
+
+Profile = Literal["smoke", "laptop", "paper"]
+PROFILES: tuple[Profile, ...] = ("smoke", "laptop", "paper")
+
+Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]*$")]
+Text = Annotated[str, StringConstraints(min_length=1)]
+Scalar = bool | int | float | str
+
+
+class Range(Settings):
+    """An interval of a column's values, both ends included."""
+
+    min: float | None = None
+    max: float | None = None
+
+
+Selection = dict[str, Scalar | tuple[Scalar, ...] | Range]
+
+
+class Band(Settings):
+    """Where an estimate must fall; an end that is None is open."""
+
+    low: float | None
+    high: float | None
+
+    @model_validator(mode="before")
+    @classmethod
+    def from_pair(cls, value: Any) -> Any:
+        if isinstance(value, list | tuple):
+            if len(value) != 2:
+                raise ValueError("a band is a pair [low, high]; write null for an open end")
+            return {"low": value[0], "high": value[1]}
+        return value
+
+    @model_validator(mode="after")
+    def ordered(self) -> Self:
+        if self.low is None and self.high is None:
+            raise ValueError("a band that is open at both ends cannot fail")
+        if self.low is not None and self.high is not None and self.low >= self.high:
+            raise ValueError("the low end of a band must be below its high end")
+        return self
+
+    def __str__(self) -> str:
+        low = "(-inf" if self.low is None else f"[{self.low:g}"
+        high = "inf)" if self.high is None else f"{self.high:g}]"
+        return f"{low}, {high}"
+
+
+class BandByProfile(Settings):
+    """A band of its own for some profiles."""
+
+    smoke: Band | None = None
+    laptop: Band
+    paper: Band
+
+
+class Theory(Settings):
+    """What theory says of the measured value, and where that is written."""
+
+    value: float
+    source: Text
+
+
+class Control(Settings):
+    """One broken hypothesis under which the claim must fail."""
+
+    because: Text = setting("which hypothesis is broken")
+    where: Selection = setting("the rows to look at instead (these keys replace the claim's)", default={})
+    set: dict[str, Any] = setting("params to change; the control then runs its own cells", default={})
+
+    @model_validator(mode="after")
+    def changes_something(self) -> Self:
+        if not self.where and not self.set:
+            raise ValueError("a control must change something: give 'where' or 'set'")
+        return self
+
+
+class Claim(Settings):
+    """One quantitative statement of the paper about a figure."""
+
+    claim: Name = setting("the measure: measure_<claim> of the experiment's analysis")
+    says: Text = setting("the statement, in one sentence")
+    kind: Name | None = setting("the log's kind, where the log has several", default=None)
+    where: Selection = setting("the rows it looks at", default={})
+    options: dict[str, Any] = setting("options of the measure", default={}, alias="with")
+    published: float | None = setting("the paper's number", default=None)
+    theory: Theory | None = setting("what theory says", default=None)
+    within: Band | BandByProfile = setting("the band that the whole 95 % interval must fall in")
+    gate: bool = setting("whether the claim is judged, or only reported", default=True)
+    because: Text | None = setting("why the claim is not judged", default=None)
+    control: Control = setting("the broken hypothesis under which the claim must fail")
+
+    @model_validator(mode="after")
+    def ungated_says_why(self) -> Self:
+        if self.gate == (self.because is not None):
+            raise ValueError("'because' belongs to a claim with 'gate: false', which must have it")
+        return self
+
+    def band(self, profile: Profile) -> Band:
+        """The band that holds in a profile; `smoke` takes the laptop's unless it has its own."""
+        if isinstance(self.within, Band):
+            return self.within
+        return getattr(self.within, profile) or self.within.laptop
+
+
+class RecipeFile(Settings):
+    """One figure or table of one paper: its setting, its smaller profiles and its claims."""
+
+    family: Name = setting("the family that lists this recipe")
+    paper: Name = setting("the paper's key in papers.yaml")
+    figure: Text = setting("the figure or table of the paper, or 'unnumbered'")
+    title: Text = setting("what the figure shows")
+    experiment: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]*/[a-z][a-z0-9-]*$")] = setting(
+        "the experiment, family/name"
+    )
+    draw: Name | None = setting("draw_<draw> of the experiment's analysis, where it has several", default=None)
+    departs: Text | None = setting("in what even the paper profile differs from the paper", default=None)
+    params: dict[str, Any] = setting("the paper's own setting: the profile 'paper'")
+    profiles: dict[Literal["smoke", "laptop"], dict[str, Any]] = setting("what smaller profiles change, and why")
+    claims: tuple[Claim, ...] = Field(min_length=1, description="what the figure claims")
+
+    @model_validator(mode="after")
+    def one_headline_is_gated(self) -> Self:
+        if not any(claim.gate for claim in self.claims):
+            raise ValueError("every recipe gates its headline: no claim here is judged")
+        return self

@@ -1,0 +1,1 @@
+"""A family for tests: random walks, whose law is known."""
