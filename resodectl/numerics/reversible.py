@@ -5,6 +5,7 @@ back with the inverse scheme, and pulls the cotangent back through each step rec
 """
 
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 from typing import Any, Literal
 
 import torch
@@ -13,6 +14,11 @@ from torch.autograd.function import once_differentiable
 from resodectl.numerics.schemes import Layer, Residual, Scheme, advance, retreat
 
 Gradient = Literal["backprop", "adjoint"]
+
+BLOCK_STEPS = 16
+BLOCK_BYTES = 1024 * 1024
+"""So many consecutive steps, with states of so many bytes in all, are pulled back by one call of the autograd engine:
+such a call costs more time than a small layer. Large states go one by one; in no case does memory grow with depth."""
 
 
 def layers_of(weights: Sequence[torch.Tensor], depth: int | None = None) -> list[Layer]:
@@ -107,24 +113,38 @@ def pull_back(
 
     Returns the gradient for the input, and for each stack a gradient of its shape, or None where it is not wanted.
     """
-    stacks = [stack.detach().requires_grad_(want) for stack, want in zip(weights, wanted, strict=True)]
-    sums = [torch.zeros_like(stack) if want else None for stack, want in zip(stacks, wanted, strict=True)]
-    with torch.enable_grad():
-        layers = layers_of(stacks, depth)
-    asked = [i for i, want in enumerate(wanted) if want]
-    totals = layers_of([total for total in sums if total is not None], depth) if asked else []
-    distinct = scheme.span + 1 if len(stacks[0]) > 1 else 1  # a step of a tied network touches one layer only
-    for n, state in zip(reversed(range(_steps(scheme, layers))), states, strict=True):
-        with torch.enable_grad():
-            start = state.detach().requires_grad_()
-            end = advance(scheme, residual, start, layers[n : n + scheme.span + 1], step)
-        inputs = [layer[i] for layer in layers[n : n + distinct] for i in asked]
-        cotangent, *parts = torch.autograd.grad(end, [start, *inputs], cotangent, allow_unused=True)
-        into = [total for layer in totals[n : n + distinct] for total in layer]
-        for total, part in zip(into, parts, strict=True):
+    sums = [torch.zeros_like(stack) if want else None for stack, want in zip(weights, wanted, strict=True)]
+    tied = len(weights[0]) == 1
+    last = _steps(scheme, layers_of(weights, depth))
+    block = max(1, min(BLOCK_STEPS, BLOCK_BYTES // max(1, cotangent.nbytes)))
+    states = iter(states)
+    while last > 0:
+        first = max(0, last - block)
+        starts = list(islice(states, last - first))[::-1]
+        rows = slice(0, 1) if tied else slice(first, last + scheme.span)
+        windows = [stack.detach()[rows].requires_grad_(want) for stack, want in zip(weights, wanted, strict=True)]
+        start, end = _recompute(scheme, residual, starts, windows, step)
+        inputs = [start, *(window for window, want in zip(windows, wanted, strict=True) if want)]
+        cotangent, *parts = torch.autograd.grad(end, inputs, cotangent, allow_unused=True)
+        for total, part in zip((total for total in sums if total is not None), parts, strict=True):
             if part is not None:
-                total.add_(part)
+                total[rows] += part
+        last = first
     return cotangent, sums
+
+
+def _recompute(
+    scheme: Scheme, residual: Residual, states: Sequence[torch.Tensor], windows: Sequence[torch.Tensor], step: float
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """The graph of consecutive steps, each of which starts at its own state: its first input and its last output."""
+    with torch.enable_grad():
+        layers = layers_of(windows, len(states) + scheme.span)
+        x = start = states[0].detach().requires_grad_()
+        for n, state in enumerate(states):
+            if n > 0:
+                x.detach().copy_(state)  # the graph leads through the step before, the value is the given one
+            x = advance(scheme, residual, x, layers[n : n + scheme.span + 1], step)
+    return start, x
 
 
 def _steps(scheme: Scheme, layers: Sequence[Layer]) -> int:
