@@ -120,23 +120,26 @@ def pull_back(
     states = iter(states)
     while last > 0:
         first = max(0, last - block)
-        starts = list(islice(states, last - first))[::-1]
         rows = slice(0, 1) if tied else slice(first, last + scheme.span)
         windows = [stack.detach()[rows].requires_grad_(want) for stack, want in zip(weights, wanted, strict=True)]
-        start, end = _recompute(scheme, residual, starts, windows, step)
-        inputs = [start, *(window for window, want in zip(windows, wanted, strict=True) if want)]
-        cotangent, *parts = torch.autograd.grad(end, inputs, cotangent, allow_unused=True)
-        for total, part in zip((total for total in sums if total is not None), parts, strict=True):
-            if part is not None:
-                total[rows] += part
+        starts = list(islice(states, last - first))[::-1]
+        cotangent = _pull_back_block(scheme, residual, starts, windows, step, cotangent)
+        for total, window in zip(sums, windows, strict=True):
+            if total is not None and window.grad is not None:
+                total[rows] += window.grad
         last = first
     return cotangent, sums
 
 
-def _recompute(
-    scheme: Scheme, residual: Residual, states: Sequence[torch.Tensor], windows: Sequence[torch.Tensor], step: float
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """The graph of consecutive steps, each of which starts at its own state: its first input and its last output."""
+def _pull_back_block(
+    scheme: Scheme,
+    residual: Residual,
+    states: list[torch.Tensor],
+    windows: Sequence[torch.Tensor],
+    step: float,
+    cotangent: torch.Tensor,
+) -> torch.Tensor:
+    """Pull back through consecutive steps, each recomputed at its own state; gradients go to the windows' `grad`."""
     with torch.enable_grad():
         layers = layers_of(windows, len(states) + scheme.span)
         x = start = states[0].detach().requires_grad_()
@@ -144,7 +147,11 @@ def _recompute(
             if n > 0:
                 x.detach().copy_(state)  # the graph leads through the step before, the value is the given one
             x = advance(scheme, residual, x, layers[n : n + scheme.span + 1], step)
-    return start, x
+    wanted = [window for window in windows if window.requires_grad]
+    found, *gradients = torch.autograd.grad(x, [start, *wanted], cotangent, allow_unused=True)
+    for window, gradient in zip(wanted, gradients, strict=True):
+        window.grad = gradient
+    return found
 
 
 def _steps(scheme: Scheme, layers: Sequence[Layer]) -> int:
@@ -158,8 +165,14 @@ class _Adjoint(torch.autograd.Function):
     """The network as one node of the graph that saves its output and its weights, and nothing a layer."""
 
     @staticmethod
-    def forward(  # type: ignore[override]
-        ctx: Any, scheme: Scheme, residual: Residual, step: float, depth: int | None, x: torch.Tensor, *weights: torch.Tensor
+    def forward(
+        ctx: Any,
+        scheme: Scheme,
+        residual: Residual,
+        step: float,
+        depth: int | None,
+        x: torch.Tensor,
+        *weights: torch.Tensor,
     ) -> torch.Tensor:
         for state in trajectory(scheme, residual, x, layers_of(weights, depth), step):
             x = state
@@ -169,7 +182,7 @@ class _Adjoint(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, cotangent: torch.Tensor) -> tuple[Any, ...]:  # type: ignore[override]
+    def backward(ctx: Any, cotangent: torch.Tensor) -> tuple[Any, ...]:
         scheme, residual, step, depth = ctx.network
         output, *weights = ctx.saved_tensors
         wanted = ctx.needs_input_grad[5:]
