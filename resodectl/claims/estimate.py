@@ -57,7 +57,8 @@ def per_seed(rows: pd.DataFrame, statistic: Callable[[pd.DataFrame], float]) -> 
 
 def loglog_slope(x: Iterable[float], y: Iterable[float]) -> float:
     """The least-squares slope of log y against log x; NaN unless both are positive and x takes two values."""
-    log_x, log_y = (np.log(np.asarray(list(values), dtype=float)) for values in (x, y))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        log_x, log_y = (np.log(np.asarray(list(values), dtype=float)) for values in (x, y))
     if np.unique(log_x).size < 2 or not (np.isfinite(log_x).all() and np.isfinite(log_y).all()):
         return math.nan
     return float(np.polyfit(log_x, log_y, 1)[0])

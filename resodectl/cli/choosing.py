@@ -23,10 +23,9 @@ def chosen(references: Sequence[str], request: Request, family: str | None = Non
         paths = [path for name, path in catalogue.shipped().items() if family in (None, name.split("/")[0])]
     recipes = [load(path, request) for path in dict.fromkeys(paths)]
     for recipe in recipes:
-        if family is not None and recipe.file.family != family:
-            raise UserError(
-                f"{recipe.path}: is a recipe of the family {recipe.file.family}; run `resodectl {recipe.file.family} ...`"
-            )
+        owner = recipe.file.family
+        if family not in (None, owner):
+            raise UserError(f"{recipe.path}: is a recipe of the family {owner}; run `resodectl {owner} {recipe.path}`")
     names = [recipe.name for recipe in recipes]
     for name in names:
         if names.count(name) > 1:

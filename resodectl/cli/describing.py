@@ -7,7 +7,7 @@ from typing import Any
 import yaml
 
 import resodectl
-from resodectl.cli.presenting import table
+from resodectl.cli.tables import table
 from resodectl.engine.run import Setting, tasks
 from resodectl.engine.store import Store, metadata
 from resodectl.errors import UserError

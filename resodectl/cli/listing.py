@@ -13,7 +13,7 @@ from resodectl.cli import options
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead of a table.")
 def list_command(families: tuple[str, ...], as_json: bool) -> int:
     """List the shipped recipes, of all FAMILIES or of those named."""
-    from resodectl.cli.presenting import document_on_stdout, table
+    from resodectl.cli.tables import document_on_stdout, table
     from resodectl.errors import UserError, suggestion
     from resodectl.recipe import catalogue
     from resodectl.recipe.reading import read_file
@@ -46,7 +46,7 @@ def show_command(
     """Show a recipe: its resolved setting, its distance from the paper, its claims, and what it costs."""
     from resodectl.cli.choosing import chosen
     from resodectl.cli.describing import describe, facts
-    from resodectl.cli.presenting import document_on_stdout
+    from resodectl.cli.tables import document_on_stdout
     from resodectl.recipe.load import Request
 
     (loaded,) = chosen((recipe,), Request(profile, sets, seeds, first_seed))

@@ -54,7 +54,7 @@ def check_command(
 
     With --controls, the cells of the controls are run (those that the store lacks).
     """
-    from resodectl.cli import presenting
+    from resodectl.cli import presenting, tables
     from resodectl.cli.choosing import chosen
     from resodectl.cli.running import resumable
     from resodectl.engine.executors import usable_cores
@@ -93,11 +93,11 @@ def check_command(
         from resodectl.claims.verdict import document
 
         found = {name: [document(verdict) for verdict in of_recipe] for name, of_recipe in verdicts.items()}
-        presenting.document_on_stdout({"exit_code": code, "claims": found})
+        tables.document_on_stdout({"exit_code": code, "claims": found})
         return code
     for recipe in loaded:
         presenting.verdict_table(recipe, verdicts[recipe.name])
-    presenting.table(("recipe", "claims"), [(name, presenting.claims_held(found)) for name, found in verdicts.items()])
+    tables.table(("recipe", "claims"), [(name, presenting.claims_held(found)) for name, found in verdicts.items()])
     return code
 
 

@@ -41,7 +41,7 @@ def init_command(folder: Path, families: tuple[str, ...]) -> int:
 @click.command("schema")
 def schema_command() -> int:
     """Print the JSON Schema of recipes: with it, editors complete and check them as you type."""
-    from resodectl.cli.presenting import document_on_stdout
+    from resodectl.cli.tables import document_on_stdout
     from resodectl.recipe.json_schema import recipe_schema
 
     document_on_stdout(recipe_schema())

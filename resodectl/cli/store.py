@@ -29,7 +29,7 @@ def ls_command(store_folder: Path, as_json: bool) -> int:
     """List the stored cells: address, experiment, point, seeds, seconds, size."""
     import json
 
-    from resodectl.cli.presenting import document_on_stdout, table
+    from resodectl.cli.tables import document_on_stdout, table
     from resodectl.engine.store import metadata
 
     found = []

@@ -2,6 +2,7 @@
 
 import io
 import time
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +34,8 @@ class FileCheckpoint:
         if not self._path.exists():
             return None
         try:
-            kept = torch.load(self._path, map_location="cpu", weights_only=True)
+            with warnings.catch_warnings(action="ignore"):
+                kept = torch.load(self._path, map_location="cpu", weights_only=True)
             if kept["address"] != self._address:
                 return None
             self._blocks[:] = [

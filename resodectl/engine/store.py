@@ -9,6 +9,7 @@ import json
 import os
 import sys
 import time
+import uuid
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -142,7 +143,7 @@ def metadata(path: Path) -> dict[str, Any]:
 
 def write_atomically(path: Path, data: bytes) -> None:
     """Write a file whole and on disk under its name, or not at all."""
-    temporary = path.with_name(f".{path.name[:80]}.{os.getpid()}.tmp")
+    temporary = path.with_name(f".{uuid.uuid4().hex}.tmp")
     try:
         with open(temporary, "wb") as file:
             file.write(data)
@@ -165,7 +166,7 @@ def require_writable(folder: Path, what: str) -> None:
     Raises:
         StoreError: they cannot.
     """
-    probe = folder / f".probe.{os.getpid()}.tmp"
+    probe = folder / f".{uuid.uuid4().hex}.tmp"
     try:
         folder.mkdir(parents=True, exist_ok=True)
         probe.write_bytes(b"x")

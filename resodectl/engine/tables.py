@@ -75,7 +75,7 @@ def snapshot(block: Block) -> Block:
 
 def _plain(value: Any) -> np.ndarray:
     """Scalars, lists, arrays and tensors (without importing torch) as arrays of their own."""
-    return np.array(value.detach().cpu() if hasattr(value, "detach") else value)
+    return np.array(value.detach().cpu().numpy() if hasattr(value, "detach") else value)
 
 
 def _array(value: Any, column: Column) -> np.ndarray:

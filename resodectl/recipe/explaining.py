@@ -20,7 +20,8 @@ def explain(
         place: where a path of `data` was written.
         prefix: the path of `data` inside the recipe, for the message.
     """
-    first = error.errors()[0]
+    # A misspelt key is both unknown and missing under its right name: the unknown one is what the reader wrote.
+    first = min(error.errors(), key=lambda found: found["type"] != "extra_forbidden")
     path, value = _follow(data, first["loc"])
     name = ".".join(map(str, (*prefix, *path))) or "the recipe"
     kind, context = first["type"], first.get("ctx", {})

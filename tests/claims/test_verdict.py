@@ -1,0 +1,113 @@
+"""Verdicts follow from where the whole interval lies; a control must break its claim."""
+
+import math
+from dataclasses import replace
+from pathlib import Path
+from xml.etree import ElementTree
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from resodectl.claims.estimate import Estimate
+from resodectl.claims.junit import junit
+from resodectl.claims.verdict import check, check_measures, document, judge, judge_control, select
+from resodectl.recipe.load import load
+from resodectl.recipe.reading import RecipeError
+from resodectl.recipe.schema import Band, Range
+
+NAN = math.nan
+
+
+def estimate(low: float, high: float) -> Estimate:
+    return Estimate((low + high) / 2, low, high, 5, "student")
+
+
+@pytest.mark.parametrize(
+    ("interval", "band", "judgement", "control"),
+    [
+        ((-1.05, -0.95), (-1.1, -0.9), "holds", "broken"),
+        ((-1.1, -0.9), (-1.1, -0.9), "holds", "broken"),
+        ((-1.2, -0.95), (-1.1, -0.9), "unclear", "broken"),
+        ((-0.5, -0.4), (-1.1, -0.9), "fails", "breaks"),
+        ((-2.5, -2.0), (-1.1, -0.9), "fails", "breaks"),
+        ((-5.0, 5.0), (-1.1, -0.9), "unclear", "broken"),
+        ((3.0, 4.0), (2.0, None), "holds", "broken"),
+        ((1.0, 1.5), (2.0, None), "fails", "breaks"),
+        ((1.0, 3.0), (None, 2.0), "unclear", "broken"),
+        ((NAN, NAN), (None, 2.0), "unclear", "broken"),
+        ((3.0, math.inf), (None, 2.0), "fails", "broken"),
+    ],
+)
+def test_verdict_is_where_the_whole_interval_lies(
+    interval: tuple[float, float], band: tuple[float | None, float | None], judgement: str, control: str
+) -> None:
+    measured, within = estimate(*interval), Band(low=band[0], high=band[1])
+    assert judge(measured, within) == judgement
+    assert judge_control(measured, within) == control
+
+
+def logs(end: float, spread: float = 0.01) -> dict[str, pd.DataFrame]:
+    ends = [end + spread * offset for offset in (-1, 0, 1, 2)]
+    return {
+        "ends": pd.DataFrame({"length": 400, "seed": range(4), "end": np.multiply(ends, 400)}),
+        "paths": pd.DataFrame(),
+    }
+
+
+def test_claims_hold_on_their_rows_and_fail_under_their_control(toy: Path) -> None:
+    recipe = load(toy)
+    (verdict,) = check(recipe, logs(0.0), {0: logs(0.5)})
+    assert (verdict.judgement, verdict.control_state, verdict.acceptable) == ("holds", "breaks", True)
+    (verdict,) = check(recipe, logs(0.0), {})
+    assert (verdict.control_state, verdict.acceptable) == ("not run", True)
+    (verdict,) = check(recipe, logs(0.0), {0: logs(0.1)})
+    assert (verdict.judgement, verdict.control_state, verdict.acceptable) == ("holds", "broken", False)
+    (verdict,) = check(recipe, logs(0.5), {0: logs(0.5)})
+    assert (verdict.judgement, verdict.acceptable) == ("fails", False)
+
+
+def test_an_empty_selection_is_unclear(toy: Path) -> None:
+    few = logs(0.0)
+    few["ends"]["length"] = 4
+    (verdict,) = check(load(toy), few, {})
+    assert (verdict.judgement, verdict.estimate.units) == ("unclear", 0)
+    assert document(verdict)["estimate"]["value"] is None
+
+
+def test_selections_take_values_lists_and_ranges() -> None:
+    rows = pd.DataFrame({"n": [1, 2, 3, 4], "kind": ["a", "b", "a", "c"]})
+    assert list(select(rows, {"kind": "a"})["n"]) == [1, 3]
+    assert list(select(rows, {"kind": ("a", "c")})["n"]) == [1, 3, 4]
+    assert list(select(rows, {"n": Range(min=2, max=3)})["n"]) == [2, 3]
+    assert list(select(rows, {"n": Range(min=2), "kind": "a"})["n"]) == [3]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "says"),
+    [
+        ("claim: speed", "claim: sped", "no measure_sped; did you mean 'speed'?"),
+        ("kind: ends", "kind: ends\n    with: {factor: 2.0}", "measure_speed has no option 'factor'"),
+        ("claim: speed", "claim: scaled", "measure_scaled needs the option 'factor'"),
+    ],
+)
+def test_measures_and_their_options_are_checked_before_anything_runs(
+    toy: Path, tmp_path: Path, old: str, new: str, says: str
+) -> None:
+    path = tmp_path / "edited.yaml"
+    path.write_text(toy.read_text("utf-8").replace(old, new), "utf-8")
+    with pytest.raises(RecipeError) as refused:
+        check_measures(load(path))
+    assert says in str(refused.value)
+
+
+def test_junit_counts_claims_and_controls(toy: Path) -> None:
+    verdicts = check(load(toy), logs(0.5), {0: logs(0.1)})
+    root = ElementTree.fromstring(junit({"toy/walk-speed": verdicts}))
+    (suite,) = root
+    assert (suite.get("tests"), suite.get("failures"), suite.get("skipped")) == ("2", "2", "0")
+    not_judged = replace(
+        verdicts[0], claim=verdicts[0].claim.model_copy(update={"gate": False}), control_state="not run"
+    )
+    (suite,) = ElementTree.fromstring(junit({"toy/walk-speed": [not_judged]}))
+    assert (suite.get("failures"), suite.get("skipped")) == ("0", "2")

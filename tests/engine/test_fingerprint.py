@@ -1,0 +1,68 @@
+"""The fingerprint follows the formulas, and only the formulas."""
+
+import importlib
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from resodectl.engine import fingerprint as module
+from resodectl.engine.fingerprint import closure, fingerprint, third_party
+from resodectl.recipe import catalogue
+
+
+@pytest.fixture
+def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    folder = tmp_path / "walkers"
+    folder.mkdir()
+    (folder / "__init__.py").write_text('"""A package."""\n')
+    (folder / "gait.py").write_text('"""How."""\nSTEP = 1\n')
+    (folder / "paths.py").write_text(
+        "from typing import TYPE_CHECKING\n\nif TYPE_CHECKING:\n    from walkers import drawn\n\n\n"
+        "def length(n):\n    from . import gait\n    return n * gait.STEP\n"
+    )
+    (folder / "drawn.py").write_text("import matplotlib\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    importlib.invalidate_caches()
+    yield folder
+    for name in [name for name in sys.modules if name.startswith("walkers")]:
+        del sys.modules[name]
+    forget()
+
+
+def forget() -> None:
+    for cached in (closure, fingerprint, third_party, module._file, module._imports, module._tree, module._code):
+        cached.cache_clear()
+
+
+def after(path: Path, text: str) -> str:
+    path.write_text(text)
+    forget()
+    return fingerprint(("walkers.paths",))
+
+
+def test_the_closure_has_imports_inside_functions_but_not_those_for_type_checkers(package: Path) -> None:
+    forget()
+    assert set(closure(("walkers.paths",))) == {"walkers", "walkers.paths", "walkers.gait"}
+
+
+def test_comments_docstrings_and_formatting_leave_it_and_formulas_change_it(package: Path) -> None:
+    gait = package / "gait.py"
+    before = after(gait, '"""How."""\nSTEP = 1\n')
+    assert after(gait, '"""Explained anew."""\n\n# the unit\nSTEP = (1)\n') == before
+    assert after(gait, "STEP = 2\n") != before
+    assert after(package / "drawn.py", "import seaborn\n") != before  # gait is still changed
+    assert after(gait, "STEP = 1\n") == before
+
+
+@pytest.mark.parametrize("name", catalogue.experiments())
+def test_the_closure_of_an_experiment_has_every_module_that_importing_it_loads(name: str) -> None:
+    package = catalogue.Experiment(name).package
+    entries = (f"{package}.simulation", f"{package}.spec")
+    code = f"import sys; import {entries[0]}, {entries[1]}; print('\\n'.join(m for m in sys.modules if m.startswith('resodectl')))"
+    loaded = set(
+        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    )
+    assert loaded <= set(closure(entries))
+    assert "torch" in third_party(entries)

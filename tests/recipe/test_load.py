@@ -1,0 +1,109 @@
+"""Loading recipes: profiles, overrides, deviations, and messages that say what, where and what instead."""
+
+from pathlib import Path
+
+import pytest
+
+from resodectl.recipe.load import Request, load
+from resodectl.recipe.merging import Layer, Layers, Written, override
+from resodectl.recipe.reading import RecipeError, read_text
+
+
+def edited(toy: Path, tmp_path: Path, old: str, new: str) -> Path:
+    text = toy.read_text("utf-8")
+    assert old in text
+    path = tmp_path / "edited.yaml"
+    path.write_text(text.replace(old, new), "utf-8")
+    return path
+
+
+def test_profiles_change_only_what_they_name(toy: Path) -> None:
+    paper, laptop = (load(toy, Request(profile)) for profile in ("paper", "laptop"))
+    assert paper.params.lengths == (100000,)
+    assert laptop.params.lengths == (4, 400, 4000)
+    assert laptop.params.seeds == paper.params.seeds == 4
+    assert paper.deviations == ()
+    assert [str(deviation) for deviation in laptop.deviations] == ["lengths: [4, 400, 4000] (paper: [100000])"]
+    assert laptop.because == "a long walk takes long"
+
+
+def test_overrides_are_yaml_and_are_told_apart_by_their_folder(toy: Path) -> None:
+    plain = load(toy, Request())
+    changed = load(toy, Request(sets=("drift=1e-1", "lengths=[8, 16]"), seeds=6, first_seed=1000))
+    assert (changed.params.drift, changed.params.lengths, changed.params.seeds) == (0.1, (8, 16), 6)
+    assert plain.request.folder == "laptop"
+    assert changed.request.folder.startswith("laptop-")
+    assert changed.hash != plain.hash
+
+
+def test_controls_lay_their_changes_over_the_profile(toy: Path) -> None:
+    recipe = load(toy, Request("smoke"))
+    params = recipe.varied(recipe.claims[0].control.set)
+    assert params.drift == 0.5
+    assert params.lengths == recipe.params.lengths
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "says"),
+    [
+        ("  seeds: 4", "  sedes: 4", "edited.yaml:8:3: unknown key 'params.sedes'; did you mean 'seeds'?"),
+        ("  seeds: 4\n", "", "the key 'params.seeds' is missing"),
+        ("  seeds: 4", "  seeds: many", "edited.yaml:8:3: params.seeds: input should be a valid integer, got 'many'"),
+        ("  seeds: 4", "  seeds: -4", "params.seeds: input should be greater than or equal to 1, got -4"),
+        ("  seeds: 4", "  seeds: 4.0", "params.seeds: input should be a valid integer, got 4.0"),
+        ("  seeds: 4", "  seeds: true", "params.seeds: input should be a valid integer, got True"),
+        ("[4, 400, 4000]", "[4, x]", "edited.yaml:11:18: params.lengths.1: input should be a valid integer"),
+        ("family: toy", "family: toyy", "edited.yaml:1:1: there is no family 'toyy'; did you mean 'toy'?"),
+        ("toy/walk\n", "toy/wolk\n", "there is no experiment 'toy/wolk'; did you mean 'toy/walk'?"),
+        ("    because: for tests\n", "", "the profile must say why it differs"),
+        ("paper: sander2022", "papers: sander2022", "unknown key 'papers'; did you mean 'paper'?"),
+        ("kind: ends", "kind: end", "the log has no kind 'end'; did you mean 'ends'?"),
+        ("    kind: ends\n", "", "the log has several kinds"),
+        ("{length: {min: 100}}", "{lenght: 3}", "the log has no column 'lenght'; did you mean 'length'?"),
+        ("[-0.2, 0.2]", "[0.2, -0.2]", "the low end of a band must be below its high end"),
+        ("[-0.2, 0.2]", "[null, null]", "a band that is open at both ends cannot fail"),
+        ("[-0.2, 0.2]", "[1, 2, 3]", "a band is a pair [low, high]"),
+        ("{drift: 0.5}", "{draft: 0.5}", "unknown key 'params.draft'; did you mean 'drift'?"),
+        ("set: {drift: 0.5}\n      ", "", "a control must change something"),
+        ("    because: the walk must have no drift", "", "because' is missing"),
+        ("  smoke:", "  smok:", "smok"),
+    ],
+)
+def test_mistakes_are_named_with_place_and_remedy(toy: Path, tmp_path: Path, old: str, new: str, says: str) -> None:
+    path = edited(toy, tmp_path, old, new)
+    with pytest.raises(RecipeError) as refused:
+        load(path)
+    message = str(refused.value)
+    assert says in message
+    assert message.startswith(str(path))
+    assert "\n" not in message
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("sede=3", "--set sede=3: unknown key 'params.sede'; did you mean 'seeds'?"),
+        ("seeds", "--set seeds: is not of the form key=value"),
+        ("=3", "is not of the form key=value"),
+        ("seeds=[", "is not valid YAML"),
+        ("seeds=-1", "--set seeds=-1: params.seeds: input should be greater than or equal to 1, got -1"),
+        ("drift=.nan", "not a finite number"),
+        ("lengths.0.x=3", "params.lengths"),
+    ],
+)
+def test_overrides_that_cannot_be_are_refused_by_their_own_name(toy: Path, text: str, says: str) -> None:
+    with pytest.raises(RecipeError) as refused:
+        load(toy, Request(sets=(text,)))
+    assert says in str(refused.value)
+    assert str(refused.value).startswith("--set")
+
+
+def test_a_mapping_whose_kind_changes_is_replaced_and_others_merge() -> None:
+    base = read_text("model: {kind: conv, channels: 8}\nlr: {start: 1, stop: 2}", "base")
+    layers = Layers(Layer(base.data, Written(base, ())))
+    layers.lay(override("model={kind: mlp, width: 4}"))
+    layers.lay(override("lr.stop=3"))
+    assert layers.values == {"model": {"kind": "mlp", "width": 4}, "lr": {"start": 1, "stop": 3}}
+    assert layers.place(("model", "width")) == "--set model={kind: mlp, width: 4}"
+    assert layers.place(("lr", "start")).startswith("base:2:")
+    assert layers.place(("lr", "stop")) == "--set lr.stop=3"
