@@ -1,0 +1,49 @@
+"""Layers of networks that run side by side, one for each seed, without a loop over seeds.
+
+Rows are `(seeds, batch, dim)`; maps are `(batch, seeds * channels, height, width)`, so that one grouped convolution
+serves all seeds. Batch normalisation is a pure function of its arguments: it keeps no running statistics, which an
+inverse pass or a recomputation would update once more or replace (trap c and g of Sander et al.'s official code).
+"""
+
+import torch
+import torch.nn.functional as F
+
+EPSILON = 1e-5  # added to the variances, as in torch.nn.BatchNorm2d
+
+
+def linear(rows: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor) -> torch.Tensor:
+    """`(seeds, batch, out)` from rows `(seeds, batch, in)`, weight `(seeds, out, in)` and bias `(seeds, out)`."""
+    return torch.baddbmm(bias.unsqueeze(1), rows, weight.transpose(1, 2))
+
+
+def side_by_side(images: torch.Tensor) -> torch.Tensor:
+    """Maps `(batch, seeds * channels, height, width)` of images `(seeds, batch, channels, height, width)`."""
+    return images.transpose(0, 1).flatten(1, 2)
+
+
+def rows_of(maps: torch.Tensor, seeds: int) -> torch.Tensor:
+    """Rows `(seeds, batch, channels * height * width)` of maps `(batch, seeds * channels, height, width)`."""
+    return maps.unflatten(1, (seeds, -1)).flatten(2).transpose(0, 1)
+
+
+def convolution(
+    maps: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None = None, stride: int = 1, padding: int = 0
+) -> torch.Tensor:
+    """One convolution a seed: weight `(seeds, out, in, kernel, kernel)`, bias `(seeds, out)`."""
+    flat = None if bias is None else bias.flatten()
+    return F.conv2d(maps, weight.flatten(0, 1), flat, stride=stride, padding=padding, groups=len(weight))
+
+
+def batch_norm(
+    maps: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor, reference: int | None = None
+) -> torch.Tensor:
+    """Batch normalisation with statistics of the batch itself; weight and bias are `(seeds, channels)`.
+
+    `reference`: the statistics are those of the first `reference` images of the batch alone, so that in evaluation
+    each other image is treated as if it came singly; without it they are those of all images (training).
+    """
+    scale, shift = weight.flatten(), bias.flatten()
+    if reference is None:
+        return F.batch_norm(maps, None, None, scale, shift, training=True, eps=EPSILON)
+    variance, mean = torch.var_mean(maps[:reference], dim=(0, 2, 3), correction=0)
+    return F.batch_norm(maps, mean, variance, scale, shift, training=False, eps=EPSILON)
