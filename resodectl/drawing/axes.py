@@ -1,0 +1,152 @@
+"""What figures share: curves over seeds with their spread, slopes to compare with, depth axes, dots, letters."""
+
+from collections.abc import Iterable, Sequence
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
+
+from resodectl.drawing.style import BLACK, GREY
+
+TICKS = 8  # at most so many labelled depths
+GOLDEN = (5**0.5 - 1) / 2
+
+
+def spread(
+    ax: Axes,
+    rows: pd.DataFrame,
+    x: str,
+    y: str,
+    *,
+    colour: str,
+    label: str | None = None,
+    unit: str = "seed",
+    centre: Literal["median", "mean"] = "median",
+    quantiles: tuple[float, float] = (0.25, 0.75),
+    line: str = "-",
+    marker: str = "o",
+    points: bool = True,
+) -> Line2D:
+    """A curve of `y` against `x`: the centre over units, and with more than one unit a band between two quantiles
+    and every unit as a faint point.
+
+    A unit with several rows at one x counts once, with their mean. Where a unit is NaN or infinite, as after a
+    divergence, the centre is left out unless it is still finite: divergence is never averaged away.
+    """
+    of_unit = rows.groupby([x, unit], sort=True)[y].agg(lambda values: float(np.mean(values.to_numpy()))).reset_index()
+    groups = [(place, group[y].to_numpy(float)) for place, group in of_unit.groupby(x, sort=True)]
+    places = np.array([place for place, _ in groups], dtype=float)
+    middle = np.median if centre == "median" else np.mean
+    with np.errstate(invalid="ignore"):
+        centres = np.array([middle(values) for _, values in groups], dtype=float)
+        low, high = (np.array([np.quantile(values, q) for _, values in groups], dtype=float) for q in quantiles)
+    centres[~np.isfinite(centres)] = np.nan
+    (drawn,) = ax.plot(places, centres, line, marker=marker, color=colour, label=label, zorder=3)
+    if of_unit[unit].nunique() > 1:
+        finite = np.isfinite(low) & np.isfinite(high)
+        ax.fill_between(places, low, high, where=finite, color=colour, alpha=0.18, linewidth=0, zorder=1)
+        if points:
+            seen = of_unit[np.isfinite(of_unit[y])]
+            ax.plot(seen[x], seen[y], ".", color=colour, alpha=0.35, markersize=3.5, zorder=2)
+    return drawn
+
+
+def dots(
+    ax: Axes,
+    x: float,
+    values: Iterable[float],
+    *,
+    colour: str,
+    label: str | None = None,
+    width: float = 0.14,
+    marker: str = "o",
+) -> None:
+    """Values above one x, spread sideways so that they can be told apart; always in the same way.
+
+    `width` is the full width of the spread: as a fraction of x on a logarithmic axis, else in units of x.
+    """
+    heights = np.asarray(list(values), dtype=float)
+    offsets = width * ((np.arange(1, heights.size + 1) * GOLDEN) % 1 - 0.5)
+    places = x * np.exp(offsets) if ax.get_xscale() == "log" else x + offsets
+    ax.plot(places, heights, marker, color=colour, label=label, alpha=0.6, markersize=3.6, markeredgewidth=0)
+
+
+def reference_slope(
+    ax: Axes, x: tuple[float, float], slope: float, anchor: tuple[float, float], label: str, colour: str = GREY
+) -> None:
+    """A dashed power law of exponent `slope` through `anchor`, drawn over the interval `x`, named at its right end."""
+    ends = np.asarray(x, dtype=float)
+    heights = anchor[1] * (ends / anchor[0]) ** slope
+    ax.plot(ends, heights, "--", color=colour, linewidth=1.1, zorder=1.5)
+    ax.annotate(
+        label,
+        (ends[-1], heights[-1]),
+        xytext=(4, 0),
+        textcoords="offset points",
+        color=colour,
+        va="center",
+        fontsize=8.5,
+    )
+
+
+def level(ax: Axes, value: float, label: str, colour: str = GREY) -> None:
+    """A dashed horizontal line at a value that the curves are to be compared with."""
+    ax.axhline(value, linestyle="--", color=colour, linewidth=1.1, label=label, zorder=1.5)
+
+
+def published(ax: Axes, x: Sequence[float], y: Sequence[float], label: str = "paper") -> None:
+    """The numbers that the paper gives, as hollow diamonds beside ours."""
+    ax.plot(x, y, linestyle="none", marker="D", markersize=7, color=BLACK, fillstyle="none", label=label, zorder=4)
+
+
+def note(ax: Axes, text: str, corner: Literal["upper left", "upper right", "lower left", "lower right"]) -> None:
+    """A few words or numbers in a corner of a panel."""
+    vertical, horizontal = corner.split()
+    ax.annotate(
+        text,
+        (0.03 if horizontal == "left" else 0.97, 0.03 if vertical == "lower" else 0.97),
+        xycoords="axes fraction",
+        ha=horizontal,
+        va="bottom" if vertical == "lower" else "top",
+        fontsize=8.5,
+        bbox={"boxstyle": "round,pad=0.25", "facecolor": "white", "edgecolor": "none", "alpha": 0.85},
+        zorder=5,
+    )
+
+
+def depth_axis(ax: Axes, depths: Iterable[float], label: str = "depth $N$") -> None:
+    """A logarithmic x axis for depths, labelled in whole powers of two."""
+    found = np.asarray(list(depths), dtype=float)
+    first, last = int(np.floor(np.log2(found.min()))), int(np.ceil(np.log2(found.max())))
+    step = max(1, -(-(last - first + 1) // TICKS))
+    ax.set_xscale("log", base=2)
+    ax.xaxis.set_major_locator(FixedLocator([2.0**power for power in range(first, last + 1, step)]))
+    ax.xaxis.set_minor_locator(NullLocator())
+    ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}" if value < 1 else f"{value:.0f}"))
+    ax.set_xlabel(label)
+
+
+def letters(axes: Sequence[Axes]) -> None:
+    """Panel letters (a), (b), ... in front of the panels' titles. Call it after the titles are set."""
+    for letter, ax in zip("abcdefghijklmnopqrstuvwxyz", axes, strict=False):
+        ax.set_title(f"({letter}) {ax.get_title(loc='left')}".strip(), loc="left")
+
+
+def legend_below(figure: Figure, columns: int = 4) -> None:
+    """One legend below all panels, each label once."""
+    entries = {
+        label: handle for ax in figure.axes for handle, label in zip(*ax.get_legend_handles_labels(), strict=True)
+    }
+    if entries:
+        figure.legend(
+            list(entries.values()), list(entries), loc="outside lower center", ncols=min(columns, len(entries))
+        )
+
+
+def legend_beside(ax: Axes) -> None:
+    """The legend of a panel to its right, where it hides nothing."""
+    ax.legend(loc="upper left", bbox_to_anchor=(1.01, 1.0), borderaxespad=0.0)

@@ -1,0 +1,148 @@
+"""Saving figures: the same bytes for the same figure, and in them what the figure was made from.
+
+A file is current if it is whole and says that it was made from the same package version, recipe, log and drawing code,
+with the same footer; a current file need not be drawn again.
+"""
+
+import hashlib
+import io
+import os
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import astuple, dataclass
+from pathlib import Path
+from typing import Any
+
+from matplotlib.backend_bases import RendererBase
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.text import Text
+from matplotlib.transforms import Bbox
+
+from resodectl.drawing.style import GREY, style
+
+FOOTER_SIZE = 7.0  # points
+GAP = 0.08  # inches between the figure and its footer
+MARGIN = 0.06  # inches around both
+ROOM = 0.97  # of the width, for formats whose letters run a little wider
+# How a whole file begins and ends.
+_SIGNATURES = {
+    "png": (b"\x89PNG\r\n\x1a\n", b"IEND\xaeB`\x82"),
+    "pdf": (b"%PDF-", b"%%EOF\n"),
+    "svg": (b"<?xml", b"</svg>\n"),
+}
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """What a figure is made from: the package version, and digests of the recipe, the log and the drawing code."""
+
+    version: str
+    recipe: str
+    log: str
+    drawing: str
+
+    def stamp(self, footer: str) -> str:
+        """The one line of plain letters that a figure carries in its metadata."""
+        parts = zip(("version", "recipe", "log", "drawing", "footer"), (*astuple(self), _digest(footer)), strict=True)
+        return "resodectl figure: " + ", ".join(f"{key} {value}" for key, value in parts)
+
+
+def save(figure: Figure, stem: Path, formats: tuple[str, ...], provenance: Provenance, footer: str = "") -> list[Path]:
+    """Write `stem`.png, .pdf, .svg with the footer below the figure; returns the files.
+
+    A file that is current is left untouched; any other appears whole or not at all.
+
+    Raises:
+        OSError: a file cannot be written.
+    """
+    paths = [stem.with_name(f"{stem.name}.{suffix}") for suffix in formats]
+    stale = [path for path in paths if not is_current(path, provenance, footer)]
+    if stale:
+        with style(), _laid_out(figure, footer) as box:
+            for path in stale:
+                _write(path, _render(figure, path.suffix[1:], provenance, footer, box))
+    return paths
+
+
+def is_current(path: Path, provenance: Provenance, footer: str = "") -> bool:
+    """Whether a figure stands there, whole, that was made from exactly this."""
+    try:
+        data = path.read_bytes()
+    except OSError:
+        return False
+    begins, ends = _SIGNATURES[path.suffix[1:]]
+    return data.startswith(begins) and data.endswith(ends) and provenance.stamp(footer).encode() in data
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+@contextmanager
+def _laid_out(figure: Figure, footer: str) -> Iterator[Bbox]:
+    """The figure with its layout fixed and the footer below all that it shows; gives the box of both, in inches."""
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    renderer = canvas.get_renderer()
+    engine = figure.get_layout_engine()
+    figure.set_layout_engine("none")
+    # These would move with the box that is saved.
+    legends = [legend for legend in figure.legends if legend.get_bbox_to_anchor() is figure.bbox]
+    for legend in legends:
+        legend.set_bbox_to_anchor((0, 0, 1, 1), transform=figure.transFigure)
+    shown = Bbox.union([figure.get_tightbbox(renderer), figure.bbox_inches])
+    text = figure.text(0, 0, "", va="top", fontsize=FOOTER_SIZE, color=GREY, parse_math=False, linespacing=1.25)
+    _wrap(text, footer, ROOM * shown.width * figure.dpi, renderer)
+    text.set_position((shown.x0 / figure.bbox_inches.width, (shown.y0 - GAP) / figure.bbox_inches.height))
+    placed = text.get_window_extent(renderer).transformed(figure.dpi_scale_trans.inverted())
+    try:
+        yield (Bbox.union([shown, placed]) if footer else shown).padded(MARGIN)
+    finally:
+        text.remove()
+        for legend in legends:
+            legend.set_bbox_to_anchor(None)
+        figure.set_layout_engine(engine)
+
+
+def _wrap(text: Text, content: str, width: float, renderer: RendererBase) -> None:
+    """Give `text` its content in lines at most `width` pixels long; a word that is longer than a line is broken."""
+
+    def fits(line: str) -> bool:
+        text.set_text(line)
+        return text.get_window_extent(renderer).width <= width
+
+    lines = [""]
+    for word in content.split():
+        if lines[-1] and not fits(f"{lines[-1]} {word}"):
+            lines.append("")
+        lines[-1] = f"{lines[-1]} {word}".strip()
+        while len(lines[-1]) > 1 and not fits(lines[-1]):
+            cut = next(length for length in range(len(lines[-1]) - 1, 0, -1) if length == 1 or fits(lines[-1][:length]))
+            lines[-1:] = [lines[-1][:cut], lines[-1][cut:]]
+    text.set_text("\n".join(lines))
+
+
+def _render(figure: Figure, suffix: str, provenance: Provenance, footer: str, box: Bbox) -> bytes:
+    stamp, made_by = provenance.stamp(footer), f"resodectl {provenance.version}"
+    metadata: dict[str, dict[str, Any]] = {
+        "png": {"Software": made_by, "Comment": stamp},
+        "pdf": {"Creator": made_by, "Producer": made_by, "Keywords": stamp, "CreationDate": None},
+        "svg": {"Creator": made_by, "Description": stamp, "Date": None},
+    }
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format=suffix, metadata=metadata[suffix], bbox_inches=box)
+    return buffer.getvalue()
+
+
+def _write(path: Path, data: bytes) -> None:
+    """Write a file whole under its name, or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{uuid.uuid4().hex}.tmp")
+    try:
+        temporary.write_bytes(data)
+        os.replace(temporary, path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
