@@ -37,7 +37,7 @@ def list_command(families: tuple[str, ...], as_json: bool) -> int:
 @click.argument("recipe")
 @options.setting
 @options.storing
-@click.option("--data-root", type=options.FOLDER, envvar="RESODECTL_DATA", help="The folder of the real data sets.")
+@options.rooting
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead of a table.")
 def show_command(
     recipe: str, profile: Any, sets: tuple[str, ...], seeds: int | None, first_seed: int, store_folder: Path,

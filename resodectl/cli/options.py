@@ -38,10 +38,11 @@ setting = _stack(
     click.option("--first-seed", type=click.IntRange(min=0, max=2**31), default=0, show_default=True,
                  help="The first seed: another number gives fresh draws."),
 )  # fmt: skip
+rooting = click.option("--data-root", type=FOLDER, envvar="RESODECTL_DATA", help="The folder of the real data sets.")
 computing = _stack(
     click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True),
     click.option("-j", "--jobs", type=click.IntRange(min=1), help="Worker processes [default: the usable cores]."),
-    click.option("--data-root", type=FOLDER, envvar="RESODECTL_DATA", help="The folder of the real data sets."),
+    rooting,
 )  # fmt: skip
 storing = click.option(
     "--store", "store_folder", type=FOLDER, default=Path("runs/store"), envvar="RESODECTL_STORE", show_default=True,

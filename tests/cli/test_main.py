@@ -116,7 +116,7 @@ def test_a_damaged_cell_is_set_aside_and_computed_again(shell, toy: Path, tmp_pa
     ended = shell("toy", "-j", "1")
     assert ended.code == 0
     assert "is damaged; set aside" in ended.err
-    assert first.exists()
+    assert first.name.split(".")[0] in {path.name.split(".")[0] for path in first.parent.iterdir()}
     second.write_bytes(b"")
     verified = shell("store", "verify")
     assert (verified.code, verified.out) == (1, "6 cells read, 1 damaged\n")
@@ -143,7 +143,8 @@ def test_a_damaged_cell_is_set_aside_and_computed_again(shell, toy: Path, tmp_pa
         (["store", "ls", "--store", "absent"], "there is no store here"),
         (["list", "hein"], "there is no family 'hein'; did you mean 'heun'?"),
         (["--plugins", "absent", "list"], "there is no such folder of families"),
-        (["data", "fetch", "cifar"], "cifar10"),
+        (["data", "fetch", "cifar10"], "say where to"),
+        (["data", "fetch", "cifar", "--data-root", "."], "there is no data set 'cifar'; did you mean 'cifar10'?"),
     ],
 )
 def test_bad_usage_gets_one_sentence_and_exit_code_2(
@@ -166,7 +167,7 @@ def started(tmp_path: Path, *args: str) -> subprocess.Popen[str]:
 def test_an_interrupt_keeps_finished_cells_and_says_how_to_go_on(
     shell, toy: Path, tmp_path: Path, sent: signal.Signals, code: int, jobs: str
 ) -> None:
-    args = ("-j", jobs, "--set", "pause=0.3", "--seeds", "24")
+    args = ("-j", jobs, "--set", "pause=0.3", "--seeds", "8")
     process = started(tmp_path, *args)
     deadline = time.monotonic() + 60
     while not list((tmp_path / "runs/store").glob("??/*.parquet")) and time.monotonic() < deadline:
@@ -175,12 +176,12 @@ def test_an_interrupt_keeps_finished_cells_and_says_how_to_go_on(
     out, err = process.communicate(timeout=60)
     kept = len(list((tmp_path / "runs/store").glob("??/*.parquet")))
     assert process.returncode == code, err
-    assert 1 <= kept < 36
+    assert 1 <= kept < 12
     assert "finished cells are kept in runs/store; go on with" in err
     assert "toy -j" in err
     assert "Traceback" not in err
     ended = shell(*("toy", *args[2:], "-j", "1"))
-    assert f"{36 - kept} computed, {kept} reused" in ended.out
+    assert f"{12 - kept} computed, {kept} reused" in ended.out
 
 
 def test_a_closed_pipe_is_silent(tmp_path: Path) -> None:
