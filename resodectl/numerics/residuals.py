@@ -11,6 +11,8 @@ ACTIVATIONS: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
     "gelu": torch.nn.functional.gelu,
     "relu": torch.relu,
 }
+LIPSCHITZ = {"tanh": 1.0, "gelu": 1.1290, "relu": 1.0}
+"""The largest slope of each activation (of GELU, rounded up, at sqrt(2))."""
 
 
 def mlp(activation: Callable[[torch.Tensor], torch.Tensor] = torch.tanh) -> Residual:
