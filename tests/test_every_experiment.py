@@ -22,7 +22,7 @@ from resodectl.engine.store import Store
 from resodectl.engine.tables import schema, unpack
 from resodectl.engine.worker import Task
 from resodectl.output import logs
-from resodectl.pipeline.drawing import drawing_of, footer_of
+from resodectl.pipeline.drawing import drawing_of, figure_of, footer_of
 from resodectl.pipeline.planning import cells
 from resodectl.recipe import catalogue
 from resodectl.recipe.json_schema import recipe_schema
@@ -182,7 +182,7 @@ def test_its_figure_is_drawn_twice_with_the_same_bytes(name: str, smoke: Path, t
     provenance = Provenance("0", of.hash, "log", "code")
     drawn = []
     for copy in ("one", "two"):
-        files = save(drawing_of(of)(frames, of), tmp_path / copy, ("png", "svg"), provenance, footer_of(of))
+        files = save(figure_of(of, frames), tmp_path / copy, ("png", "svg"), provenance, footer_of(of))
         drawn.append([path.read_bytes() for path in files])
     assert drawn[0] == drawn[1]
 

@@ -32,7 +32,11 @@ def list_command(data_root: Path | None, as_json: bool) -> int:
     if as_json:
         document_on_stdout(rows)
     else:
-        table(("data set", "what it is", "here", "layout", "how to get it"), [tuple(row.values()) for row in rows])
+        table(
+            ("data set", "what it is", "here", "layout", "how to get it"),
+            [tuple(row.values()) for row in rows],
+            fold=("here", "layout", "how to get it"),
+        )
     return 0
 
 

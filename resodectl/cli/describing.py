@@ -73,18 +73,18 @@ def describe(recipe: Recipe, found: dict[str, Any]) -> None:
         (key, json.dumps(value), properties[key].get("unit", ""), properties[key].get("description", ""))
         for key, value in params.items()
     ]
-    table(("parameter", "value", "unit", "meaning"), rows, grow=1)
+    table(("parameter", "value", "unit", "meaning"), rows, fold=("value", "meaning"))
     print()
     if recipe.deviations:
         differing = [(d["key"], json.dumps(d["paper"]), json.dumps(d["here"])) for d in found["deviations"]]
-        table(("differs", "paper", "here"), differing)
+        table(("differs", "paper", "here"), differing, fold=("paper", "here"))
     else:
         print("The paper's own setting.")
     if recipe.file.departs:
         print(f"Even the paper profile departs from the paper: {recipe.file.departs}")
     print()
     rows = [(c["says"], c["within"], "" if c["gate"] else "reported only", c["control"]) for c in found["claims"]]
-    table(("claim", "band", "", "control"), rows, grow=0)
+    table(("claim", "band", "", "control"), rows, fold=("claim", "control"))
     cost = found["cost"]
     spent = f", which took {cost['seconds']:.1f} s" if cost["seconds"] is not None else ""
     print(f"\n{cost['cells']} cells, {cost['stored']} stored{spent}" + (f"; {cost['note']}" if "note" in cost else ""))

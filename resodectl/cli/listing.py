@@ -29,7 +29,11 @@ def list_command(families: tuple[str, ...], as_json: bool) -> int:
     if as_json:
         document_on_stdout(rows)
     else:
-        table(("recipe", "paper", "figure", "what it shows"), [tuple(row.values()) for row in rows])
+        table(
+            ("recipe", "paper", "figure", "what it shows"),
+            [tuple(row.values()) for row in rows],
+            fold=("what it shows",),
+        )
     return 0
 
 

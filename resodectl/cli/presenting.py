@@ -7,11 +7,13 @@ from typing import Any
 
 from resodectl.claims.estimate import Estimate
 from resodectl.claims.verdict import Verdict, document
-from resodectl.cli.tables import document_on_stdout, table
+from resodectl.cli.tables import coloured, document_on_stdout, table
 from resodectl.errors import UserError
 from resodectl.pipeline.concluding import Result
 from resodectl.pipeline.planning import Job
 from resodectl.recipe.load import Recipe
+
+_COLOURS = {"holds": "green", "breaks": "green", "unclear": "yellow", "fails": "red", "broken": "red"}
 
 
 def number(estimate: Estimate | None) -> str:
@@ -45,20 +47,26 @@ def line(result: Result) -> str:
     return f"{result.recipe.name}: {claims_held(result.verdicts)}, {result.seconds:.1f} s, {result.figures[0]}"
 
 
-def verdict_table(recipe: Recipe, verdicts: Sequence[Verdict]) -> None:
-    """Print what was measured of each claim of a recipe."""
-    rows = []
+def verdict_lines(recipe: Recipe, verdicts: Sequence[Verdict]) -> None:
+    """Print what was measured of each claim of a recipe, and what its control shows."""
+    print(f"{recipe.name} ({recipe.profile}): {recipe.title}")
     for verdict in verdicts:
-        claim = verdict.claim
-        judgement = verdict.judgement if claim.gate else f"{verdict.judgement} (not judged)"
-        theory = "" if claim.theory is None else f"{claim.theory.value:g}"
-        published = "" if claim.published is None else f"{claim.published:g}"
-        rows.append(
-            (claim.says, judgement, number(verdict.estimate), str(verdict.band), theory, published,
-             verdict.control_state, number(verdict.control))
-        )  # fmt: skip
-    headings = ("claim", "verdict", "measured [95 %]", "band", "theory", "paper", "control", "control measured")
-    table(headings, rows, f"{recipe.name} ({recipe.profile}): {recipe.title}", grow=0)
+        claim, word = verdict.claim, verdict.judgement
+        print(f"  {coloured(word.ljust(8), _COLOURS[word])}{claim.says}")
+        parts = [f"{number(verdict.estimate)} in {verdict.band}"]
+        if claim.theory is not None:
+            parts.append(f"theory {claim.theory.value:g}")
+        if claim.published is not None:
+            parts.append(f"paper {claim.published:g}")
+        if not claim.gate:
+            parts.append(f"not judged: {claim.because}")
+        print(f"          {', '.join(parts)}")
+        state = verdict.control_state
+        if state == "not run":
+            print("          control not run (--controls)")
+        else:
+            measured = number(verdict.control)
+            print(f"          control {coloured(state, _COLOURS[state])}: {measured} ({claim.control.because})")
     print()
 
 
@@ -71,7 +79,7 @@ def report(results: Sequence[Result], as_json: bool, junit_file: Path | None, co
         return
     for result in results:
         if result.verdicts:
-            verdict_table(result.recipe, result.verdicts)
+            verdict_lines(result.recipe, result.verdicts)
     rows = [
         (
             result.recipe.name,
@@ -82,7 +90,7 @@ def report(results: Sequence[Result], as_json: bool, junit_file: Path | None, co
         )
         for result in results
     ]
-    table(("recipe", "claims", "time", "cells", "figure"), rows)
+    table(("recipe", "claims", "time", "cells", "figure"), rows, fold=("claims", "cells", "figure"))
 
 
 def write_junit(path: Path, verdicts: dict[str, list[Verdict]]) -> None:

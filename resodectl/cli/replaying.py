@@ -96,7 +96,7 @@ def check_command(
         tables.document_on_stdout({"exit_code": code, "claims": found})
         return code
     for recipe in loaded:
-        presenting.verdict_table(recipe, verdicts[recipe.name])
+        presenting.verdict_lines(recipe, verdicts[recipe.name])
     tables.table(("recipe", "claims"), [(name, presenting.claims_held(found)) for name, found in verdicts.items()])
     return code
 

@@ -60,7 +60,7 @@ def ls_command(store_folder: Path, as_json: bool) -> int:
         )
         for cell in found
     ]
-    table(("address", "experiment", "point", "seeds", "seconds", "bytes"), rows, grow=2)
+    table(("address", "experiment", "point", "seeds", "seconds", "bytes"), rows, fold=("point",))
     print(f"{len(found)} cells, {sum(cell['bytes'] for cell in found) / 1e6:.1f} MB")
     return 0
 

@@ -28,10 +28,17 @@ def draw(recipe: Recipe, frames: dict[str, Any], log_digest: str, places: Places
         stale = [path for path in paths if not is_current(path, provenance, footer)]
         if stale:
             stem.parent.mkdir(parents=True, exist_ok=True)
-            figure = drawing_of(recipe)(frames, recipe)
-            save(figure, stem, tuple(path.suffix[1:] for path in stale), provenance, footer)
+            save(figure_of(recipe, frames), stem, tuple(path.suffix[1:] for path in stale), provenance, footer)
         files.append(paths)
     return files[-1]
+
+
+def figure_of(recipe: Recipe, frames: dict[str, Any]) -> Any:
+    """The figure of a log, in the one style."""
+    from resodectl.drawing.style import style
+
+    with style():
+        return drawing_of(recipe)(frames, recipe)
 
 
 def drawing_of(recipe: Recipe) -> Callable[[dict[str, Any], Recipe], Any]:

@@ -173,7 +173,7 @@ def test_an_interrupt_keeps_finished_cells_and_says_how_to_go_on(
     while not list((tmp_path / "runs/store").glob("??/*.parquet")) and time.monotonic() < deadline:
         time.sleep(0.02)
     process.send_signal(sent)
-    out, err = process.communicate(timeout=60)
+    _, err = process.communicate(timeout=60)
     kept = len(list((tmp_path / "runs/store").glob("??/*.parquet")))
     assert process.returncode == code, err
     assert 1 <= kept < 12
