@@ -18,9 +18,8 @@ ROOT = Path(__file__).parents[1]
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The wheel, built from a copy of what git tracks."""
     source, built = tmp_path_factory.mktemp("source"), tmp_path_factory.mktemp("built")
-    files = subprocess.run(
-        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"], cwd=ROOT, capture_output=True, check=True
-    ).stdout.decode()
+    listing = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    files = subprocess.run(listing, cwd=ROOT, capture_output=True, check=True).stdout.decode()
     for name in files.split("\0"):
         path = ROOT / name
         if name and (path.is_symlink() or path.is_file()):
@@ -29,8 +28,8 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
                 os.symlink(os.readlink(path), source / name)
             else:
                 (source / name).write_bytes(path.read_bytes())
-    command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "-w", built, source]
-    subprocess.run(command, check=True, capture_output=True)
+    pip = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation"]
+    subprocess.run([*pip, "-w", built, source], check=True, capture_output=True)
     return next(built.glob("*.whl"))
 
 
@@ -62,7 +61,8 @@ def test_the_installed_wheel_lists_and_runs_recipes_from_an_empty_folder(wheel: 
     code = f"import sys; sys.path.insert(0, {str(site)!r})\nfrom resodectl.cli.main import main\nmain()"
     name = next(iter(catalogue.shipped()))
     for args, expected in ((["list"], name), (["run", name, "--profile", "smoke", "-j", "1"], "hold")):
-        done = subprocess.run([sys.executable, "-c", code, *args], cwd=empty, capture_output=True, text=True, check=False)
+        command = [sys.executable, "-c", code, *args]
+        done = subprocess.run(command, cwd=empty, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
         assert expected in done.stdout
 

@@ -57,4 +57,5 @@ def test_the_two_commands_are_targets_of_make_and_the_gate_calls_them() -> None:
 
 if __name__ == "__main__":
     content = README.read_text("utf-8")
-    README.write_text(content[: content.index(BEGIN) + len(BEGIN)] + reference() + content[content.index(END) :], "utf-8")
+    before, after = content[: content.index(BEGIN) + len(BEGIN)], content[content.index(END) :]
+    README.write_text(before + reference() + after, "utf-8")

@@ -60,9 +60,9 @@ def test_comments_docstrings_and_formatting_leave_it_and_formulas_change_it(pack
 def test_the_closure_of_an_experiment_has_every_module_that_importing_it_loads(name: str) -> None:
     package = catalogue.Experiment(name).package
     entries = (f"{package}.simulation", f"{package}.spec")
-    code = f"import sys; import {entries[0]}, {entries[1]}; print('\\n'.join(m for m in sys.modules if m.startswith('resodectl')))"
-    loaded = set(
-        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
-    )
+    listing = "print(*(name for name in sys.modules if name.startswith('resodectl')))"
+    code = f"import sys; import {entries[0]}, {entries[1]}; {listing}"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    loaded = set(done.stdout.split())
     assert loaded <= set(closure(entries))
     assert "torch" in third_party(entries)

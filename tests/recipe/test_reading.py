@@ -58,7 +58,7 @@ def test_values_are_those_of_yaml_1_2(text: str, value: object) -> None:
     ],
 )
 def test_what_is_no_plain_yaml_is_refused_with_its_place(text: str, says: str) -> None:
-    with pytest.raises(RecipeError, match="^t") as refused:
+    with pytest.raises(RecipeError, match=r"^t") as refused:
         read_text(text, "t")
     assert says in str(refused.value)
     assert "\n" not in str(refused.value)
