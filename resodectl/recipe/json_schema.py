@@ -18,15 +18,18 @@ def recipe_schema() -> dict[str, Any]:
         "maxItems": 2,
     }
     cases = []
-    for name in catalogue.experiments():
-        params = catalogue.experiment(name).spec.Params.model_json_schema(ref_template=f"#/$defs/{name}:{{model}}")
+    for experiment in catalogue.experiments():
+        name = experiment.replace("/", ".")  # a slash would end a step of a JSON pointer
+        params = catalogue.experiment(experiment).spec.Params.model_json_schema(
+            ref_template=f"#/$defs/{name}:{{model}}"
+        )
         definitions.update({f"{name}:{key}": value for key, value in params.pop("$defs", {}).items()})
         definitions[f"{name}:Params"] = params
         definitions[f"{name}:Changes"] = _partial(params)
         profile = {"$ref": f"#/$defs/{name}:Changes"}
         cases.append(
             {
-                "if": {"properties": {"experiment": {"const": name}}},
+                "if": {"properties": {"experiment": {"const": experiment}}},
                 "then": {
                     "properties": {
                         "params": {"$ref": f"#/$defs/{name}:Params"},
