@@ -77,7 +77,7 @@ def _binary(name: str, path: Path) -> Examples:
 
 def _checked(name: str, path: Path, images: NDArray[np.uint8], labels: NDArray[np.int64]) -> Examples:
     check_labels(name, path, labels, CLASSES)
-    return Examples(np.ascontiguousarray(images).reshape(-1, *SHAPE), labels)
+    return Examples(np.array(images).reshape(-1, *SHAPE), labels)
 
 
 def encode(examples: Examples) -> bytes:

@@ -88,7 +88,7 @@ def decode(name: str, path: Path, axes: int) -> NDArray[np.uint8]:
     count = math.prod(shape)
     if shape[0] == 0 or len(data) != start + count:
         raise damaged(name, path, f"{start + count} bytes for {shape[0]} entries", f"{len(data)} bytes")
-    return np.frombuffer(data, np.uint8, offset=start).reshape(shape)
+    return np.frombuffer(data, np.uint8, offset=start).reshape(shape).copy()
 
 
 def encode(array: NDArray[np.uint8]) -> bytes:

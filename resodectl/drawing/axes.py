@@ -37,7 +37,7 @@ def spread(
     A unit with several rows at one x counts once, with their mean. Where a unit is NaN or infinite, as after a
     divergence, the centre is left out unless it is still finite: divergence is never averaged away.
     """
-    of_unit = rows.groupby([x, unit], sort=True)[y].agg(lambda values: float(np.mean(values.to_numpy()))).reset_index()
+    of_unit = _of_units(rows, x, y, unit)
     groups = [(place, group[y].to_numpy(float)) for place, group in of_unit.groupby(x, sort=True)]
     places = np.array([place for place, _ in groups], dtype=float)
     middle = np.median if centre == "median" else np.mean
@@ -53,6 +53,12 @@ def spread(
             seen = of_unit[np.isfinite(of_unit[y])]
             ax.plot(seen[x], seen[y], ".", color=colour, alpha=0.35, markersize=3.5, zorder=2)
     return drawn
+
+
+def _of_units(rows: pd.DataFrame, x: str, y: str, unit: str) -> pd.DataFrame:
+    """The mean of `y` for each x and unit; NaN where one of its values is NaN."""
+    grouped = rows.groupby([x, unit], sort=True)[y]
+    return grouped.mean().where(grouped.count() == grouped.size()).reset_index()
 
 
 def dots(

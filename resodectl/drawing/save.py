@@ -8,6 +8,7 @@ import hashlib
 import io
 import os
 import uuid
+from bisect import bisect_left
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import astuple, dataclass
@@ -114,13 +115,13 @@ def _wrap(text: Text, content: str, width: float, renderer: RendererBase) -> Non
         return text.get_window_extent(renderer).width <= width
 
     lines = [""]
-    for word in content.split():
-        if lines[-1] and not fits(f"{lines[-1]} {word}"):
+    for part in content.split():
+        if lines[-1] and not fits(f"{lines[-1]} {part}"):
             lines.append("")
-        lines[-1] = f"{lines[-1]} {word}".strip()
-        while len(lines[-1]) > 1 and not fits(lines[-1]):
-            cut = next(length for length in range(len(lines[-1]) - 1, 0, -1) if length == 1 or fits(lines[-1][:length]))
-            lines[-1:] = [lines[-1][:cut], lines[-1][cut:]]
+        lines[-1] = f"{lines[-1]} {part}".strip()
+        while len(word := lines[-1]) > 1 and not fits(word):
+            cut = max(1, bisect_left(range(1, len(word)), True, key=lambda length: not fits(word[:length])))
+            lines[-1:] = [word[:cut], word[cut:]]
     text.set_text("\n".join(lines))
 
 

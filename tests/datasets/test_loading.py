@@ -41,6 +41,8 @@ def test_cifar10_loads_in_both_of_its_public_forms(tmp_path: Path, form: str) ->
     assert cifar10.train.labels.tolist() == [label for batch in BATCHES[:5] for label in batches[batch][1]]
     assert cifar10.train.labels.dtype == np.int64
     assert np.array_equal(cifar10.test.images, batches["test_batch"][0].reshape(-1, 3, 32, 32))
+    assert cifar10.test.images.flags.writeable
+    assert cifar10.test.images.flags.c_contiguous
 
 
 def test_the_first_1024_bytes_of_a_cifar10_record_are_its_red_channel_row_by_row(tmp_path: Path) -> None:
@@ -68,6 +70,7 @@ def test_mnist_and_its_kin_load_from_idx_files_plain_or_compressed(
     assert np.array_equal(loaded.train.images, parts["train"][0][:, None])
     assert loaded.test.labels.tolist() == parts["t10k"][1]
     assert loaded.peak == 255
+    assert loaded.test.images.flags.writeable
 
 
 def test_a_split_deals_out_every_example_once_and_by_the_generator_alone() -> None:

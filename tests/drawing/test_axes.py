@@ -1,0 +1,131 @@
+"""What the shared pieces of figures draw: centres, bands, slopes, ticks."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.axes import Axes
+from matplotlib.collections import PolyCollection
+from matplotlib.figure import Figure
+
+from resodectl.drawing import axes as pieces
+from resodectl.drawing.style import BLUE, panels, style
+
+
+@pytest.fixture
+def panel() -> tuple[Figure, Axes]:
+    with style():
+        figure, (ax,) = panels()
+    return figure, ax
+
+
+def rows(values: dict[int, list[float]]) -> pd.DataFrame:
+    return pd.DataFrame(
+        [
+            {"depth": depth, "seed": seed, "error": value}
+            for depth, of in values.items()
+            for seed, value in enumerate(of)
+        ]
+    )
+
+
+def bands(ax: Axes) -> list[PolyCollection]:
+    return [found for found in ax.collections if isinstance(found, PolyCollection)]
+
+
+def test_the_centre_is_the_median_over_seeds_and_the_band_lies_between_the_quartiles(
+    panel: tuple[Figure, Axes],
+) -> None:
+    _, ax = panel
+    line = pieces.spread(ax, rows({8: [5, 1, 2, 3, 4], 4: [10, 50, 20, 30, 40]}), "depth", "error", colour=BLUE)
+    assert line.get_xydata().tolist() == [[4, 30], [8, 3]]
+    (band,) = bands(ax)
+    corners = band.get_paths()[0].vertices
+    assert {tuple(corner) for corner in corners} >= {(4, 20), (4, 40), (8, 2), (8, 4)}
+
+
+def test_a_single_seed_has_no_band_and_no_points(panel: tuple[Figure, Axes]) -> None:
+    _, ax = panel
+    pieces.spread(ax, rows({4: [1.0], 8: [2.0]}), "depth", "error", colour=BLUE)
+    assert not bands(ax)
+    assert len(ax.lines) == 1
+
+
+def test_many_rows_of_one_seed_are_one_unit(panel: tuple[Figure, Axes]) -> None:
+    _, ax = panel
+    of_layers = pd.concat([rows({4: [1.0, 100.0]}), rows({4: [3.0, 300.0]}), rows({4: [2.0, 200.0]})])
+    line = pieces.spread(ax, of_layers, "depth", "error", colour=BLUE, centre="mean")
+    assert line.get_ydata().tolist() == [101.0]
+    assert ax.lines[-1].get_ydata().tolist() == [2.0, 200.0]
+
+
+@pytest.mark.parametrize("lost", [np.nan, np.inf])
+def test_divergence_is_left_out_and_never_averaged_away(panel: tuple[Figure, Axes], lost: float) -> None:
+    _, ax = panel
+    values = rows({4: [1.0, 2.0, 3.0], 8: [1.0, lost, lost], 16: [2.0, 2.0, 2.0]})
+    line = pieces.spread(ax, values, "depth", "error", colour=BLUE)
+    assert np.isnan(line.get_ydata()[1])
+    assert np.isfinite(line.get_ydata()[[0, 2]]).all()
+    assert ax.lines[-1].get_ydata().tolist() == [1, 2, 3, 1, 2, 2, 2]
+
+
+def test_no_rows_draw_an_empty_curve(panel: tuple[Figure, Axes]) -> None:
+    _, ax = panel
+    line = pieces.spread(ax, rows({4: [1.0]}).iloc[:0], "depth", "error", colour=BLUE)
+    assert len(line.get_xdata()) == 0
+
+
+def test_a_reference_slope_goes_through_its_anchor_with_its_exponent(panel: tuple[Figure, Axes]) -> None:
+    _, ax = panel
+    pieces.reference_slope(ax, (4, 64), -2, (8, 0.5), "$N^{-2}$")
+    (line,) = ax.lines
+    x, y = line.get_data()
+    assert np.allclose(y, 0.5 * (np.asarray(x) / 8) ** -2)
+    assert [text.get_text() for text in ax.texts] == ["$N^{-2}$"]
+
+
+@pytest.mark.parametrize(
+    ("depths", "labels"),
+    [
+        ([4, 8, 16, 32], ["4", "8", "16", "32"]),
+        ([3, 20], ["2", "4", "8", "16", "32"]),
+        (2 ** np.arange(1, 16), ["2", "8", "32", "128", "512", "2048", "8192", "32768"]),
+    ],
+)
+def test_depths_are_labelled_in_whole_powers_of_two(
+    panel: tuple[Figure, Axes], depths: list[int], labels: list[str]
+) -> None:
+    _, ax = panel
+    pieces.depth_axis(ax, depths)
+    assert ax.get_xscale() == "log"
+    assert [ax.xaxis.get_major_formatter()(tick, 0) for tick in ax.xaxis.get_major_locator()()] == labels
+    assert len(ax.xaxis.get_minorticklocs()) == 0
+
+
+def test_dots_are_spread_sideways_in_the_same_way_every_time(panel: tuple[Figure, Axes]) -> None:
+    _, ax = panel
+    ax.set_xscale("log", base=2)
+    for _ in range(2):
+        pieces.dots(ax, 16, np.ones(40), colour=BLUE, width=0.2)
+    first, second = (np.asarray(line.get_xdata(), float) for line in ax.lines)
+    assert np.array_equal(first, second)
+    assert np.abs(np.log(first / 16)).max() <= 0.1
+    assert len(np.unique(first)) == 40
+
+
+def test_letters_stand_in_front_of_the_titles() -> None:
+    with style():
+        _, (left, right) = panels(1, 2)
+        left.set_title("Euler")
+        pieces.letters((left, right))
+    assert left.get_title(loc="left") == "(a) Euler"
+    assert right.get_title(loc="left") == "(b)"
+
+
+def test_the_legend_below_names_every_curve_once() -> None:
+    with style():
+        figure, (left, right) = panels(1, 2)
+        for ax in (left, right):
+            ax.plot([1, 2], label="Euler")
+        right.plot([2, 1], label="Heun")
+        pieces.legend_below(figure)
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["Euler", "Heun"]
