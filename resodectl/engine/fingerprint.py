@@ -1,7 +1,7 @@
 """The fingerprint of the code that determines a result, found by reading it, without importing it.
 
-It covers the given modules and all modules of the same packages that they import, anywhere and transitively. Comments,
-docstrings and formatting leave it as it is.
+It covers the given modules and all modules that they import, anywhere and transitively, except for the standard
+library and installed packages, which have a version. Comments, docstrings and formatting leave it as it is.
 """
 
 import ast
@@ -17,13 +17,14 @@ _DISTRIBUTIONS = {"sklearn": "scikit-learn", "yaml": "pyyaml", "PIL": "pillow"}
 
 @cache
 def closure(entries: tuple[str, ...]) -> dict[str, Path]:
-    """The modules that `entries` import inside their own packages (themselves included), with their files."""
-    roots = {name.partition(".")[0] for name in entries}
+    """The modules that `entries` import (themselves included) and that no version stands for, with their files."""
+    own = {name.partition(".")[0] for name in entries}
     found: dict[str, Path] = {}
     waiting = [parent for name in entries for parent in _with_parents(name)]
     while waiting:
         name = waiting.pop()
-        if name in found or name.partition(".")[0] not in roots:
+        root = name.partition(".")[0]
+        if name in found or (root not in own and (root in sys.stdlib_module_names or _version(root))):
             continue
         file = _file(name)
         if file is None:
@@ -46,13 +47,14 @@ def fingerprint(entries: tuple[str, ...]) -> str:
 @cache
 def third_party(entries: tuple[str, ...]) -> dict[str, str]:
     """The versions of the installed packages that `closure(entries)` imports directly."""
-    roots = {name.partition(".")[0] for name in entries}
+    own = {name.partition(".")[0] for name in entries}
     used = {
         imported.partition(".")[0] for name, file in closure(entries).items() for imported in _imports(name, file)
-    } - roots
+    } - own
     return {name: version for name in sorted(used - sys.stdlib_module_names) if (version := _version(name))}
 
 
+@cache
 def _version(package: str) -> str | None:
     try:
         return importlib.metadata.version(_DISTRIBUTIONS.get(package, package))

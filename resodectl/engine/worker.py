@@ -7,6 +7,7 @@ import signal
 import threading
 import time
 import traceback
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from multiprocessing import parent_process
@@ -62,6 +63,10 @@ def _compute(task: Task, report: Report | None, started: float) -> None:
     from resodectl.engine.tables import Block, pack, snapshot, tables
 
     torch = single_threaded_torch()
+    if task.identity["device"] == "cuda":  # on the CPU one thread is enough
+        warnings.filterwarnings("ignore", message=".*deterministic")
+        torch.use_deterministic_algorithms(True, warn_only=True)
+        torch.utils.deterministic.fill_uninitialized_memory = False
     for folder in task.plugins:
         catalogue.add_plugins(Path(folder))
     identity = task.identity
@@ -96,7 +101,6 @@ def single_threaded_torch() -> Any:
 
     torch.set_num_threads(1)
     threadpoolctl.threadpool_limits(1)
-    torch.use_deterministic_algorithms(True, warn_only=True)
     return torch
 
 

@@ -32,7 +32,16 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def forget() -> None:
-    for cached in (closure, fingerprint, third_party, module._file, module._imports, module._tree, module._code):
+    for cached in (
+        closure,
+        fingerprint,
+        third_party,
+        module._file,
+        module._imports,
+        module._tree,
+        module._code,
+        module._version,
+    ):
         cached.cache_clear()
 
 
@@ -66,3 +75,12 @@ def test_the_closure_of_an_experiment_has_every_module_that_importing_it_loads(n
     loaded = set(done.stdout.split())
     assert loaded <= set(closure(entries))
     assert "torch" in third_party(entries)
+
+
+def test_modules_beside_the_package_count_unless_a_version_stands_for_them(package: Path) -> None:
+    (package.parent / "shoes.py").write_text("SIZE = 42\n")
+    (package / "gait.py").write_text("import numpy\nimport shoes\nSTEP = shoes.SIZE\n")
+    forget()
+    importlib.invalidate_caches()
+    assert set(closure(("walkers.paths",))) == {"walkers", "walkers.paths", "walkers.gait", "shoes"}
+    assert set(third_party(("walkers.paths",))) == {"numpy"}
