@@ -26,6 +26,10 @@ class SavedBytes:
         if storage.data_ptr() not in self._excluded:
             self._kept[storage.data_ptr()] = storage
 
+    def clear(self) -> None:
+        """Forget, and free, what was counted."""
+        self._kept.clear()
+
     @property
     def total(self) -> int:
         return sum(storage.nbytes() for storage in self._kept.values())

@@ -1,0 +1,1 @@
+"""Memory of backpropagation and of the memory-free adjoint against depth, counted in bytes."""

@@ -1,0 +1,73 @@
+"""Growth of memory with depth, and its figure (Sander, Ablin & Peyre 2022, arXiv 2205.14612).
+
+Bytes are counted, not sampled: the measures are exact, without a spread over seeds.
+"""
+
+import math
+from collections.abc import Mapping
+from typing import Any, Literal
+
+import pandas as pd
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter
+
+from resodectl.claims.estimate import Estimate, exact
+from resodectl.drawing.axes import legend_below, letters
+from resodectl.drawing.style import GREY, panels, style
+
+Count = Literal["saved", "peak"]
+
+METHODS = {"backprop": ("backpropagation", "#7B3294", "s"), "adjoint": ("memory-free adjoint", "#0072B2", "o")}
+COUNTS: dict[Count, str] = {"saved": "kept for the backward pass", "peak": "most alive at once"}
+UNITS = ((1e9, "GB"), (1e6, "MB"), (1e3, "kB"))
+
+
+def measure_growth(rows: pd.DataFrame, *, count: Count) -> Estimate:
+    """Bytes of the deepest network over those of the shallowest; NaN for a single depth."""
+    shallow, deep = _ends(rows)
+    deeper = deep["depth"] > shallow["depth"]
+    return exact(deep[f"{count}_bytes"] / shallow[f"{count}_bytes"] if deeper else math.nan)
+
+
+def measure_growth_per_layer(rows: pd.DataFrame, *, count: Count) -> Estimate:
+    """Bytes that a further layer costs, in units of the activations of a layer; NaN for a single depth."""
+    shallow, deep = _ends(rows)
+    layers = deep["depth"] - shallow["depth"]
+    added = deep[f"{count}_bytes"] - shallow[f"{count}_bytes"]
+    return exact(added / layers / deep["layer_bytes"] if layers else math.nan)
+
+
+@style()
+def draw_memory(log: Mapping[str, pd.DataFrame], recipe: Any) -> Figure:
+    """Both counts against depth, bytes on a logarithmic axis."""
+    rows = log["memory"]
+    figure, axes = panels(1, len(COUNTS), sharey=True)
+    for ax, (count, title) in zip(axes, COUNTS.items(), strict=True):
+        for method, (label, colour, marker) in METHODS.items():
+            own = rows[rows["method"] == method].groupby("depth", sort=True)[f"{count}_bytes"].mean()
+            if len(own):
+                ax.plot(own.index, own, marker=marker, color=colour, label=label)
+        layers = rows.groupby("depth", sort=True)["layer_bytes"].mean()
+        ax.plot(layers.index, layers.index * layers, "--", color=GREY, label="activations of all layers", zorder=4)
+        ax.set_yscale("log")
+        ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: _bytes(value)))
+        ax.set_title(title)
+        ax.set_xlabel("depth")
+    axes[0].set_ylabel("memory")
+    letters(axes)
+    legend_below(figure)
+    figure.suptitle(recipe.title)
+    return figure
+
+
+def _ends(rows: pd.DataFrame) -> tuple[pd.Series, pd.Series]:
+    """The rows of the shallowest and of the deepest network."""
+    ordered = rows.sort_values("depth", kind="stable")
+    return ordered.iloc[0], ordered.iloc[-1]
+
+
+def _bytes(value: float) -> str:
+    for size, unit in UNITS:
+        if value >= size:
+            return f"{value / size:g} {unit}"
+    return f"{value:g} B"
