@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
-from resodectl.drawing.style import BLACK, GREY
+from resodectl.drawing.style import GREY
 
 TICKS = 8  # at most so many labelled depths
 GOLDEN = (5**0.5 - 1) / 2
@@ -104,11 +104,6 @@ def level(ax: Axes, value: float, label: str, colour: str = GREY) -> None:
     ax.axhline(value, linestyle="--", color=colour, linewidth=1.1, label=label, zorder=1.5)
 
 
-def published(ax: Axes, x: Sequence[float], y: Sequence[float], label: str = "paper") -> None:
-    """The numbers that the paper gives, as hollow diamonds beside ours."""
-    ax.plot(x, y, linestyle="none", marker="D", markersize=7, color=BLACK, fillstyle="none", label=label, zorder=4)
-
-
 def note(ax: Axes, text: str, corner: Literal["upper left", "upper right", "lower left", "lower right"]) -> None:
     """A few words or numbers in a corner of a panel."""
     vertical, horizontal = corner.split()
@@ -151,8 +146,3 @@ def legend_below(figure: Figure, columns: int = 4) -> None:
         figure.legend(
             list(entries.values()), list(entries), loc="outside lower center", ncols=min(columns, len(entries))
         )
-
-
-def legend_beside(ax: Axes) -> None:
-    """The legend of a panel to its right, where it hides nothing."""
-    ax.legend(loc="upper left", bbox_to_anchor=(1.01, 1.0), borderaxespad=0.0)
