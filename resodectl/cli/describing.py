@@ -21,6 +21,14 @@ def paper(key: str) -> dict[str, Any]:
     return known.get(key, {})
 
 
+def _cited(about: dict[str, Any]) -> str:
+    """A paper as it is cited: authors, title, venue and year, arXiv id, as far as they are known."""
+    if "title" not in about:
+        return str(about["key"])
+    arxiv = f", arXiv {about['arxiv']}" if about["arxiv"] else ""
+    return f"{', '.join(about['authors'])}: {about['title']}, {about['venue']} {about['year']}{arxiv}"
+
+
 def facts(recipe: Recipe, store_folder: Path, data_root: Path | None) -> dict[str, Any]:
     """All that `show` says, as plain values."""
     return {
@@ -57,11 +65,8 @@ def _cost(recipe: Recipe, store_folder: Path, data_root: Path | None) -> dict[st
 
 def describe(recipe: Recipe, found: dict[str, Any]) -> None:
     """Print the facts of a recipe."""
-    about = found["paper"]
     print(f"{recipe.name}: {recipe.title}")
-    arxiv = f", arXiv {about['arxiv']}" if about.get("arxiv") else ""
-    authors = ", ".join(about.get("authors", []))
-    print(f"{recipe.figure} of {authors}: {about.get('title', about['key'])}, {about.get('venue', '')}{arxiv}")
+    print(f"{recipe.figure} of {_cited(found['paper'])}")
     print(
         f"experiment {recipe.file.experiment}, profile {recipe.profile}"
         + (f": {recipe.because}" if recipe.because else "")
