@@ -15,7 +15,7 @@ from resodectl.numerics.schemes import Layer, Residual, Scheme, advance, retreat
 
 Gradient = Literal["backprop", "adjoint"]
 
-BLOCK_STEPS = 8
+BLOCK_STEPS = 15
 BLOCK_BYTES = 1024 * 1024
 """So many consecutive steps, with states of so many bytes in all, are pulled back by one call of the autograd engine:
 such a call costs more time than a small layer. Large states go one by one; in no case does memory grow with depth."""
