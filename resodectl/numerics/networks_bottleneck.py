@@ -2,7 +2,7 @@
 
 Every stage starts with a standard strided bottleneck block, which changes the width; its other blocks are residual
 layers relu - 1x1 - BN - relu - 3x3 - BN - relu - 1x1 - BN scaled by 1/N, N being their number in the stage, with a ReLU
-after the stage. Convolutions have no bias and start with Kaiming's normal law (fan-out). CIFAR stem: conv3x3 - BN - ReLU.
+after the stage. The stem is conv 3x3 - BN - ReLU. Convolutions have no bias; they start with Kaiming's law (fan-out).
 """
 
 import math

@@ -1,0 +1,73 @@
+"""How fast the adjoint's gradient error falls with depth, and the figure with one dot a tensor.
+
+Sander, Ablin & Peyre 2022 (arXiv 2205.14612), Figure 4.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from resodectl.claims.estimate import Estimate, loglog_slope, per_seed
+from resodectl.drawing.axes import depth_axis, dots, legend_below, reference_slope, spread
+from resodectl.drawing.style import panels, style
+
+COLOURS = {"euler": "#12355B", "heun": "#C1121F"}  # dark blue and red, as in the paper
+NAMES = {"euler": "ResNet", "heun": "HeunNet"}
+SHIFT = 1.13  # dots of the schemes stand side by side: at N / SHIFT and N * SHIFT
+CLEAR = 1.5  # reference slopes end between the dots, where their labels can be read
+SLOPES = {"euler": (-2, 3.0), "heun": (-4, 0.15)}  # the paper's orders, squared; height beside the medians
+
+
+def measure_median_slope(rows: pd.DataFrame) -> Estimate:
+    """The slope of log(squared error) against log N, of the median over tensors."""
+
+    def slope(own: pd.DataFrame) -> float:
+        medians = own.groupby("depth")["squared_error"].median()
+        return loglog_slope(medians.index, medians)
+
+    return per_seed(rows, slope)
+
+
+def measure_median_error(rows: pd.DataFrame) -> Estimate:
+    """The squared relative error of the gradient, the median over tensors."""
+    return per_seed(rows, lambda own: float(own["squared_error"].median()))
+
+
+def measure_scheme_ratio(rows: pd.DataFrame) -> Estimate:
+    """The median squared error of the Heun network over that of the Euler network."""
+
+    def ratio(own: pd.DataFrame) -> float:
+        medians = own.groupby("scheme")["squared_error"].median()
+        return float(medians["heun"] / medians["euler"])
+
+    return per_seed(rows, ratio)
+
+
+@style()
+def draw_tensors(log: Mapping[str, pd.DataFrame], recipe: Any) -> Figure:
+    """Squared relative gradient error against depth: a dot a tensor of the first seed, and medians over tensors."""
+    rows = log["gradients"]
+    shown = rows[(rows["seed"] == rows["seed"].min()) & (rows["squared_error"] > 0)]
+    medians = rows.groupby(["scheme", "depth", "seed"])["squared_error"].median().reset_index()
+    schemes = sorted(rows["scheme"].unique())
+    figure, (ax,) = panels(panel=(5.4, 4.2))
+    ax.set_yscale("log")
+    depth_axis(ax, rows["depth"].unique(), "depth $N$ (residual layers)")
+    for index, scheme in enumerate(schemes):
+        shift = SHIFT ** (2 * index + 1 - len(schemes))
+        for place, (depth, own) in enumerate(shown[shown["scheme"] == scheme].groupby("depth", sort=True)):
+            label = f"{NAMES[scheme]}, each tensor of seed {own['seed'].iloc[0]}" if place == 0 else None
+            dots(ax, depth * shift, own["squared_error"], colour=COLOURS[scheme], label=label, width=0.2)
+        of_scheme = medians[medians["scheme"] == scheme]
+        label = f"{NAMES[scheme]}, median over tensors"
+        spread(ax, of_scheme, "depth", "squared_error", colour=COLOURS[scheme], label=label, points=False)
+        slope, height = SLOPES[scheme]
+        middle = of_scheme.groupby("depth")["squared_error"].median()
+        anchor = (float(middle.index[0]), float(middle.iloc[0]) * height)
+        reference_slope(ax, (middle.index[0], middle.index[-1] / CLEAR), slope, anchor, f"$N^{{{slope}}}$")
+    ax.set_ylabel("squared relative error of the gradient")
+    ax.set_title(recipe.title)
+    legend_below(figure, columns=2)
+    return figure

@@ -1,0 +1,107 @@
+"""The networks and trainings that recipes may ask for, as tagged choices (Sander et al. 2022, arXiv 2205.14612)."""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from resodectl.recipe.settings import Settings, setting
+
+DataName = Literal["digits", "cifar10"]
+SchemeName = Literal["euler", "heun"]
+GradientName = Literal["backprop", "adjoint"]
+Tying = Literal["tied", "untied"]
+
+SHAPES: dict[str, tuple[int, int, int]] = {"digits": (1, 8, 8), "cifar10": (3, 32, 32)}
+STEMS = {"strided-5x5": (5, 3, 1), "plain-3x3": (3, 1, 1)}  # kernel, stride, padding
+POOL = 4
+
+
+class MlpModel(Settings):
+    """Linear, ReLU, residual layers V tanh(W x + b) + c, linear: a stand-in for small images."""
+
+    kind: Literal["mlp"]
+    width: int = setting("dimension of the state that the residual layers act on", ge=1, default=16)
+    hidden: int = setting("hidden units of a residual layer", ge=1, default=32)
+
+    def stages(self, depth: int) -> tuple[int, ...]:
+        """The residual layers of each stage: there is one stage."""
+        return (depth,)
+
+
+class TinyConvModel(Settings):
+    """The paper's tiny network: one convolution, residual layers conv-BN-ReLU-conv-BN, pooling by 4, linear."""
+
+    kind: Literal["tiny-conv"]
+    channels: int = setting("channels of the residual layers", ge=1)
+    stem: Literal["strided-5x5", "plain-3x3"] = setting(
+        "the first convolution: 5x5 with stride 3 and batch normalisation, or 3x3 without either"
+    )
+
+    def features(self, data: str) -> int:
+        """How many numbers the last linear layer reads; 0 if the images are too small for this network."""
+        kernel, stride, padding = STEMS[self.stem]
+        height, width = (((side + 2 * padding - kernel) // stride + 1) // POOL for side in SHAPES[data][1:])
+        return self.channels * height * width
+
+    def stages(self, depth: int) -> tuple[int, ...]:
+        """The residual layers of each stage: there is one stage."""
+        return (depth,)
+
+
+class BottleneckModel(Settings):
+    """The paper's ResNet-101 with 1/N-scaled residual layers after the first block of every stage."""
+
+    kind: Literal["bottleneck"]
+    residuals: tuple[Annotated[int, Field(ge=1)] | Literal["depth"], ...] = setting(
+        "residual layers of each stage; 'depth' stands for the depth of the sweep", min_length=1
+    )
+    adjoint_from: int = setting("stages with fewer residual layers are always differentiated by backpropagation", ge=1)
+    width: int = setting("channels of the stem and of the first stage's inner convolutions", ge=1, default=64)
+
+    def stages(self, depth: int) -> tuple[int, ...]:
+        """The residual layers of each stage."""
+        return tuple(depth if count == "depth" else count for count in self.residuals)
+
+
+Model = Annotated[MlpModel | TinyConvModel | BottleneckModel, Field(discriminator="kind")]
+
+
+class Steps(Settings):
+    """The learning rate is multiplied by a factor at given epochs."""
+
+    kind: Literal["steps"]
+    milestones: tuple[int, ...] = setting("epochs, counted from 0, from which on the factor applies", unit="epoch")
+    factor: float = setting("what the learning rate is multiplied by", gt=0.0, le=1.0)
+
+
+class Cosine(Settings):
+    """The learning rate falls to zero like half a period of a cosine."""
+
+    kind: Literal["cosine"]
+
+
+class Training(Settings):
+    """Stochastic gradient descent with momentum."""
+
+    epochs: int = setting("passes over the training set", ge=1)
+    batch: int = setting("examples in a batch", ge=1)
+    lr: float = setting("learning rate at the start", gt=0.0)
+    momentum: float = setting("momentum", ge=0.0, lt=1.0)
+    weight_decay: float = setting("weight decay, on all tensors", ge=0.0)
+    schedule: Annotated[Steps | Cosine, Field(discriminator="kind")] = setting("how the learning rate falls")
+    augment: bool = setting("whether training images are randomly cropped (by up to 4 pixels) and mirrored")
+
+
+class Trained(Settings):
+    """What experiments that train a network have in common."""
+
+    data: DataName = setting("the data set")
+    model: Model = setting("the network")
+    residual_exponent: float = setting("residual layers are scaled by N**-residual_exponent; 1 in the paper", ge=0.0)
+
+    @model_validator(mode="after")
+    def images_are_large_enough(self) -> Self:
+        """Refuse a network that pools the images away."""
+        if isinstance(self.model, TinyConvModel) and self.model.features(self.data) == 0:
+            raise ValueError(f"the images of {self.data} are too small for the stem {self.model.stem}")
+        return self

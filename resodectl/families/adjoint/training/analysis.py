@@ -1,0 +1,161 @@
+"""What the adjoint costs in training, in test error and in loss, and the figures that show it.
+
+Sander, Ablin & Peyre 2022 (arXiv 2205.14612), Figure 3.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter
+
+from resodectl.claims.estimate import Estimate, per_seed
+from resodectl.drawing.axes import depth_axis, legend_below, letters, note, spread
+from resodectl.drawing.style import BLUE, PURPLE, panels, style
+
+FLOOR, CAP = 1e-12, 1e3  # losses are clipped to these before their logarithm is taken; NaN counts as CAP
+RUN = ["weights", "scheme", "depth"]  # what tells the networks of a recipe apart, the gradient aside
+COLOURS = {"euler": "#12355B", "heun": "#C1121F"}  # dark blue and red, as in the paper
+NAMES = {"euler": "ResNet", "heun": "HeunNet"}
+OF_GRADIENT = {"backprop": PURPLE, "adjoint": BLUE}
+LINES = {"backprop": "-", "adjoint": "--"}
+
+
+def measure_error_gap(rows: pd.DataFrame) -> Estimate:
+    """How much larger the best test error of the adjoint is than that of backpropagation, in per cent points."""
+    return per_seed(rows, lambda own: float(_gaps(own).mean()))
+
+
+def measure_scheme_gap(rows: pd.DataFrame) -> Estimate:
+    """How much more of test error the adjoint costs the Euler network than the Heun network, in per cent points."""
+    return per_seed(rows, lambda own: _of_scheme(own, "euler") - _of_scheme(own, "heun"))
+
+
+def measure_loss_gap(rows: pd.DataFrame) -> Estimate:
+    """log10 of the last epoch's training loss of the adjoint over that of backpropagation."""
+    return per_seed(rows, _loss_gap)
+
+
+def measure_depth_gap(rows: pd.DataFrame) -> Estimate:
+    """Best test error of the deepest network minus that of the shallowest, in per cent points, mean over gradients."""
+
+    def change(own: pd.DataFrame) -> float:
+        errors = best(own).groupby("depth")["test_error"].mean()
+        return float(errors.iloc[-1] - errors.iloc[0])
+
+    return per_seed(rows, change)
+
+
+def best(rows: pd.DataFrame) -> pd.DataFrame:
+    """The smallest test error over the epochs of every run."""
+    return rows.groupby([*RUN, "gradient", "seed"], sort=True)["test_error"].min().reset_index()
+
+
+def _gaps(own: pd.DataFrame) -> pd.Series:
+    """Adjoint minus backpropagation, for every network."""
+    errors = best(own).pivot(index=RUN, columns="gradient", values="test_error")
+    return errors["adjoint"] - errors["backprop"]
+
+
+def _of_scheme(own: pd.DataFrame, scheme: str) -> float:
+    return float(_gaps(own[own["scheme"] == scheme]).mean())
+
+
+def _loss_gap(own: pd.DataFrame) -> float:
+    last = own[own["epoch"] == own["epoch"].max()]
+    logs = last.assign(log=np.log10(last["train_loss"].fillna(CAP).clip(FLOOR, CAP)))
+    found = logs.pivot(index=RUN, columns="gradient", values="log")
+    return float((found["adjoint"] - found["backprop"]).mean())
+
+
+@style()
+def draw_depths(log: Mapping[str, pd.DataFrame], recipe: Any) -> Figure:
+    """Best test error against depth, a line for every scheme and gradient, as in Figures 3a and 3c."""
+    rows = best(log["curves"])
+    figure, (ax,) = panels(panel=(5.2, 3.9))
+    for scheme, gradient, own in _runs(rows):
+        _line(ax, own, "depth", "test_error", scheme, gradient, _colour(rows, scheme, gradient))
+    depth_axis(ax, rows["depth"].unique(), "depth $N$ (residual layers)")
+    _log_percent(ax)
+    ax.set_ylabel("best test error (%)")
+    ax.set_title(recipe.title)
+    legend_below(figure)
+    return figure
+
+
+@style()
+def draw_curves(log: Mapping[str, pd.DataFrame], recipe: Any) -> Figure:
+    """Training loss and test error against the epoch, a column of panels for every depth, as in Figure 3b."""
+    rows = log["curves"]
+    depths = sorted(rows["depth"].unique())
+    figure, axes = panels(2, len(depths), sharex=True)
+    for column, depth in enumerate(depths):
+        loss, error = axes[column], axes[len(depths) + column]
+        of_depth = rows[rows["depth"] == depth]
+        for scheme, gradient, own in _runs(of_depth):
+            colour = _colour(rows, scheme, gradient)
+            _line(loss, own, "epoch", "train_loss", scheme, gradient, colour, marker="")
+            _line(error, own, "epoch", "test_error", scheme, gradient, colour, marker="")
+        loss.set_title(f"$N = {depth}$")
+        loss.set_yscale("log")
+        _log_percent(error)
+        error.set_xlabel("epoch")
+        error.xaxis.set_major_locator(MaxNLocator(integer=True))
+        _note_divergence(loss, of_depth)
+    axes[0].set_ylabel("training loss (nats)")
+    axes[len(depths)].set_ylabel("test error (%)")
+    _share_scale(axes[: len(depths)])
+    _share_scale(axes[len(depths) :])
+    letters(axes[: len(depths)])
+    figure.suptitle(recipe.title)
+    legend_below(figure)
+    return figure
+
+
+def _runs(rows: pd.DataFrame) -> Iterator[tuple[str, str, pd.DataFrame]]:
+    """The rows of every scheme and gradient that there are."""
+    for scheme in NAMES:
+        for gradient in LINES:
+            own = rows[(rows["scheme"] == scheme) & (rows["gradient"] == gradient)]
+            if len(own):
+                yield scheme, gradient, own
+
+
+def _colour(rows: pd.DataFrame, scheme: str, gradient: str) -> str:
+    """Colours tell schemes apart or, where there is only one, gradients."""
+    return COLOURS[scheme] if rows["scheme"].nunique() > 1 else OF_GRADIENT[gradient]
+
+
+def _line(
+    ax: Axes, rows: pd.DataFrame, x: str, y: str, scheme: str, gradient: str, colour: str, marker: str = "o"
+) -> None:
+    name = f"{NAMES[scheme]}, {gradient}"
+    line = LINES[gradient]
+    spread(ax, rows, x, y, colour=colour, label=name, centre="mean", line=line, marker=marker, points=False)
+
+
+def _log_percent(ax: Axes) -> None:
+    """A logarithmic axis of per cents with plain numbers."""
+    ax.set_yscale("log")
+    low, high = ax.get_ylim()
+    marks = [mark for mark in (0.5, 1, 2, 3, 4, 5, 6, 7, 8, 10, 15, 20, 30, 40, 60, 80, 100) if low <= mark <= high]
+    ax.set_yticks(marks)
+    ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    ax.yaxis.set_minor_formatter(NullFormatter())
+
+
+def _share_scale(axes: list[Axes]) -> None:
+    ends = [ax.get_ylim() for ax in axes]
+    for ax in axes:
+        ax.set_ylim(min(low for low, _ in ends), max(high for _, high in ends))
+
+
+def _note_divergence(ax: Axes, rows: pd.DataFrame) -> None:
+    lost = rows[rows["diverged"]]
+    if len(lost):
+        seeds = rows["seed"].nunique()
+        words = [f"{NAMES[s]}, {g}: {own['seed'].nunique()} of {seeds} diverged" for s, g, own in _runs(lost)]
+        note(ax, "\n".join(words), "upper right")

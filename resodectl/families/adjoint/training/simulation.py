@@ -1,0 +1,32 @@
+"""Train one kind of network, all seeds side by side, and log its learning curves (Sander et al. 2022, Figure 3)."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from resodectl.engine.cells import Cell
+from resodectl.engine.context import Context
+from resodectl.families.adjoint.fitting import Fit, at_rest, network_of, restored, train_epoch
+from resodectl.families.adjoint.images import standardised
+from resodectl.numerics.networks import Place, Solver
+from resodectl.numerics.schemes import SCHEMES
+
+
+def simulate(cell: Cell, context: Context) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The learning curves of one cell, an epoch at a time."""
+    point, place = cell.point, Place(context.dtype, context.device)
+    train, test = standardised(point.data, context.data_root, place)
+    solver = Solver(SCHEMES[point.scheme], point.gradient, point.residual_exponent)
+    network = network_of(point.model, point.data, point.depth, point.weights == "tied")
+    fit = Fit(network, solver, train, test, point.training, "training")
+    kept = context.restore()
+    if kept is None:
+        done, state = 0, at_rest(network.initial(lambda name: context.streams("weights", name), place))
+    else:
+        done, state = kept["done"], restored(kept["params"], kept["momenta"], context.device)
+    for epoch in range(done, point.training.epochs):
+        found = train_epoch(fit, state, epoch, context)
+        yield "curves", {"seed": np.array(cell.seeds), "epoch": epoch + 1, **found.columns()}
+        context.save({"done": epoch + 1, "params": state.params, "momenta": state.momenta})
+        context.progress((epoch + 1) / point.training.epochs)

@@ -1,0 +1,1 @@
+"""Networks pretrained with tied weights, untied, and fine-tuned by the memory-free adjoint."""

@@ -1,0 +1,109 @@
+"""What untying and fine-tuning by the adjoint change, and the figure that stands for a table of before and after.
+
+Sander, Ablin & Peyre 2022 (arXiv 2205.14612), Table 2.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from resodectl.claims.estimate import Estimate, per_seed
+from resodectl.drawing.axes import legend_below, letters, note, spread
+from resodectl.drawing.style import BLUE, GREY, ORANGE, PURPLE, panels, style
+
+FLOOR, CAP = 1e-12, 1e3  # losses are clipped to these before their logarithm is taken; NaN counts as CAP
+LOOKS = {  # colour, line and name of every training
+    ("tied", "backprop"): (GREY, "-", "tied, pretraining"),
+    ("untied", "adjoint"): (BLUE, "--", "untied, fine-tuned by the adjoint"),
+    ("untied", "backprop"): (PURPLE, "-", "untied, fine-tuned by backprop"),
+    ("fresh", "adjoint"): (ORANGE, "--", "not pretrained, adjoint"),
+    ("fresh", "backprop"): (ORANGE, "-", "not pretrained, backprop"),
+}
+
+
+def measure_loss_change(rows: pd.DataFrame, *, gradient: str) -> Estimate:
+    """log10 of the training loss after fine-tuning by `gradient` over that after the tied pretraining."""
+    return per_seed(rows, lambda own: _change(own.assign(value=_log_loss(own)), gradient))
+
+
+def measure_error_change(rows: pd.DataFrame, *, gradient: str) -> Estimate:
+    """Test error after fine-tuning by `gradient` minus that after the tied pretraining, in per cent points."""
+    return per_seed(rows, lambda own: _change(own.assign(value=own["test_error"]), gradient))
+
+
+def measure_loss_gap(rows: pd.DataFrame) -> Estimate:
+    """log10 of the last epoch's training loss of fine-tuning by the adjoint over that by backpropagation."""
+
+    def gap(own: pd.DataFrame) -> float:
+        found = _last(own.assign(value=_log_loss(own))).groupby("gradient")["value"].mean()
+        return float(found["adjoint"] - found["backprop"])
+
+    return per_seed(rows, gap)
+
+
+def measure_roughness(rows: pd.DataFrame) -> Estimate:
+    """log10 of N rms(difference of neighbouring layers) / rms(layer); bounded in N for layers smooth in depth."""
+    return per_seed(rows, lambda own: float(np.log10(own["roughness"].fillna(CAP).clip(FLOOR, CAP)).mean()))
+
+
+def _change(own: pd.DataFrame, gradient: str) -> float:
+    """The last value of the other network, trained by `gradient`, minus that of the tied one."""
+    last = _last(own)
+    tied = last["network"] == "tied"
+    return float(last[~tied & (last["gradient"] == gradient)]["value"].mean() - last[tied]["value"].mean())
+
+
+def _last(rows: pd.DataFrame) -> pd.DataFrame:
+    """The rows of the last epoch of every training."""
+    return rows[rows["epoch"] == rows.groupby(["network", "gradient"])["epoch"].transform("max")]
+
+
+def _log_loss(rows: pd.DataFrame) -> pd.Series:
+    return np.log10(rows["train_loss"].fillna(CAP).clip(FLOOR, CAP))
+
+
+@style()
+def draw_finetuning(log: Mapping[str, pd.DataFrame], recipe: Any) -> Figure:
+    """Training loss and test error: first the tied network, then from its end each fine-tuning."""
+    rows = log["curves"]
+    rows = rows.assign(epoch=rows["epoch"] + np.where(rows["network"] == "tied", 0, recipe.params.pretraining.epochs))
+    figure, axes = panels(1, 2, panel=(4.6, 3.6))
+    for ax, column, name in zip(
+        axes, ("train_loss", "test_error"), ("training loss (nats)", "test error (%)"), strict=True
+    ):
+        for (network, gradient), (colour, line, label) in LOOKS.items():
+            own = rows[(rows["network"] == network) & (rows["gradient"] == gradient)]
+            if len(own):
+                spread(
+                    ax,
+                    own,
+                    "epoch",
+                    column,
+                    colour=colour,
+                    line=line,
+                    label=label,
+                    centre="mean",
+                    marker="",
+                    points=False,
+                )
+        ax.axvline(recipe.params.pretraining.epochs, color=GREY, linewidth=0.8, linestyle=":")
+        ax.set_yscale("log")
+        ax.set_xlabel("epoch")
+        ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+        ax.set_title(name)
+    note(axes[1], _table(rows), "upper right")
+    letters(axes)
+    figure.suptitle(recipe.title)
+    legend_below(figure, columns=3)
+    return figure
+
+
+def _table(rows: pd.DataFrame) -> str:
+    """Test errors before and after, as in the paper's table."""
+    errors = _last(rows).groupby(["network", "gradient"])["test_error"].mean()
+    lines = [f"{label}: {errors[key]:.2f} %" for key, (_, _, label) in LOOKS.items() if key in errors.index]
+    return "\n".join(lines)

@@ -1,0 +1,73 @@
+"""Pretrain tied, untie, fine-tune: Sander, Ablin & Peyre 2022 (arXiv 2205.14612), Table 2."""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from resodectl.engine.cells import Column
+from resodectl.families.adjoint.models import GradientName, SchemeName, Trained, Training
+from resodectl.recipe.settings import Dtype, setting
+
+Start = Literal["pretrained", "fresh"]
+
+
+class Experiment(Trained):
+    """What the recipe and the cell have in common."""
+
+    scheme: SchemeName = setting("how the residual layers are integrated")
+    gradients: tuple[GradientName, ...] = setting("how fine-tuning differentiates the network", min_length=1)
+    depth: Annotated[int, Field(ge=2)] = setting("residual layers N (of the stages that the model leaves open)")
+    trained_stage: int | None = setting("the one stage that is fine-tuned, from 1; null: the whole network", ge=1)
+    finetuning: Training = setting("the training of the untied network")
+    dtype: Dtype = setting("the precision of all tensors")
+
+    @model_validator(mode="after")
+    def stage_exists(self) -> Self:
+        """Refuse a stage that the network does not have."""
+        stages = len(self.model.stages(self.depth))
+        if self.trained_stage is not None and self.trained_stage > stages:
+            raise ValueError(f"there is no stage {self.trained_stage}: the network has {stages}")
+        return self
+
+
+class Params(Experiment):
+    """What a recipe sets."""
+
+    pretraining: Training = setting("the training of the tied network, by backpropagation")
+    starts: tuple[Start, ...] = setting("whether fine-tuning starts from the pretrained network", min_length=1)
+    seeds: int = setting("independent repetitions", ge=1)
+
+
+class Point(Experiment):
+    """What determines a cell: one pretraining serves all gradients."""
+
+    pretraining: Training | None  # None: fine-tuning starts from fresh weights
+
+
+LOG = {
+    "curves": (
+        Column("network", "string", "", "tied (pretraining), untied (fine-tuned from it) or fresh (from no training)"),
+        Column("gradient", "string", "", "backprop or the memory-free adjoint"),
+        Column("seed", "int64", "", "seed of the repetition"),
+        Column("epoch", "int64", "epochs", "epochs of this training done"),
+        Column("train_loss", "float64", "nats", "mean cross-entropy over the epoch's batches"),
+        Column("test_loss", "float64", "nats", "mean cross-entropy over the test set after the epoch"),
+        Column("test_error", "float64", "%", "share of wrong answers on the test set after the epoch"),
+        Column("diverged", "bool", "", "whether a loss is no longer finite"),
+    ),
+    "layers": (
+        Column("network", "string", "", "untied or fresh"),
+        Column("gradient", "string", "", "backprop or the memory-free adjoint"),
+        Column("seed", "int64", "", "seed of the repetition"),
+        Column("roughness", "float64", "", "N rms(difference of neighbouring layers) / rms(layer) after fine-tuning"),
+    ),
+}
+SEED_BLOCK = 16
+
+
+def cells(params: Params) -> list[Point]:
+    """One cell for each start."""
+    fixed = {name: getattr(params, name) for name in Experiment.model_fields}
+    return [
+        Point(pretraining=params.pretraining if start == "pretrained" else None, **fixed) for start in params.starts
+    ]
