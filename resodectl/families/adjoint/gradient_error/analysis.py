@@ -3,6 +3,7 @@
 Sander, Ablin & Peyre 2022 (arXiv 2205.14612), Figure 4.
 """
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -40,7 +41,7 @@ def measure_scheme_ratio(rows: pd.DataFrame) -> Estimate:
 
     def ratio(own: pd.DataFrame) -> float:
         medians = own.groupby("scheme")["squared_error"].median()
-        return float(medians["heun"] / medians["euler"])
+        return float(medians.get("heun", math.nan) / medians.get("euler", math.nan))
 
     return per_seed(rows, ratio)
 

@@ -56,8 +56,13 @@ def best(rows: pd.DataFrame) -> pd.DataFrame:
 
 def _gaps(own: pd.DataFrame) -> pd.Series:
     """Adjoint minus backpropagation, for every network."""
-    errors = best(own).pivot(index=RUN, columns="gradient", values="test_error")
-    return errors["adjoint"] - errors["backprop"]
+    return _difference(best(own).pivot(index=RUN, columns="gradient", values="test_error"))
+
+
+def _difference(found: pd.DataFrame) -> pd.Series:
+    """Adjoint minus backpropagation; NaN where the recipe leaves one of them out."""
+    both = found.reindex(columns=["adjoint", "backprop"])
+    return both["adjoint"] - both["backprop"]
 
 
 def _of_scheme(own: pd.DataFrame, scheme: str) -> float:
@@ -67,8 +72,7 @@ def _of_scheme(own: pd.DataFrame, scheme: str) -> float:
 def _loss_gap(own: pd.DataFrame) -> float:
     last = own[own["epoch"] == own["epoch"].max()]
     logs = last.assign(log=np.log10(last["train_loss"].fillna(CAP).clip(FLOOR, CAP)))
-    found = logs.pivot(index=RUN, columns="gradient", values="log")
-    return float((found["adjoint"] - found["backprop"]).mean())
+    return float(_difference(logs.pivot(index=RUN, columns="gradient", values="log")).mean())
 
 
 @style()
@@ -79,7 +83,7 @@ def draw_depths(log: Mapping[str, pd.DataFrame], recipe: Any) -> Figure:
     for scheme, gradient, own in _runs(rows):
         _line(ax, own, "depth", "test_error", scheme, gradient, _colour(rows, scheme, gradient))
     depth_axis(ax, rows["depth"].unique(), "depth $N$ (residual layers)")
-    _log_percent(ax)
+    _log_percent(ax, rows["test_error"])
     ax.set_ylabel("best test error (%)")
     ax.set_title(recipe.title)
     legend_below(figure)
@@ -101,7 +105,7 @@ def draw_curves(log: Mapping[str, pd.DataFrame], recipe: Any) -> Figure:
             _line(error, own, "epoch", "test_error", scheme, gradient, colour, marker="")
         loss.set_title(f"$N = {depth}$")
         loss.set_yscale("log")
-        _log_percent(error)
+        _log_percent(error, of_depth["test_error"])
         error.set_xlabel("epoch")
         error.xaxis.set_major_locator(MaxNLocator(integer=True))
         _note_divergence(loss, of_depth)
@@ -137,8 +141,10 @@ def _line(
     spread(ax, rows, x, y, colour=colour, label=name, centre="mean", line=line, marker=marker, points=False)
 
 
-def _log_percent(ax: Axes) -> None:
-    """A logarithmic axis of per cents with plain numbers."""
+def _log_percent(ax: Axes, values: pd.Series) -> None:
+    """A logarithmic axis of per cents with plain numbers, unless no value has a logarithm."""
+    if not (values > 0).any():
+        return
     ax.set_yscale("log")
     low, high = ax.get_ylim()
     marks = [mark for mark in (0.5, 1, 2, 3, 4, 5, 6, 7, 8, 10, 15, 20, 30, 40, 60, 80, 100) if low <= mark <= high]
