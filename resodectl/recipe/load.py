@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -97,12 +98,8 @@ class Recipe:
     @cached_property
     def deviations(self) -> tuple[Deviation, ...]:
         """The settings that differ from the paper's, in the order of the params."""
-        paper, here = (_flat(params.model_dump(mode="json")) for params in (self.paper_params, self.params))
-        return tuple(
-            Deviation(key, paper.get(key), here.get(key))
-            for key in dict.fromkeys([*here, *paper])
-            if paper.get(key) != here.get(key)
-        )
+        paper, here = (params.model_dump(mode="json") for params in (self.paper_params, self.params))
+        return tuple(_differences(paper, here))
 
     @cached_property
     def hash(self) -> str:
@@ -213,19 +210,19 @@ def _check_control(recipe: Recipe, document: Document, index: int) -> None:
     _validated(recipe.experiment.spec.Params, layers)
 
 
-def _flat(value: Any, prefix: str = "") -> dict[str, Any]:
-    """Nested mappings as one, with dotted keys."""
-    if not isinstance(value, dict):
-        return {prefix: value}
-    return {
-        name: inner
-        for key, item in value.items()
-        for name, inner in _flat(item, f"{prefix}.{key}" if prefix else key).items()
-    }
+def _differences(paper: Any, here: Any, key: str = "") -> Iterator[Deviation]:
+    """What differs between two groups of settings; a tagged choice that differs in `kind` differs as a whole."""
+    if isinstance(paper, dict) and isinstance(here, dict) and paper.get("kind") == here.get("kind"):
+        for name in dict.fromkeys([*here, *paper]):
+            yield from _differences(paper.get(name), here.get(name), f"{key}.{name}" if key else name)
+    elif paper != here:
+        yield Deviation(key, paper, here)
 
 
 def _brief(value: Any) -> str:
-    """A value short enough for a footer: a long list by its ends."""
+    """A value short enough for a footer: a long list by its ends, a tagged choice by its kind."""
+    if isinstance(value, dict):
+        return str(value.get("kind", value))
     if isinstance(value, list) and len(value) > 4:
         return f"{_brief(value[0])}..{_brief(value[-1])} ({len(value)})"
     if isinstance(value, list):

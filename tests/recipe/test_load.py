@@ -107,3 +107,11 @@ def test_a_mapping_whose_kind_changes_is_replaced_and_others_merge() -> None:
     assert layers.place(("model", "width")) == "--set model={kind: mlp, width: 4}"
     assert layers.place(("lr", "start")).startswith("base:2:")
     assert layers.place(("lr", "stop")) == "--set lr.stop=3"
+
+
+def test_a_choice_of_another_kind_deviates_as_a_whole() -> None:
+    from resodectl.recipe.load import _differences
+
+    paper = {"model": {"kind": "conv", "channels": 16}, "lr": {"start": 1.0, "stop": 0.0}}
+    here = {"model": {"kind": "mlp", "width": 4}, "lr": {"start": 1.0, "stop": 0.5}}
+    assert [str(found) for found in _differences(paper, here)] == ["model: mlp (paper: conv)", "lr.stop: 0.5 (paper: 0)"]
