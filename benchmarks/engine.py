@@ -84,7 +84,7 @@ def main() -> None:
             for outcome in run(waiting[4:], executor):
                 assert outcome.error is None, outcome.error
             each = (time.perf_counter() - started) / (CELLS - 4)
-            print(f"{what}: {each * 1e3:.2f} ms a cell, of which about {synced * 1e3:.2f} ms are fsync (bar: 5 ms + fsync)")
+            print(f"{what}: {each * 1e3:.2f} ms a cell, about {synced * 1e3:.2f} ms of it fsync (bar: 5 ms + fsync)")
             executor.stop()
         look_up(folder / "many")
     commands()

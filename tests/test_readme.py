@@ -1,12 +1,18 @@
-"""README's command reference is what --help says. `python tests/test_readme.py` writes it again."""
+"""What README says of commands and figures is what --help and the gallery say.
 
+`python tests/test_readme.py` writes these parts again.
+"""
+
+import json
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import click
+import pytest
 
 README = Path(__file__).parents[1] / "README.md"
-BEGIN, END = "<!-- reference: written by tests/test_readme.py -->\n", "<!-- end of reference -->"
+FIGURES = README.parent / "figures"
 
 
 def reference() -> str:
@@ -30,9 +36,53 @@ def _section(context: click.Context, command: click.Command) -> str:
     return f"### `{context.command_path}`\n\n```text\n{command.get_help(context).rstrip()}\n```\n"
 
 
-def test_the_command_reference_is_what_help_says() -> None:
-    text = README.read_text("utf-8")
-    assert text[text.index(BEGIN) + len(BEGIN) : text.index(END)] == reference(), "run python tests/test_readme.py"
+def gallery() -> str:
+    """One row for every shipped recipe: what its figure shows, and how many of its claims hold in the gallery."""
+    from resodectl.recipe.catalogue import shipped
+
+    rows = ["| recipe | shows | claims that hold: laptop | paper |", "| --- | --- | --- | --- |"]
+    for name in shipped():
+        laptop = json.loads((FIGURES / f"{name}.json").read_text("utf-8"))
+        paper = FIGURES / f"{name}.paper.json"
+        held = [_held(laptop), _held(json.loads(paper.read_text("utf-8"))) if paper.exists() else "not run"]
+        rows.append(f"| [{name}](figures/{name}.png) | {laptop['title']} | {held[0]} | {held[1]} |")
+    return "\n".join(rows) + "\n"
+
+
+def _held(verdicts: dict) -> str:
+    judged = [claim for claim in verdicts["claims"] if claim["gate"]]
+    return f"{sum(claim['judgement'] == 'holds' for claim in judged)} of {len(judged)}"
+
+
+PARTS: dict[str, Callable[[], str]] = {"gallery": gallery, "reference": reference}
+
+
+def parted(text: str, part: str) -> tuple[str, str, str]:
+    """What stands before, in and after a part of the README that is written here."""
+    begin, end = f"<!-- {part}: written by tests/test_readme.py -->\n", f"<!-- end of {part} -->"
+    before, rest = text.split(begin)
+    inside, after = rest.split(end)
+    return before + begin, inside, end + after
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_the_written_parts_are_up_to_date(part: str) -> None:
+    assert parted(README.read_text("utf-8"), part)[1] == PARTS[part](), "run python tests/test_readme.py"
+
+
+def test_the_gallery_is_of_the_recipes_as_they_are() -> None:
+    from resodectl.recipe.catalogue import shipped
+    from resodectl.recipe.load import Request, load
+
+    for name, path in shipped().items():
+        for profile, ending in (("laptop", ".json"), ("paper", ".paper.json")):
+            if (FIGURES / f"{name}{ending}").exists():
+                recipe = load(path, Request(profile))
+                verdicts = json.loads((FIGURES / f"{name}{ending}").read_text("utf-8"))
+                assert [claim["says"] for claim in verdicts["claims"]] == [claim.says for claim in recipe.claims]
+                assert all(claim["judgement"] == "holds" for claim in verdicts["claims"] if claim["gate"])
+                assert verdicts["deviations"] == list(map(str, recipe.deviations))
+        assert (FIGURES / f"{name}.png").exists()
 
 
 def test_the_figures_that_it_shows_and_the_recipes_that_it_names_exist() -> None:
@@ -56,6 +106,6 @@ def test_the_two_commands_are_targets_of_make_and_the_gate_calls_them() -> None:
 
 
 if __name__ == "__main__":
-    content = README.read_text("utf-8")
-    before, after = content[: content.index(BEGIN) + len(BEGIN)], content[content.index(END) :]
-    README.write_text(before + reference() + after, "utf-8")
+    for name, written in PARTS.items():
+        before, _, after = parted(README.read_text("utf-8"), name)
+        README.write_text(before + written() + after, "utf-8")

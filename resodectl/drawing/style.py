@@ -65,8 +65,8 @@ _SETTINGS: dict[Any, Any] = {
 
 @contextmanager
 def style() -> Iterator[None]:
-    """The style, for the length of a `with` block or (as `@style()`) of a function; a reader's own matplotlib
-    settings have no part in it, and are as before afterwards."""
+    """The style, for the length of a `with` block; a reader's own matplotlib settings have no part in it, and are as
+    before afterwards."""
     with matplotlib.style.context(["default", _SETTINGS]):
         yield
 

@@ -114,4 +114,4 @@ def test_a_choice_of_another_kind_deviates_as_a_whole() -> None:
 
     paper = {"model": {"kind": "conv", "channels": 16}, "lr": {"start": 1.0, "stop": 0.0}}
     here = {"model": {"kind": "mlp", "width": 4}, "lr": {"start": 1.0, "stop": 0.5}}
-    assert [str(found) for found in _differences(paper, here)] == ["model: mlp (paper: conv)", "lr.stop: 0.5 (paper: 0)"]
+    assert list(map(str, _differences(paper, here))) == ["model: mlp (paper: conv)", "lr.stop: 0.5 (paper: 0)"]

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 
 from resodectl.claims.estimate import Estimate, loglog_slope, per_seed
 from resodectl.drawing.axes import depth_axis, dots, legend_below, reference_slope, spread
-from resodectl.drawing.style import panels, style
+from resodectl.drawing.style import panels
 
 COLOURS = {"euler": "#12355B", "heun": "#C1121F"}  # dark blue and red, as in the paper
 NAMES = {"euler": "ResNet", "heun": "HeunNet"}
@@ -46,7 +46,6 @@ def measure_scheme_ratio(rows: pd.DataFrame) -> Estimate:
     return per_seed(rows, ratio)
 
 
-@style()
 def draw_tensors(log: Mapping[str, pd.DataFrame], recipe: Any) -> Figure:
     """Squared relative gradient error against depth: a dot a tensor of the first seed, and medians over tensors."""
     rows = log["gradients"]

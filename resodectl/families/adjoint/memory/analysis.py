@@ -13,7 +13,7 @@ from matplotlib.ticker import FuncFormatter
 
 from resodectl.claims.estimate import Estimate, exact
 from resodectl.drawing.axes import legend_below, letters
-from resodectl.drawing.style import GREY, panels, style
+from resodectl.drawing.style import GREY, panels
 
 Count = Literal["saved", "peak"]
 
@@ -37,7 +37,6 @@ def measure_growth_per_layer(rows: pd.DataFrame, *, count: Count) -> Estimate:
     return exact(added / layers / deep["layer_bytes"] if layers else math.nan)
 
 
-@style()
 def draw_memory(log: Mapping[str, pd.DataFrame], recipe: Any) -> Figure:
     """Both counts against depth, bytes on a logarithmic axis."""
     rows = log["memory"]

@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from resodectl.claims import estimate
 from resodectl.claims.estimate import Estimate
 from resodectl.drawing.axes import depth_axis, legend_below, letters, note, reference_slope, spread
-from resodectl.drawing.style import BLUE, GREEN, ORANGE, PURPLE, VERMILLION, panels, style
+from resodectl.drawing.style import BLUE, GREEN, ORANGE, PURPLE, VERMILLION, panels
 
 Error = Literal["reconstruction", "gradient", "layer_gradient"]
 
@@ -67,7 +67,6 @@ def measure_log10_of_bound(rows: pd.DataFrame) -> Estimate:
     return estimate.per_seed(rows, of_seed)
 
 
-@style()
 def draw_kinds(log: Mapping[str, pd.DataFrame], recipe: Any) -> Figure:
     """The three errors against depth, a curve for each kind of weights."""
     rows = log["errors"]
@@ -87,7 +86,6 @@ def draw_kinds(log: Mapping[str, pd.DataFrame], recipe: Any) -> Figure:
     return figure
 
 
-@style()
 def draw_orders(log: Mapping[str, pd.DataFrame], recipe: Any) -> Figure:
     """Euler and Heun side by side, a column for each kind of weights, with the paper's orders and the derived one."""
     rows = log["errors"]

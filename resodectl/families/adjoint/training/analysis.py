@@ -14,7 +14,7 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter
 
 from resodectl.claims.estimate import Estimate, per_seed
 from resodectl.drawing.axes import depth_axis, legend_below, letters, note, spread
-from resodectl.drawing.style import BLUE, PURPLE, panels, style
+from resodectl.drawing.style import BLUE, PURPLE, panels
 
 FLOOR, CAP = 1e-12, 1e3  # losses are clipped to these before their logarithm is taken; NaN counts as CAP
 RUN = ["weights", "scheme", "depth"]  # what tells the networks of a recipe apart, the gradient aside
@@ -75,7 +75,6 @@ def _loss_gap(own: pd.DataFrame) -> float:
     return float(_difference(logs.pivot(index=RUN, columns="gradient", values="log")).mean())
 
 
-@style()
 def draw_depths(log: Mapping[str, pd.DataFrame], recipe: Any) -> Figure:
     """Best test error against depth, a line for every scheme and gradient, as in Figures 3a and 3c."""
     rows = best(log["curves"])
@@ -90,7 +89,6 @@ def draw_depths(log: Mapping[str, pd.DataFrame], recipe: Any) -> Figure:
     return figure
 
 
-@style()
 def draw_curves(log: Mapping[str, pd.DataFrame], recipe: Any) -> Figure:
     """Training loss and test error against the epoch, a column of panels for every depth, as in Figure 3b."""
     rows = log["curves"]

@@ -14,7 +14,7 @@ from matplotlib.ticker import MaxNLocator
 
 from resodectl.claims.estimate import Estimate, per_seed
 from resodectl.drawing.axes import legend_below, letters, spread
-from resodectl.drawing.style import BLUE, GREY, ORANGE, PURPLE, panels, style
+from resodectl.drawing.style import BLUE, GREY, ORANGE, PURPLE, panels
 
 FLOOR, CAP = 1e-12, 1e3  # losses are clipped to these before their logarithm is taken; NaN counts as CAP
 LOOKS = {  # colour, line and name of every training
@@ -67,7 +67,6 @@ def _log_loss(rows: pd.DataFrame) -> pd.Series:
     return np.log10(rows["train_loss"].fillna(CAP).clip(FLOOR, CAP))
 
 
-@style()
 def draw_finetuning(log: Mapping[str, pd.DataFrame], recipe: Any) -> Figure:
     """Training loss and test error of the tied network and then of each fine-tuning, named with the last test error."""
     rows, untying = log["curves"], recipe.params.pretraining.epochs
