@@ -10,6 +10,7 @@ import importlib.metadata
 import importlib.util
 import sys
 from functools import cache
+from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
 
 _DISTRIBUTIONS = {"sklearn": "scikit-learn", "yaml": "pyyaml", "PIL": "pillow"}
@@ -69,12 +70,20 @@ def _with_parents(name: str) -> list[str]:
 
 @cache
 def _file(name: str) -> Path | None:
-    """The source file of a module, or None if `name` is no module (but a name inside one)."""
-    try:
-        spec = importlib.util.find_spec(name)
-    except (ModuleNotFoundError, AttributeError):
-        return None
+    """The source file of a module, or None if `name` is no module (but a name inside one). Nothing is imported."""
+    spec = _spec(name)
     return Path(spec.origin) if spec and spec.origin and spec.origin.endswith(".py") else None
+
+
+@cache
+def _spec(name: str) -> ModuleSpec | None:
+    parent = name.rpartition(".")[0]
+    if not parent:
+        return importlib.util.find_spec(name)
+    loaded = sys.modules.get(parent)
+    above = None if loaded else _spec(parent)
+    folders = getattr(loaded, "__path__", None) if loaded else above and above.submodule_search_locations
+    return PathFinder.find_spec(name, folders) if folders else None
 
 
 @cache

@@ -27,7 +27,9 @@ class Job:
 
     @property
     def all_tasks(self) -> list[Task]:
-        return [*self.tasks, *(task for tasks in self.controls.values() for task in tasks)]
+        """The tasks of the recipe and of its controls, each once."""
+        every = [*self.tasks, *(task for tasks in self.controls.values() for task in tasks)]
+        return list({task.address: task for task in every}.values())
 
 
 def cells(recipe: Recipe, sets: dict[str, Any] | None = None) -> list[Cell]:

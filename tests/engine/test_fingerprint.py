@@ -32,17 +32,8 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def forget() -> None:
-    for cached in (
-        closure,
-        fingerprint,
-        third_party,
-        module._file,
-        module._imports,
-        module._tree,
-        module._code,
-        module._version,
-    ):
-        cached.cache_clear()
+    for function in (closure, fingerprint, third_party, *vars(module).values()):
+        getattr(function, "cache_clear", lambda: None)()
 
 
 def after(path: Path, text: str) -> str:

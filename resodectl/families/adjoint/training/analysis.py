@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter
 
-from resodectl.claims.estimate import Estimate, per_seed
+from resodectl.claims.estimate import Estimate, over_units
 from resodectl.drawing.axes import depth_axis, legend_below, letters, note, spread
 from resodectl.drawing.style import BLUE, PURPLE, panels
 
@@ -26,27 +26,27 @@ LINES = {"backprop": "-", "adjoint": "--"}
 
 def measure_error_gap(rows: pd.DataFrame) -> Estimate:
     """How much larger the best test error of the adjoint is than that of backpropagation, in per cent points."""
-    return per_seed(rows, lambda own: float(_gaps(own).mean()))
+    return over_units(_gaps(best(rows), "test_error").groupby("seed").mean())
 
 
 def measure_scheme_gap(rows: pd.DataFrame) -> Estimate:
     """How much more of test error the adjoint costs the Euler network than the Heun network, in per cent points."""
-    return per_seed(rows, lambda own: _of_scheme(own, "euler") - _of_scheme(own, "heun"))
+    of_scheme = _gaps(best(rows), "test_error").groupby(["seed", "scheme"]).mean().unstack("scheme")
+    both = of_scheme.reindex(columns=["euler", "heun"])
+    return over_units(both["euler"] - both["heun"])
 
 
 def measure_loss_gap(rows: pd.DataFrame) -> Estimate:
     """log10 of the last epoch's training loss of the adjoint over that of backpropagation."""
-    return per_seed(rows, _loss_gap)
+    last = rows[rows["epoch"] == rows["epoch"].max()]
+    logs = last.assign(log=np.log10(last["train_loss"].fillna(CAP).clip(FLOOR, CAP)))
+    return over_units(_gaps(logs, "log").groupby("seed").mean())
 
 
 def measure_depth_gap(rows: pd.DataFrame) -> Estimate:
     """Best test error of the deepest network minus that of the shallowest, in per cent points, mean over gradients."""
-
-    def change(own: pd.DataFrame) -> float:
-        errors = best(own).groupby("depth")["test_error"].mean()
-        return float(errors.iloc[-1] - errors.iloc[0])
-
-    return per_seed(rows, change)
+    errors = best(rows).groupby(["seed", "depth"])["test_error"].mean().unstack("depth")
+    return over_units(errors.iloc[:, -1] - errors.iloc[:, 0])
 
 
 def best(rows: pd.DataFrame) -> pd.DataFrame:
@@ -54,25 +54,11 @@ def best(rows: pd.DataFrame) -> pd.DataFrame:
     return rows.groupby([*RUN, "gradient", "seed"], sort=True)["test_error"].min().reset_index()
 
 
-def _gaps(own: pd.DataFrame) -> pd.Series:
-    """Adjoint minus backpropagation, for every network."""
-    return _difference(best(own).pivot(index=RUN, columns="gradient", values="test_error"))
-
-
-def _difference(found: pd.DataFrame) -> pd.Series:
-    """Adjoint minus backpropagation; NaN where the recipe leaves one of them out."""
+def _gaps(runs: pd.DataFrame, column: str) -> pd.Series:
+    """Adjoint minus backpropagation, for every network and seed; NaN where the recipe leaves one of them out."""
+    found = runs.pivot(index=[*RUN, "seed"], columns="gradient", values=column)
     both = found.reindex(columns=["adjoint", "backprop"])
     return both["adjoint"] - both["backprop"]
-
-
-def _of_scheme(own: pd.DataFrame, scheme: str) -> float:
-    return float(_gaps(own[own["scheme"] == scheme]).mean())
-
-
-def _loss_gap(own: pd.DataFrame) -> float:
-    last = own[own["epoch"] == own["epoch"].max()]
-    logs = last.assign(log=np.log10(last["train_loss"].fillna(CAP).clip(FLOOR, CAP)))
-    return float(_difference(logs.pivot(index=RUN, columns="gradient", values="log")).mean())
 
 
 def draw_depths(log: Mapping[str, pd.DataFrame], recipe: Any) -> Figure:

@@ -3,7 +3,6 @@
 Sander, Ablin & Peyre 2022 (arXiv 2205.14612), Table 2.
 """
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,7 +11,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from resodectl.claims.estimate import Estimate, per_seed
+from resodectl.claims.estimate import Estimate, over_units
 from resodectl.drawing.axes import legend_below, letters, spread
 from resodectl.drawing.style import BLUE, GREY, ORANGE, PURPLE, panels
 
@@ -28,34 +27,34 @@ LOOKS = {  # colour, line and name of every training
 
 def measure_loss_change(rows: pd.DataFrame, *, gradient: str) -> Estimate:
     """log10 of the training loss after fine-tuning by `gradient` over that after the tied pretraining."""
-    return per_seed(rows, lambda own: _change(own.assign(value=_log_loss(own)), gradient))
+    return over_units(_change(rows.assign(value=_log_loss(rows)), gradient))
 
 
 def measure_error_change(rows: pd.DataFrame, *, gradient: str) -> Estimate:
     """Test error after fine-tuning by `gradient` minus that after the tied pretraining, in per cent points."""
-    return per_seed(rows, lambda own: _change(own.assign(value=own["test_error"]), gradient))
+    return over_units(_change(rows.assign(value=rows["test_error"]), gradient))
 
 
 def measure_loss_gap(rows: pd.DataFrame) -> Estimate:
     """log10 of the last epoch's training loss of fine-tuning by the adjoint over that by backpropagation."""
-
-    def gap(own: pd.DataFrame) -> float:
-        found = _last(own.assign(value=_log_loss(own))).groupby("gradient")["value"].mean()
-        return float(found.get("adjoint", math.nan) - found.get("backprop", math.nan))
-
-    return per_seed(rows, gap)
+    last = _last(rows.assign(value=_log_loss(rows)))
+    found = last.groupby(["seed", "gradient"])["value"].mean().unstack("gradient")
+    both = found.reindex(columns=["adjoint", "backprop"])
+    return over_units(both["adjoint"] - both["backprop"])
 
 
 def measure_roughness(rows: pd.DataFrame) -> Estimate:
     """log10 of N rms(difference of neighbouring layers) / rms(layer); bounded in N for layers smooth in depth."""
-    return per_seed(rows, lambda own: float(np.log10(own["roughness"].fillna(CAP).clip(FLOOR, CAP)).mean()))
+    logs = np.log10(rows["roughness"].fillna(CAP).clip(FLOOR, CAP))
+    return over_units(logs.groupby(rows["seed"]).mean())
 
 
-def _change(own: pd.DataFrame, gradient: str) -> float:
-    """The last value of the other network, trained by `gradient`, minus that of the tied one."""
-    last = _last(own)
+def _change(rows: pd.DataFrame, gradient: str) -> pd.Series:
+    """The last value of the other network, trained by `gradient`, minus that of the tied one, for every seed."""
+    last = _last(rows)
     tied = last["network"] == "tied"
-    return float(last[~tied & (last["gradient"] == gradient)]["value"].mean() - last[tied]["value"].mean())
+    after, before = last[~tied & (last["gradient"] == gradient)], last[tied]
+    return after.groupby("seed")["value"].mean() - before.groupby("seed")["value"].mean()
 
 
 def _last(rows: pd.DataFrame) -> pd.DataFrame:
