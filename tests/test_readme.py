@@ -19,12 +19,12 @@ def reference() -> str:
     """The help of the group, of one family and of every command, in Markdown."""
     from resodectl.cli.main import COMMANDS, cli
 
-    root = click.Context(cli, info_name="resodectl", terminal_width=100, max_content_width=100)
+    root = click.Context(cli, info_name="resodectl", terminal_width=100, **cli.context_settings)
     parts = [_section(root, cli)]
     for name in ("heun", *COMMANDS):
         command = cli.get_command(root, name)
         assert command is not None
-        context = click.Context(command, root, name, terminal_width=100, max_content_width=100)
+        context = click.Context(command, root, name, terminal_width=100)
         parts.append(_section(context, command))
         if isinstance(command, click.Group):
             for inner in command.commands.values():
