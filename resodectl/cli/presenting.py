@@ -100,7 +100,7 @@ def write_junit(path: Path, verdicts: dict[str, list[Verdict]]) -> None:
         UserError: the file cannot be written.
     """
     from resodectl.claims.junit import junit
-    from resodectl.engine.store import write_atomically
+    from resodectl.files import write_atomically
 
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -61,6 +61,7 @@ def check_command(
     from resodectl.engine.progress import Progress
     from resodectl.engine.run import Setting, resolve_device
     from resodectl.engine.store import Store
+    from resodectl.files import require_writable
     from resodectl.output.places import Places
     from resodectl.pipeline.computing import compute
     from resodectl.pipeline.concluding import control_frames, measure
@@ -75,7 +76,7 @@ def check_command(
     store = Store(store_folder)
     waiting = missing(planned, store)
     if waiting:
-        store.prepare()
+        require_writable(store_folder, "store")
     with Progress(waiting, quiet) as progress, resumable(planned, store):
         errors = compute(planned, waiting, setting, progress, lambda job: None)
     if errors:

@@ -75,7 +75,8 @@ def execute(
     from resodectl.engine import run as engine
     from resodectl.engine.executors import usable_cores
     from resodectl.engine.progress import Progress
-    from resodectl.engine.store import Store, require_writable
+    from resodectl.engine.store import Store
+    from resodectl.files import require_writable
     from resodectl.output.places import Places
     from resodectl.pipeline.computing import compute
     from resodectl.pipeline.concluding import Result, finish

@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from resodectl.datasets import cifar, idx
 from resodectl.datasets.catalogue import SETS, Facts
 from resodectl.datasets.dataset import DataError, Examples
-from resodectl.engine.store import require_writable, write_atomically
 from resodectl.errors import suggestion
+from resodectl.files import require_writable, write_atomically
 
 
 def fetch(name: str, root: Path) -> list[Path]:

@@ -6,8 +6,6 @@ with the same footer; a current file need not be drawn again.
 
 import hashlib
 import io
-import os
-import uuid
 from bisect import bisect_left
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,6 +20,7 @@ from matplotlib.text import Text
 from matplotlib.transforms import Bbox
 
 from resodectl.drawing.style import GREY, style
+from resodectl.files import write_atomically
 
 FOOTER_SIZE = 7.0  # points
 GAP = 0.08  # inches between the figure and its footer
@@ -63,7 +62,8 @@ def save(figure: Figure, stem: Path, formats: tuple[str, ...], provenance: Prove
     if stale:
         with style(), _laid_out(figure, footer) as box:
             for path in stale:
-                _write(path, _render(figure, path.suffix[1:], provenance, footer, box))
+                path.parent.mkdir(parents=True, exist_ok=True)
+                write_atomically(path, _render(figure, path.suffix[1:], provenance, footer, box))
     return paths
 
 
@@ -135,15 +135,3 @@ def _render(figure: Figure, suffix: str, provenance: Provenance, footer: str, bo
     buffer = io.BytesIO()
     figure.savefig(buffer, format=suffix, metadata=metadata[suffix], bbox_inches=box)
     return buffer.getvalue()
-
-
-def _write(path: Path, data: bytes) -> None:
-    """Write a file whole under its name, or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{uuid.uuid4().hex}.tmp")
-    try:
-        temporary.write_bytes(data)
-        os.replace(temporary, path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise

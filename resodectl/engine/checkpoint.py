@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from resodectl.engine.store import write_atomically
 from resodectl.engine.tables import Block
+from resodectl.files import write_atomically
 
 EVERY_S = 30.0
 

@@ -9,22 +9,17 @@ import json
 import os
 import sys
 import time
-import uuid
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from resodectl.errors import UserError
+from resodectl.files import write_atomically
 
 DAY = 86_400.0
 SPARED = 1.0 * DAY
 _SUFFIX = ".parquet"
-
-
-class StoreError(UserError):
-    """The store cannot be read or written."""
 
 
 @dataclass(frozen=True)
@@ -47,14 +42,6 @@ class Store:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-
-    def prepare(self) -> None:
-        """Create the folder.
-
-        Raises:
-            StoreError: it cannot be created or written to.
-        """
-        require_writable(self.folder, "store")
 
     def find(self, addresses: Iterable[str]) -> dict[str, Entry]:
         """The stored cells among `addresses`; each folder is listed once and no file is opened."""
@@ -139,39 +126,3 @@ def metadata(path: Path) -> dict[str, Any]:
 
     found = pq.read_schema(path).metadata or {}
     return json.loads(found.get(b"resodectl", b"{}"))
-
-
-def write_atomically(path: Path, data: bytes) -> None:
-    """Write a file whole and on disk under its name, or not at all."""
-    temporary = path.with_name(f".{uuid.uuid4().hex}.tmp")
-    try:
-        with open(temporary, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
-
-
-def require_writable(folder: Path, what: str) -> None:
-    """Create a folder and make sure that files can be written in it.
-
-    Raises:
-        StoreError: they cannot.
-    """
-    probe = folder / f".{uuid.uuid4().hex}.tmp"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        probe.write_bytes(b"x")
-        probe.unlink()
-    except OSError as error:
-        raise StoreError(
-            f"{folder}: the {what} folder cannot be written ({error.strerror}); name another with --{what}"
-        ) from error

@@ -8,9 +8,9 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from resodectl.engine.store import write_atomically
 from resodectl.engine.tables import Log, schema
 from resodectl.errors import UserError
+from resodectl.files import write_if_changed
 
 CELLS = b"resodectl.cells"
 
@@ -74,14 +74,3 @@ def read(folder: Path, log: Log, command: str) -> tuple[dict[str, pa.Table], str
             raise UserError(f"{path}: lacks the column '{missing[0]}'; run `{command}` to write it again")
         tables[kind] = table
     return tables, cells
-
-
-def write_if_changed(path: Path, data: bytes) -> bool:
-    """Write a file unless it has these bytes already; returns whether it was written."""
-    try:
-        if path.read_bytes() == data:
-            return False
-    except FileNotFoundError:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    write_atomically(path, data)
-    return True

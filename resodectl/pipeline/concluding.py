@@ -16,6 +16,7 @@ from resodectl.engine.run import Setting, run
 from resodectl.engine.store import Store
 from resodectl.engine.tables import unpack
 from resodectl.engine.worker import Task
+from resodectl.files import write_if_changed
 from resodectl.output import logs
 from resodectl.output.manifest import manifest, to_json
 from resodectl.output.places import Places
@@ -62,7 +63,7 @@ def finish(job: Job, setting: Setting, places: Places) -> Result:
     ]
     about = manifest(recipe, setting.device, listed, log_digest)
     if job.computed or not _same_but_times(folder / "manifest.json", about):
-        logs.write_if_changed(folder / "manifest.json", to_json(about))
+        write_if_changed(folder / "manifest.json", to_json(about))
     seconds = sum(job.computed.values()) + time.perf_counter() - started
     return Result(recipe, folder, verdicts, figures, seconds, len(job.computed), len(cost) - len(job.computed))
 
@@ -91,10 +92,10 @@ def measure(
             "claims": [document(verdict) for verdict in verdicts],
         }
     )
-    logs.write_if_changed(places.folder(recipe) / "claims.json", content)
+    write_if_changed(places.folder(recipe) / "claims.json", content)
     if places.figures is not None and not recipe.request.overrides and recipe.profile != "smoke":
         ending = ".paper.json" if recipe.profile == "paper" else ".json"
-        logs.write_if_changed(places.figures / f"{recipe.name}{ending}", content)
+        write_if_changed(places.figures / f"{recipe.name}{ending}", content)
     return verdicts
 
 

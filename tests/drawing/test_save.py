@@ -114,12 +114,10 @@ def test_a_failing_write_leaves_the_old_figure_and_no_other_file(
 ) -> None:
     before = {path: path.read_bytes() for path in saved}
 
-    def full(self: Path, data: bytes) -> int:
-        with open(self, "wb") as file:
-            file.write(data[:100])
-        raise OSError(28, "No space left on device", str(self))
+    def full(descriptor: int) -> None:
+        raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(Path, "write_bytes", full)
+    monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(OSError, match="No space left"):
         save(drawn(), tmp_path / "figure", FORMATS, MADE_FROM, "another footer")
     assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before

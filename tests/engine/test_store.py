@@ -7,16 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from resodectl.engine.store import Store, StoreError, write_atomically
+from resodectl.engine.store import Store
 
 ADDRESS = "ab" + "0" * 62
 
 
 @pytest.fixture
 def store(tmp_path: Path) -> Store:
-    found = Store(tmp_path / "store")
-    found.prepare()
-    return found
+    return Store(tmp_path / "store")
 
 
 def test_what_is_put_is_found_and_read_back(store: Store) -> None:
@@ -39,22 +37,10 @@ def test_damaged_files_are_set_aside_with_a_warning(
 
 
 def test_foreign_files_are_no_cells(store: Store) -> None:
-    (store.folder / "ab").mkdir()
+    (store.folder / "ab").mkdir(parents=True)
     for name in ("notes.txt", f"{ADDRESS}.parquet", f".{ADDRESS}.123.tmp"):
         (store.folder / "ab" / name).write_bytes(b"x")
     assert list(store) == []
-
-
-def test_a_write_that_fails_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(descriptor: int) -> None:
-        raise OSError(28, "No space left on device")
-
-    (tmp_path / "kept").write_bytes(b"old")
-    monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(OSError, match="No space left"):
-        write_atomically(tmp_path / "kept", b"new")
-    assert (tmp_path / "kept").read_bytes() == b"old"
-    assert [path.name for path in tmp_path.iterdir()] == ["kept"]
 
 
 def test_many_writers_of_one_cell_leave_one_whole_file(store: Store) -> None:
@@ -87,9 +73,3 @@ def test_computing_again_keeps_the_newest_file(store: Store) -> None:
     os.utime(first.path, (1, 1))
     store.keep_newest(ADDRESS)
     assert list(store) == [second]
-
-
-def test_a_folder_that_cannot_be_made_is_one_clear_sentence(tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("in the way")
-    with pytest.raises(StoreError, match="the store folder cannot be written"):
-        Store(tmp_path / "file" / "store").prepare()
