@@ -15,8 +15,12 @@ from resodectl.recipe.catalogue import Experiment
 def environment(experiment: str, device: str) -> dict[str, Any]:
     """What determines the result besides the cell itself: device type, package versions, code."""
     package = Experiment(experiment).package
-    entries = (f"{package}.simulation", f"{package}.spec")
-    return {"device": device, "versions": third_party(entries), "code": fingerprint(entries)}
+    entries = (f"{package}.simulation", f"{package}.spec", "resodectl.engine.context")
+    return {
+        "device": device,
+        "versions": third_party(entries),
+        "code": fingerprint((*entries, "resodectl.engine.tables")),
+    }
 
 
 def identity(cell: Cell, device: str, data_root: Path | None) -> dict[str, Any]:
@@ -31,7 +35,7 @@ def identity(cell: Cell, device: str, data_root: Path | None) -> dict[str, Any]:
         "experiment": cell.experiment,
         "point": values,
         "seeds": list(cell.seeds),
-        "data": data_digest(data, data_root) if data else None,
+        "data": data_digest(data, data_root) if isinstance(data, str) else None,
         **environment(cell.experiment, device),
     }
 

@@ -14,6 +14,7 @@ from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
 
 _DISTRIBUTIONS = {"sklearn": "scikit-learn", "yaml": "pyyaml", "PIL": "pillow"}
+_FOR_TYPE_CHECKERS = ("TYPE_CHECKING", "typing.TYPE_CHECKING")
 
 
 @cache
@@ -99,7 +100,7 @@ def _imports(name: str, file: Path) -> tuple[str, ...]:
             base = importlib.util.resolve_name("." * node.level + (node.module or ""), package)
             found.append(base)
             found.extend(f"{base}.{alias.name}" for alias in node.names)
-        elif isinstance(node, ast.If) and ast.unparse(node.test).endswith("TYPE_CHECKING"):
+        elif isinstance(node, ast.If) and ast.unparse(node.test) in _FOR_TYPE_CHECKERS:
             for statement in node.orelse:
                 visit(statement)
             return

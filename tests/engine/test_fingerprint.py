@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from resodectl.engine import address
 from resodectl.engine import fingerprint as module
 from resodectl.engine.fingerprint import closure, fingerprint, third_party
 from resodectl.recipe import catalogue
@@ -45,6 +46,19 @@ def after(path: Path, text: str) -> str:
 def test_the_closure_has_imports_inside_functions_but_not_those_for_type_checkers(package: Path) -> None:
     forget()
     assert set(closure(("walkers.paths",))) == {"walkers", "walkers.paths", "walkers.gait"}
+
+
+def test_what_is_imported_unless_for_type_checkers_counts(package: Path) -> None:
+    (package / "gait.py").write_text("import typing\nif not typing.TYPE_CHECKING:\n    from walkers import drawn\n")
+    forget()
+    assert "walkers.drawn" in closure(("walkers.paths",))
+
+
+def test_random_streams_and_tables_are_part_of_what_determines_a_result(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+    monkeypatch.setattr(address, "fingerprint", lambda entries: asked.extend(entries) or "code")
+    address.environment.__wrapped__(catalogue.experiments()[0], "cpu")
+    assert {"resodectl.engine.context", "resodectl.engine.tables"} <= set(asked)
 
 
 def test_comments_docstrings_and_formatting_leave_it_and_formulas_change_it(package: Path) -> None:
