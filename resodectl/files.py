@@ -2,13 +2,18 @@
 
 import os
 import uuid
+from contextlib import suppress
 from pathlib import Path
 
 from resodectl.errors import UserError
 
 
 def write_atomically(path: Path, data: bytes) -> None:
-    """Write a file whole and on disk under its name, or not at all."""
+    """Write a file whole and on disk under its name, or not at all.
+
+    Raises:
+        OSError: it cannot be written; the error names `path`.
+    """
     temporary = path.with_name(f".{uuid.uuid4().hex}.tmp")
     try:
         with open(temporary, "wb") as file:
@@ -16,8 +21,11 @@ def write_atomically(path: Path, data: bytes) -> None:
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
+    except BaseException as error:
+        with suppress(OSError):
+            temporary.unlink()
+        if isinstance(error, OSError):
+            raise OSError(error.errno, error.strerror, str(path)) from error
         raise
     folder = os.open(path.parent, os.O_RDONLY)
     try:
@@ -35,8 +43,10 @@ def require_writable(folder: Path, what: str) -> None:
     probe = folder / f".{uuid.uuid4().hex}.tmp"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        probe.write_bytes(b"x")
-        probe.unlink()
+        try:
+            probe.write_bytes(b"x")
+        finally:
+            probe.unlink(missing_ok=True)
     except OSError as error:
         raise UserError(
             f"{folder}: the {what} folder cannot be written ({error.strerror}); name another with --{what}"

@@ -15,8 +15,9 @@ def test_a_write_that_fails_leaves_nothing_behind(tmp_path: Path, monkeypatch: p
 
     (tmp_path / "kept").write_bytes(b"old")
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(OSError, match="No space left"):
+    with pytest.raises(OSError, match="No space left") as raised:
         write_atomically(tmp_path / "kept", b"new")
+    assert raised.value.filename == str(tmp_path / "kept")
     assert (tmp_path / "kept").read_bytes() == b"old"
     assert [path.name for path in tmp_path.iterdir()] == ["kept"]
 
@@ -25,6 +26,17 @@ def test_a_folder_that_cannot_be_made_is_one_clear_sentence(tmp_path: Path) -> N
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(UserError, match="the store folder cannot be written"):
         require_writable(tmp_path / "file" / "store", "store")
+
+
+def test_a_folder_without_room_is_left_without_the_probe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(path: Path, data: bytes) -> int:
+        path.touch()
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(UserError, match="No space left on device"):
+        require_writable(tmp_path, "store")
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_file_that_has_these_bytes_already_is_left_untouched(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from resodectl.cli import options
 def init_command(folder: Path, families: tuple[str, ...]) -> int:
     """Copy the shipped recipes to FOLDER (`recipes` by default), to edit them. Files that are there are left alone."""
     from resodectl.errors import UserError, suggestion
+    from resodectl.files import write_atomically
     from resodectl.output.manifest import to_json
     from resodectl.recipe import catalogue
     from resodectl.recipe.json_schema import recipe_schema
@@ -31,8 +32,11 @@ def init_command(folder: Path, families: tuple[str, ...]) -> int:
         if path.exists():
             print(f"left alone: {path}")
             continue
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(data)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_atomically(path, data)
+        except OSError as error:
+            raise UserError(f"{path}: cannot be written ({error.strerror}); name another folder") from error
         written += 1
     print(f"{written} files written to {folder}; run one with `resodectl run {next(iter(copies))}`")
     return 0
