@@ -5,6 +5,7 @@ import json
 import platform
 import subprocess
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -50,16 +51,23 @@ def _versions() -> dict[str, str]:
     return {package: importlib.metadata.version(package) for package in PACKAGES}
 
 
+@cache
 def _commit() -> str | None:
-    """The commit of the checkout that the package stands in, if it stands in one."""
-    try:
-        done = subprocess.run(
-            ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"],
-            cwd=Path(resodectl.__file__).parent, capture_output=True, text=True, timeout=5, check=False,
-        )  # fmt: skip
-    except (OSError, subprocess.SubprocessError):
+    """The commit of the checkout of the package; None if it is installed, be it inside another repository."""
+    package = Path(resodectl.__file__).resolve().parent
+    top = _git(package, "rev-parse", "--show-toplevel")
+    if not top or Path(top).resolve() != package.parent:
         return None
-    return done.stdout.strip() or None
+    return _git(package, "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*") or None
+
+
+def _git(folder: Path, *args: str) -> str:
+    """What git prints, or nothing if it fails."""
+    try:
+        done = subprocess.run(["git", *args], cwd=folder, capture_output=True, text=True, timeout=5, check=False)
+    except (OSError, subprocess.SubprocessError):
+        return ""
+    return done.stdout.strip()
 
 
 def to_json(value: Any) -> bytes:
