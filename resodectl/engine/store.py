@@ -1,25 +1,29 @@
 """The store: one Parquet file a cell, named by its address and by the SHA-256 of its bytes.
 
-`<store>/<aa>/<address>.<sha256>.parquet`. Look-up is by name only; a file whose bytes do not match its name is set
-aside and its cell computed again. Any number of processes may share a store: files appear whole, by renaming.
+`<store>/<aa>/<address>.<sha256>.parquet`. Look-up is by name only; a file whose bytes or whose identity do not match
+its name is set aside and its cell computed again. Any number of processes may share a store: files appear whole, by
+renaming.
 """
 
 import hashlib
+import io
 import json
 import os
+import re
 import sys
 import time
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
+from resodectl.engine.address import address as address_of
 from resodectl.files import write_atomically
 
 DAY = 86_400.0
 SPARED = 1.0 * DAY
-_SUFFIX = ".parquet"
+_NAME = re.compile(r"[0-9a-f]{64}\.[0-9a-f]{64}\.parquet")
 
 
 @dataclass(frozen=True)
@@ -63,18 +67,20 @@ class Store:
         """Keep the Parquet bytes of a cell: whole and on disk, or not at all."""
         folder = self.folder / address[:2]
         folder.mkdir(parents=True, exist_ok=True)
-        path = folder / f"{address}.{hashlib.sha256(data).hexdigest()}{_SUFFIX}"
+        path = folder / f"{address}.{hashlib.sha256(data).hexdigest()}.parquet"
         write_atomically(path, data)
         return Entry(path)
 
     def get(self, entry: Entry) -> bytes | None:
-        """The verified bytes of a cell; None if they were damaged (the file is then set aside, with a warning)."""
+        """The bytes of a cell; None if they are damaged or another's (the file is then set aside, with a warning)."""
         try:
             data = entry.path.read_bytes()
         except FileNotFoundError:
             return None
         if hashlib.sha256(data).hexdigest() == entry.sha256:
-            return data
+            identity = metadata(io.BytesIO(data)).get("identity")
+            if identity is not None and address_of(identity) == entry.address:
+                return data
         self.set_aside(entry)
         return None
 
@@ -82,7 +88,10 @@ class Store:
         """Move a damaged file to `<store>/damaged/`, so that its cell is computed again."""
         aside = self.folder / "damaged"
         aside.mkdir(parents=True, exist_ok=True)
-        entry.path.replace(aside / entry.path.name)
+        try:
+            entry.path.replace(aside / entry.path.name)
+        except FileNotFoundError:  # another reader was faster
+            return
         print(
             f"warning: {entry.path} is damaged; set aside in {aside}, its cell will be computed again", file=sys.stderr
         )
@@ -108,9 +117,9 @@ class Store:
     def _entries(self, folder: Path) -> list[Entry]:
         try:
             names = sorted(os.listdir(folder))
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return []
-        return [Entry(folder / name) for name in names if name.endswith(_SUFFIX) and name.count(".") == 2]
+        return [Entry(folder / name) for name in names if _NAME.fullmatch(name)]
 
 
 def _modified(path: Path) -> float:
@@ -120,9 +129,14 @@ def _modified(path: Path) -> float:
         return time.time()
 
 
-def metadata(path: Path) -> dict[str, Any]:
-    """What a cell's file says of itself: its identity and what it cost."""
+def metadata(file: Path | BinaryIO) -> dict[str, Any]:
+    """What a cell's file says of itself: its `identity` and the `seconds` that it took; {} if it is no whole cell."""
+    import pyarrow as pa
     import pyarrow.parquet as pq
 
-    found = pq.read_schema(path).metadata or {}
-    return json.loads(found.get(b"resodectl", b"{}"))
+    try:
+        about = json.loads((pq.read_schema(file).metadata or {})[b"resodectl"])
+    except (OSError, ValueError, KeyError, pa.ArrowException):
+        return {}
+    whole = isinstance(about, dict) and isinstance(about.get("identity"), dict)
+    return about if whole and isinstance(about.get("seconds"), int | float) else {}
