@@ -42,7 +42,7 @@ def ls_command(store_folder: Path, as_json: bool) -> int:
                 "experiment": known.get("experiment", "?"),
                 "point": known.get("point", {}),
                 "seeds": known.get("seeds", []),
-                "seconds": about.get("seconds", 0.0),
+                "seconds": about.get("seconds"),
                 "bytes": entry.path.stat().st_size,
             }
         )
@@ -53,9 +53,9 @@ def ls_command(store_folder: Path, as_json: bool) -> int:
         (
             cell["address"][:12],
             cell["experiment"],
-            json.dumps(cell["point"]),
-            "{}..{}".format(cell["seeds"][0], cell["seeds"][-1]),
-            f"{cell['seconds']:.2f}",
+            json.dumps(cell["point"]) if cell["point"] else "?",
+            "{}..{}".format(cell["seeds"][0], cell["seeds"][-1]) if cell["seeds"] else "?",
+            "?" if cell["seconds"] is None else f"{cell['seconds']:.2f}",
             str(cell["bytes"]),
         )
         for cell in found
@@ -82,18 +82,34 @@ def verify_command(store_folder: Path) -> int:
 @click.option("--dry-run", is_flag=True, help="Only say how many cells would go.")
 def gc_command(store_folder: Path, out: Path, dry_run: bool) -> int:
     """Delete cells that no result under --out and no shipped recipe needs. What is younger than a day is spared."""
-    import json
-
     store = _existing(store_folder)
-    keep = _needed_by_shipped(store_folder)
-    for path in out.glob("*/*/*/manifest.json"):
-        try:
-            keep.update(cell["address"] for cell in json.loads(path.read_bytes())["cells"])
-        except (ValueError, KeyError, TypeError):
-            continue
+    keep = _needed_by_results(out) | _needed_by_shipped(store_folder)
     gone = store.gc(keep, dry_run=dry_run)
     print(f"{len(gone)} cells {'would go' if dry_run else 'deleted'}")
     return 0
+
+
+def _needed_by_results(out: Path) -> set[str]:
+    """The addresses of the cells of every result under `out`.
+
+    Raises:
+        UserError: there is no such folder, or one of its manifests cannot be read.
+    """
+    import json
+
+    from resodectl.errors import UserError
+
+    if not out.is_dir():
+        raise UserError(f"{out}: there are no results here; name their folder with --out, so that their cells are kept")
+    needed: set[str] = set()
+    for path in out.glob("*/*/*/manifest.json"):
+        try:
+            needed.update(cell["address"] for cell in json.loads(path.read_bytes())["cells"])
+        except (OSError, ValueError, LookupError, TypeError) as error:
+            raise UserError(
+                f"{path}: cannot be read as a manifest, so nothing is deleted; remove it or run its recipe again"
+            ) from error
+    return needed
 
 
 def _needed_by_shipped(store_folder: Path) -> set[str]:
@@ -110,8 +126,8 @@ def _needed_by_shipped(store_folder: Path) -> set[str]:
     for profile in PROFILES:
         for recipe in chosen((), Request(profile), every=True):
             try:
-                (job,) = plan([recipe], setting, controls=True)
+                (job,) = plan([recipe], setting)
             except UserError:
                 continue
-            needed.update(task.address for task in job.all_tasks)
+            needed.update(task.address for task in job.wanted(controls=True))
     return needed
