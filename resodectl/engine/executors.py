@@ -2,13 +2,20 @@
 
 import multiprocessing
 import os
+import time
 from collections.abc import Callable
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import suppress
+from multiprocessing import forkserver
 from typing import Protocol
 
+from resodectl.engine.interrupts import ignored, put_off
 from resodectl.engine.worker import Outcome, Task, compute, compute_in_pool, start
 
 PRELOADED = ["torch", "pyarrow.parquet", "resodectl.engine.worker", "resodectl.engine.checkpoint"]
+BROKEN = (BrokenProcessPool, ConnectionError, EOFError)  # the last two: the fork server is gone
+STARTING_S = 0.02
 
 
 class Executor(Protocol):
@@ -63,11 +70,24 @@ class Pool:
         self.slots = slots
         self._context = multiprocessing.get_context("forkserver")
         self._context.set_forkserver_preload(PRELOADED)
-        self._reports = self._context.SimpleQueue()
-        self._pool = self._started()
+        self._others = set(multiprocessing.active_children())
+        self._start()
 
-    def _started(self) -> ProcessPoolExecutor:
-        return ProcessPoolExecutor(self.slots, self._context, initializer=start, initargs=(self._reports,))
+    def _start(self) -> None:
+        """Start the fork server and all workers; an interrupt waits until they stand.
+
+        Workers that cannot be started show when a task is submitted.
+        """
+        self._reports = self._context.SimpleQueue()
+        self._pool = ProcessPoolExecutor(self.slots, self._context, initializer=start, initargs=(self._reports,))
+        try:
+            with put_off(), suppress(*BROKEN):
+                with ignored():
+                    forkserver.ensure_running()
+                wait([self._pool.submit(time.sleep, STARTING_S) for _ in range(self.slots)])
+        except BaseException:
+            self.stop()
+            raise
 
     def submit(self, task: Task) -> "Future[Outcome]":
         return self._pool.submit(compute_in_pool, task)
@@ -80,11 +100,10 @@ class Pool:
 
     def restart(self) -> None:
         self.stop()
-        self._reports = self._context.SimpleQueue()
-        self._pool = self._started()
+        self._start()
 
     def stop(self) -> None:
-        for worker in multiprocessing.active_children():
+        for worker in set(multiprocessing.active_children()) - self._others:
             worker.terminate()
         self._pool.shutdown(wait=True, cancel_futures=True)
 

@@ -3,19 +3,19 @@
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from pathlib import Path
 
 from resodectl.engine.address import address, identity
 from resodectl.engine.cells import Cell
-from resodectl.engine.executors import Executor
+from resodectl.engine.executors import BROKEN, Executor
 from resodectl.engine.worker import Outcome, Task
 from resodectl.errors import UserError
 from resodectl.recipe import catalogue
 
 POLL_S = 0.2
 TRIES_IN_POOL = 2
+RESTARTS_IN_VAIN = 3
 
 
 @dataclass(frozen=True)
@@ -63,34 +63,45 @@ def run(
     """Compute tasks and yield what became of each, as they finish. A failing cell does not stop the others.
 
     When a worker dies, the unfinished cells are tried once more together, then one at a time; a cell that kills its
-    worker even alone has failed.
+    worker even alone has failed. Where no more cells can be stored, or no worker can be started, the others are not
+    computed.
     """
     queue = deque(waiting)
     tries: dict[str, int] = {task.address: 0 for task in waiting}
     under_way: dict[Future[Outcome], Task] = {}
+    in_vain = 0
+
+    def has_room() -> bool:
+        """Whether the next task may start now: one that was there when workers died stays alone."""
+        if any(tries[task.address] >= TRIES_IN_POOL for task in (queue[0], *under_way.values())):
+            return not under_way
+        return len(under_way) < (1 if using.slots == 1 else 2 * using.slots)
+
     while queue or under_way:
-        alone = bool(queue) and tries[queue[0].address] >= TRIES_IN_POOL
-        while queue and len(under_way) < (1 if alone else 2 * using.slots):
-            task = queue.popleft()
+        broken = False
+        while queue and not broken and has_room():
             try:
-                under_way[using.submit(task)] = task
-            except BrokenProcessPool:
-                queue.appendleft(task)
-                break
-            if alone or using.slots == 1:
-                break
+                under_way[using.submit(queue[0])] = queue[0]
+                queue.popleft()
+            except BROKEN:
+                broken = True
         done, _ = wait(under_way, timeout=POLL_S, return_when=FIRST_COMPLETED)
         for known, fraction in using.reports():
             if report is not None:
                 report(known, fraction)
-        broken = False
         for future in done:
-            if isinstance(future.exception(), BrokenProcessPool):
+            if isinstance(future.exception(), BROKEN):
                 broken = True
-            else:
-                under_way.pop(future)
-                yield future.result()
-        if broken or (queue and not under_way and not done):
+                continue
+            under_way.pop(future)
+            yield future.result()
+            if future.result().fatal:
+                yield from _given_up(queue, "the store cannot be written")
+        if broken:
+            in_vain = 0 if under_way else in_vain + 1
+            if in_vain > RESTARTS_IN_VAIN:
+                yield from _given_up(queue, "no worker process can be started")
+                return
             lost = list(under_way.values())
             under_way.clear()
             for task in lost:
@@ -100,6 +111,12 @@ def run(
             using.restart()
             for task in died:
                 yield Outcome(task.address, error=f"{task.label}: its worker process died, perhaps for lack of memory")
+
+
+def _given_up(queue: deque[Task], why: str) -> Iterator[Outcome]:
+    """Empty the queue: none of its tasks is computed, all for one reason."""
+    while queue:
+        yield Outcome(queue.popleft().address, error=f"the other cells are not computed: {why}")
 
 
 def resolve_device(asked: str) -> str:

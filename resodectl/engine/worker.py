@@ -1,14 +1,17 @@
 """Computing one cell: the simulation's blocks become one Parquet file in the store."""
 
+import errno
 import io
 import json
 import os
 import signal
+import sys
 import threading
 import time
 import traceback
 import warnings
 from collections.abc import Callable
+from contextlib import redirect_stdout
 from dataclasses import dataclass
 from multiprocessing import parent_process
 from multiprocessing.connection import wait
@@ -16,10 +19,12 @@ from pathlib import Path
 from typing import Any
 
 from resodectl.engine.cells import Cell
+from resodectl.errors import UserError
 from resodectl.recipe import catalogue
 
 Report = Callable[[str, float], None]
 REPORT_EVERY_S = 0.5
+_NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}
 
 
 @dataclass(frozen=True)
@@ -37,20 +42,26 @@ class Task:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a task: stored after `seconds`, or the one-sentence `error`."""
+    """What became of a task: stored after `seconds`, or the one-sentence `error`.
+
+    `fatal`: the store takes no more files, so that all further cells would be lost.
+    """
 
     address: str
     seconds: float = 0.0
     error: str | None = None
+    fatal: bool = False
 
 
 def compute(task: Task, report: Report | None = None) -> Outcome:
     """Compute one cell and store it. Whatever goes wrong inside comes back as the outcome's `error`."""
     started = time.perf_counter()
     try:
-        _compute(task, report, started)
-    except Exception as error:
-        return Outcome(task.address, time.perf_counter() - started, _explain(task, error))
+        with redirect_stdout(sys.stderr):  # stdout is for results: a simulation's print() must not mix with them
+            _compute(task, report, started)
+    except (Exception, SystemExit) as error:
+        fatal = isinstance(error, OSError) and error.errno in _NO_ROOM
+        return Outcome(task.address, time.perf_counter() - started, _explain(task, error), fatal)
     return Outcome(task.address, time.perf_counter() - started)
 
 
@@ -104,15 +115,17 @@ def single_threaded_torch() -> Any:
     return torch
 
 
-def _explain(task: Task, error: Exception) -> str:
+def _explain(task: Task, error: BaseException) -> str:
     """One sentence; the traceback goes to a file for the author of the simulation."""
+    if isinstance(error, UserError):
+        return f"{task.label}: {error}"
     says = f"{type(error).__name__}: {str(error).strip().splitlines()[0] if str(error).strip() else 'no message'}"
     if isinstance(error, OSError):
         return f"{task.label}: {error.strerror or says}" + (f" ({error.filename})" if error.filename else "")
     try:
         kept = task.store / "failures" / f"{task.address}.txt"
         kept.parent.mkdir(parents=True, exist_ok=True)
-        kept.write_text("".join(traceback.format_exception(error)), "utf-8")
+        kept.write_text("".join(traceback.format_exception(error)), "utf-8", "backslashreplace")
     except OSError:
         return f"{task.label}: {says}"
     return f"{task.label}: {says} (where: {kept})"

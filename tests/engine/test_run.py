@@ -1,23 +1,32 @@
 """Cells give the same bits wherever they run; failures and deaths stay their own; nothing finished is lost."""
 
+import errno
 import hashlib
 import io
 from collections.abc import Iterator
+from concurrent.futures import Future, wait
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
 import torch
 
+from resodectl.datasets.dataset import DataError
+from resodectl.engine import run as module
+from resodectl.engine.address import identity
+from resodectl.engine.cells import Cell
 from resodectl.engine.checkpoint import FileCheckpoint
 from resodectl.engine.executors import InProcess, Pool
 from resodectl.engine.run import Setting, parse_shard, resolve_device, run, shard, tasks
 from resodectl.engine.store import Store
 from resodectl.engine.tables import unpack
-from resodectl.engine.worker import Task
+from resodectl.engine.worker import Outcome, Task
 from resodectl.errors import UserError
 from resodectl.pipeline.planning import cells
+from resodectl.recipe.catalogue import experiment
 from resodectl.recipe.load import Request, load
+from resodectl.recipe.settings import Settings
 
 
 @pytest.fixture(scope="module")
@@ -40,8 +49,6 @@ def rows(store: Path, task: Task, log) -> dict[str, bytes]:
 
 
 def test_process_pool_and_order_leave_the_bits_alone(toy: Path, tmp_path: Path, pool: Pool) -> None:
-    from resodectl.recipe.catalogue import experiment
-
     log = experiment("toy/walk").spec.LOG
     here, there = planned(toy, tmp_path / "a"), planned(toy, tmp_path / "b")
     assert not [outcome.error for outcome in run(here, InProcess()) if outcome.error]
@@ -79,6 +86,109 @@ def test_a_dying_worker_costs_only_its_own_cell(toy: Path, tmp_path: Path, pool:
     assert len(list(Store(tmp_path))) == 4
 
 
+class Dying:
+    """Workers that die as soon as the task `killer` starts, with everything that is under way beside it."""
+
+    slots = 2
+
+    def __init__(self, killer: str) -> None:
+        self.killer = killer
+        self.under_way: dict[str, Future[Outcome]] = {}
+
+    def submit(self, task: Task) -> "Future[Outcome]":
+        future: Future[Outcome] = Future()
+        self.under_way[task.address] = future
+        return future
+
+    def reports(self) -> list[tuple[str, float]]:
+        return []
+
+    def restart(self) -> None:
+        self.under_way.clear()
+
+    def stop(self) -> None:
+        pass
+
+
+def test_a_cell_tried_alone_has_nothing_beside_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    dying = Dying("b")
+
+    def advance(futures, **_):
+        """The killer takes everything along; without it, the oldest task is done."""
+        alive = {address: future for address, future in dying.under_way.items() if not future.done()}
+        if dying.killer in alive:
+            for future in alive.values():
+                future.set_exception(BrokenProcessPool())
+        elif alive:
+            address, future = next(iter(alive.items()))
+            future.set_result(Outcome(address))
+        return wait(futures, timeout=0)
+
+    monkeypatch.setattr(module, "wait", advance)
+    outcomes = list(run([Task(name, {}, name, tmp_path, None) for name in "abcdefgh"], dying))
+    assert sorted(outcome.address for outcome in outcomes) == list("abcdefgh")
+    assert [outcome.address for outcome in outcomes if outcome.error] == ["b"]
+
+
+class Refusing(Dying):
+    """Workers that cannot be started."""
+
+    def submit(self, task: Task) -> "Future[Outcome]":
+        raise ConnectionRefusedError
+
+
+def test_workers_that_can_never_be_started_end_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "POLL_S", 0.0)
+    outcomes = list(run([Task(name, {}, name, tmp_path, None) for name in "ab"], Refusing("")))
+    assert [outcome.address for outcome in outcomes] == ["a", "b"]
+    assert all("no worker process can be started" in outcome.error for outcome in outcomes)
+
+
+def test_a_full_store_ends_the_run(toy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tried = []
+
+    def full(self: Store, address: str, data: bytes) -> None:
+        tried.append(address)
+        raise OSError(errno.ENOSPC, "No space left on device", "the store")
+
+    monkeypatch.setattr(Store, "put", full)
+    first, *others = run(planned(toy, tmp_path), InProcess())
+    assert (len(tried), len(others)) == (1, 5)
+    assert first.error.endswith("No space left on device (the store)")
+    assert {outcome.error for outcome in others} == {"the other cells are not computed: the store cannot be written"}
+
+
+@pytest.mark.parametrize(
+    ("raised", "says"),
+    [
+        (SystemExit(3), "SystemExit: 3"),
+        (DataError("x: is damaged"), "x: is damaged"),
+        (ValueError("\udcff"), "ValueError: \udcff"),
+    ],
+)
+def test_whatever_a_simulation_raises_is_a_failed_cell(
+    toy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+    raised: BaseException, says: str,
+) -> None:  # fmt: skip
+    def simulate(cell, context):
+        print("here I am")
+        raise raised
+
+    (task, *_) = planned(toy, tmp_path)
+    monkeypatch.setattr(experiment("toy/walk").module("simulation"), "simulate", simulate)
+    (outcome,) = run([task], InProcess())
+    assert outcome.error.startswith(f"{task.label}: {says}")
+    assert (tmp_path / "failures").exists() != isinstance(raised, DataError)
+    assert capsys.readouterr() == ("", "here I am\n")
+
+
+def test_only_a_word_names_a_data_set(tmp_path: Path) -> None:
+    class Point(Settings):
+        data: dict[str, int]
+
+    assert identity(Cell("adjoint/memory", Point(data={"size": 3}), (0,)), "cpu", None)["data"] is None
+
+
 class Cut(BaseException):
     """The moment a process is killed."""
 
@@ -87,8 +197,6 @@ class Cut(BaseException):
 def test_a_cell_cut_at_any_save_resumes_bit_for_bit(
     toy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, saves: int
 ) -> None:
-    from resodectl.recipe.catalogue import experiment
-
     log, save = experiment("toy/walk").spec.LOG, FileCheckpoint.save
     (undisturbed, *_), (task, *_) = planned(toy, tmp_path / "a"), planned(toy, tmp_path / "b")
     list(run([undisturbed], InProcess()))
