@@ -15,13 +15,32 @@ RESAMPLES = 9_999
 
 @dataclass(frozen=True)
 class Estimate:
-    """A measured value with its 95 % interval, from `units` independent units (0 for an exact quantity)."""
+    """A measured value with its 95 % interval, from `units` independent units (0 for an exact quantity).
+
+    Raises:
+        ValueError: the interval's ends are in the wrong order, or the value is not between them.
+    """
 
     value: float
     low: float
     high: float
     units: int
     method: Literal["student", "bootstrap", "exact"]
+
+    def __post_init__(self) -> None:
+        for name in ("value", "low", "high"):
+            object.__setattr__(self, name, float(getattr(self, name)))
+        object.__setattr__(self, "units", int(self.units))
+        if self.low > self.high:
+            raise ValueError(f"an interval from {self.low} down to {self.high}")
+        rounding = 1e-9 * max(abs(self.low), abs(self.high))
+        if self.finite and not self.low - rounding <= self.value <= self.high + rounding:
+            raise ValueError(f"the value {self.value} is outside its interval [{self.low}, {self.high}]")
+
+    @property
+    def finite(self) -> bool:
+        """Whether the value and both ends of the interval are finite."""
+        return all(map(math.isfinite, (self.value, self.low, self.high)))
 
 
 def exact(value: float, error: float = 0.0) -> Estimate:

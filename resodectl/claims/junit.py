@@ -1,15 +1,25 @@
 """Verdicts as JUnit XML, so that CI shows each claim, and each control, as a test."""
 
+import re
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from xml.etree import ElementTree
 
 from resodectl.claims.verdict import Verdict
 
+_NOT_IN_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_NO_ERRORS: Mapping[str, Sequence[str]] = MappingProxyType({})
 
-def junit(verdicts: Mapping[str, Sequence[Verdict]]) -> bytes:
-    """The XML of the verdicts of several recipes, by the recipe's name: a suite a recipe, a case a claim or control."""
+
+def junit(verdicts: Mapping[str, Sequence[Verdict]], errors: Mapping[str, Sequence[str]] = _NO_ERRORS) -> bytes:
+    """The XML of the verdicts of several recipes, by the recipe's name: a suite a recipe, a case a claim or control.
+
+    Args:
+        errors: what failed, a sentence each, by the recipe's name: a case each.
+    """
     root = ElementTree.Element("testsuites", name="resodectl")
-    for recipe, of_recipe in verdicts.items():
+    for recipe in dict.fromkeys([*verdicts, *errors]):
+        of_recipe, of_errors = verdicts.get(recipe, ()), errors.get(recipe, ())
         suite = ElementTree.SubElement(root, "testsuite", name=recipe)
         tests = failures = skipped = 0
         for index, verdict in enumerate(of_recipe):
@@ -31,7 +41,13 @@ def junit(verdicts: Mapping[str, Sequence[Verdict]]) -> bytes:
             elif verdict.control_state == "not run":
                 ElementTree.SubElement(control, "skipped", message="run with --controls")
                 skipped += 1
-        suite.attrib.update(tests=str(tests), failures=str(failures), skipped=str(skipped))
+        for number, sentence in enumerate(of_errors, 1):
+            case = ElementTree.SubElement(suite, "testcase", classname=recipe, name=f"error {number}")
+            ElementTree.SubElement(case, "error", message=sentence)
+        counts = {"tests": tests + len(of_errors), "failures": failures, "errors": len(of_errors), "skipped": skipped}
+        suite.attrib.update({key: str(count) for key, count in counts.items()})
+    for element in root.iter():
+        element.attrib.update({key: _NOT_IN_XML.sub("", value) for key, value in element.attrib.items()})
     ElementTree.indent(root)
     return ElementTree.tostring(root, encoding="utf-8", xml_declaration=True) + b"\n"
 

@@ -10,7 +10,8 @@ from typing import Any, Literal
 import pandas as pd
 
 from resodectl.claims.estimate import Estimate
-from resodectl.errors import suggestion
+from resodectl.errors import UserError, suggestion
+from resodectl.recipe.catalogue import in_short
 from resodectl.recipe.load import Recipe
 from resodectl.recipe.reading import RecipeError
 from resodectl.recipe.schema import Band, Claim, Range, Selection
@@ -38,7 +39,9 @@ class Verdict:
 
 
 def judge(estimate: Estimate, band: Band) -> Judgement:
-    """`holds`: the whole interval inside the band; `fails`: wholly outside; else, NaN included, `unclear`."""
+    """`holds`: the whole interval inside the band; `fails`: wholly outside; else, or if not finite, `unclear`."""
+    if not estimate.finite:
+        return "unclear"
     if _inside(estimate, band):
         return "holds"
     return "fails" if _outside(estimate, band) else "unclear"
@@ -46,19 +49,14 @@ def judge(estimate: Estimate, band: Band) -> Judgement:
 
 def judge_control(estimate: Estimate, band: Band) -> ControlState:
     """`breaks` the claim, as it must, if the estimate is finite and its whole interval outside the band."""
-    finite = all(map(math.isfinite, (estimate.value, estimate.low, estimate.high)))
-    return "breaks" if finite and _outside(estimate, band) else "broken"
+    return "breaks" if estimate.finite and _outside(estimate, band) else "broken"
 
 
 def _inside(estimate: Estimate, band: Band) -> bool:
-    if math.isnan(estimate.value):
-        return False
     return (band.low is None or estimate.low >= band.low) and (band.high is None or estimate.high <= band.high)
 
 
 def _outside(estimate: Estimate, band: Band) -> bool:
-    if math.isnan(estimate.value):
-        return False
     below = band.low is not None and estimate.high < band.low
     above = band.high is not None and estimate.low > band.high
     return below or above
@@ -71,66 +69,87 @@ def check(recipe: Recipe, log: Logs, control_logs: Mapping[int, Logs]) -> list[V
         log: the run's tables by kind.
         control_logs: the tables of the controls that ran their own cells, by the claim's index. A control by `set`
             that is not among them was not run; a control by `where` alone looks at `log`.
+
+    Raises:
+        UserError: a measure fails, or gives no Estimate.
     """
     measures = _measures(recipe)
     verdicts = []
     for index, (claim, measure) in enumerate(zip(recipe.claims, measures, strict=True)):
         band = claim.band(recipe.profile)
-        estimate = _estimate(measure, claim, log, claim.where)
+        estimate = _estimate(recipe, measure, claim, log, claim.where)
         seen = log if not claim.control.set else control_logs.get(index)
-        control = None if seen is None else _estimate(measure, claim, seen, claim.where | claim.control.where)
+        where = claim.where | claim.control.where
+        control = None if seen is None else _estimate(recipe, measure, claim, seen, where)
         state: ControlState = "not run" if control is None else judge_control(control, band)
         verdicts.append(Verdict(claim, band, estimate, judge(estimate, band), control, state))
     return verdicts
 
 
 def check_measures(recipe: Recipe) -> None:
-    """Refuse claims that name no measure of the experiment, or options that it does not take.
+    """Refuse claims that name no measure of the experiment, options that it does not take, and an unknown drawing.
 
     Raises:
-        RecipeError: with the claim, and the nearest name that there is.
+        RecipeError: with the place in the recipe, and the nearest name that there is.
     """
     _measures(recipe)
+    if recipe.file.draw is not None:
+        named(recipe.experiment.module("analysis"), "draw", recipe.file.draw, recipe.place(("draw",)))
 
 
 def _measures(recipe: Recipe) -> list[Callable[..., Estimate]]:
     analysis = recipe.experiment.module("analysis")
     found = []
     for index, claim in enumerate(recipe.claims):
-        place = f"{recipe.path}: claims.{index}"
-        measure = named(analysis, "measure", claim.claim, f"{place}.claim")
+        measure = named(analysis, "measure", claim.claim, recipe.place(("claims", index, "claim")))
         known = inspect.signature(measure).parameters
         options = {name for name, parameter in known.items() if parameter.kind is parameter.KEYWORD_ONLY}
         for option in claim.options:
             if option not in options:
+                place = recipe.place(("claims", index, "with", option))
                 raise RecipeError(
-                    f"{place}.with: measure_{claim.claim} has no option '{option}'; {suggestion(option, options)}"
+                    f"{place}: measure_{claim.claim} has no option '{option}'; {suggestion(option, options)}"
                 )
-        for option in options - claim.options.keys():
+        for option in sorted(options - claim.options.keys()):
             if known[option].default is inspect.Parameter.empty:
-                raise RecipeError(f"{place}.with: measure_{claim.claim} needs the option '{option}'")
+                place = recipe.place(("claims", index, "with"))
+                raise RecipeError(f"{place}: measure_{claim.claim} needs the option '{option}'; give it under 'with'")
         found.append(measure)
     return found
 
 
 def named(analysis: ModuleType, prefix: str, name: str, place: str) -> Any:
-    """The function `<prefix>_<name>` of an analysis.
+    """The function `<prefix>_<name>` of an analysis; an empty name stands for a choice that was not made.
 
     Raises:
         RecipeError: there is none; the nearest one is named.
     """
-    function = getattr(analysis, f"{prefix}_{name}", None)
-    if function is None:
-        known = [key.removeprefix(f"{prefix}_") for key in vars(analysis) if key.startswith(f"{prefix}_")]
-        raise RecipeError(f"{place}: the experiment has no {prefix}_{name}; {suggestion(name, known)}")
-    return function
+    known = {
+        key.removeprefix(f"{prefix}_"): value
+        for key, value in vars(analysis).items()
+        if key.startswith(f"{prefix}_") and callable(value)
+    }
+    if name in known:
+        return known[name]
+    if not known:
+        raise RecipeError(f"{place}: the experiment's analysis has no function {prefix}_<name>")
+    if not name:
+        raise RecipeError(f"{place}: there are several drawings; add '{prefix}', one of {', '.join(sorted(known))}")
+    raise RecipeError(f"{place}: the experiment has no {prefix}_{name}; {suggestion(name, known)}")
 
 
-def _estimate(measure: Callable[..., Estimate], claim: Claim, log: Logs, where: Selection) -> Estimate:
+def _estimate(recipe: Recipe, measure: Callable[..., Any], claim: Claim, log: Logs, where: Selection) -> Estimate:
     rows = select(log[claim.kind or next(iter(log))], where)
     if rows.empty:
         return Estimate(math.nan, math.nan, math.nan, 0, "student")
-    return measure(rows, **claim.options)
+    what = f"{recipe.path}: measure_{claim.claim} of {recipe.file.experiment}"
+    try:
+        estimate = measure(rows, **claim.options)
+    except (Exception, SystemExit) as error:
+        raise UserError(f"{what} failed: {in_short(error)}") from error
+    if not isinstance(estimate, Estimate):
+        raise UserError(f"{what} failed: it gives {type(estimate).__name__}, not an Estimate")
+    return estimate
 
 
 def select(rows: pd.DataFrame, where: Selection) -> pd.DataFrame:

@@ -7,6 +7,8 @@ folder; installed packages add theirs through the entry point group `resodectl.f
 import importlib
 import importlib.metadata
 import importlib.util
+import sys
+import traceback
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -17,6 +19,7 @@ import resodectl.families
 from resodectl.errors import UserError, suggestion
 
 PARTS = ("spec", "simulation", "analysis")
+SPEC = ("Params", "Point", "LOG", "SEED_BLOCK", "cells")
 _plugin_folders: list[Path] = []
 
 
@@ -32,12 +35,58 @@ class Experiment:
         return f"resodectl.families.{family.replace('-', '_')}.{experiment.replace('-', '_')}"
 
     def module(self, part: str) -> ModuleType:
-        """The imported module `part`: spec, simulation or analysis."""
-        return importlib.import_module(f"{self.package}.{part}")
+        """The imported module `part`: spec, simulation or analysis.
+
+        Raises:
+            UserError: it is missing or cannot be imported; the file and the line are named.
+        """
+        try:
+            return importlib.import_module(f"{self.package}.{part}")
+        except (Exception, SystemExit) as error:
+            where = _where(error, "/".join((*self.package.split(".")[2:], f"{part}.py")))
+            raise UserError(f"{where}the {part} of {self.name} cannot be imported: {in_short(error)}") from error
 
     @property
     def spec(self) -> ModuleType:
-        return self.module("spec")
+        """The imported spec.
+
+        Raises:
+            UserError: it cannot be imported, or lacks a part of what a spec declares.
+        """
+        return _checked(self.module("spec"), self.name)
+
+
+@cache
+def _checked(spec: ModuleType, name: str) -> ModuleType:
+    what = f"{spec.__file__}: the spec of {name}"
+    lacking = [part for part in SPEC if not hasattr(spec, part)]
+    if lacking:
+        raise UserError(f"{what} has no {', '.join(lacking)}")
+    if "seeds" not in getattr(spec.Params, "model_fields", {}):
+        raise UserError(f"{what}: Params must be a Settings with the field 'seeds'")
+    if not isinstance(spec.SEED_BLOCK, int) or spec.SEED_BLOCK < 1:
+        raise UserError(f"{what}: SEED_BLOCK must be a whole number of seeds, at least 1")
+    if not isinstance(spec.LOG, dict) or not spec.LOG:
+        raise UserError(f"{what}: LOG must be a mapping from each kind to its columns")
+    return spec
+
+
+def in_short(error: BaseException) -> str:
+    """An error as its type and the first line of its message; a UserError is its message."""
+    first = next(iter(str(error).splitlines()), "")
+    if isinstance(error, UserError):
+        return first
+    return f"{type(error).__name__}: {first}" if first else type(error).__name__
+
+
+def _where(error: BaseException, file: str) -> str:
+    """`file:line: ` of the last line of a family's file that an error came through; "" if none is known."""
+    if isinstance(error, SyntaxError) and error.filename:
+        return f"{error.filename}:{error.lineno}: "
+    for frame in reversed(traceback.extract_tb(error.__traceback__)):
+        if frame.filename.endswith(file):
+            return f"{frame.filename}:{frame.lineno}: "
+    return ""
 
 
 def add_plugins(folder: Path, commands: frozenset[str] = frozenset()) -> None:
@@ -55,9 +104,10 @@ def add_plugins(folder: Path, commands: frozenset[str] = frozenset()) -> None:
         raise UserError(
             f"{folder}: holds no family; a family is a folder <family>/<experiment>/ with {', '.join(PARTS)}"
         )
-    taken = commands | set(families())
+    known = {name for known in resodectl.families.__path__ for name in _family_names(Path(known))}
+    taken = commands | {name.replace("_", "-") for name in known}
     for name in names:
-        if name in taken:
+        if name.replace("_", "-") in taken:
             raise UserError(f"{folder / name}: the name '{name}' is taken by a command or a family; rename the folder")
     resodectl.families.__path__.append(str(folder.resolve()))
     _plugin_folders.append(folder.resolve())
@@ -72,11 +122,21 @@ def plugin_folders() -> tuple[str, ...]:
 
 
 def add_installed(commands: frozenset[str]) -> None:
-    """Make the families of installed packages known (entry point group `resodectl.families`)."""
+    """Make the families of installed packages known (entry point group `resodectl.families`).
+
+    A package that is broken, or that would hide a command or a family, is left out with a warning.
+    """
     for entry in importlib.metadata.entry_points(group="resodectl.families"):
-        package = importlib.util.find_spec(entry.value)
-        for folder in (package.submodule_search_locations or ()) if package else ():
-            add_plugins(Path(folder), commands)
+        try:
+            package = importlib.util.find_spec(entry.value)
+            for folder in (package.submodule_search_locations or ()) if package else ():
+                add_plugins(Path(folder), commands)
+        except (Exception, SystemExit) as error:
+            _warn(f"the installed families {entry.value} are left out: {in_short(error)}")
+
+
+def _warn(what: str) -> None:
+    print(f"warning: {what}".encode(errors="backslashreplace").decode(), file=sys.stderr)
 
 
 def _family_names(folder: Path) -> list[str]:
@@ -89,11 +149,16 @@ def _family_names(folder: Path) -> list[str]:
 
 @cache
 def families() -> dict[str, str]:
-    """The families by name, with the docstring that says what each is about."""
+    """The families by name, with the docstring that says what each is about; broken ones are left out and warned of."""
     found = {}
     for folder in resodectl.families.__path__:
         for name in _family_names(Path(folder)):
-            module = importlib.import_module(f"resodectl.families.{name}")
+            try:
+                module = importlib.import_module(f"resodectl.families.{name}")
+            except (Exception, SystemExit) as error:
+                where = _where(error, f"{name}/__init__.py")
+                _warn(f"{where}the family {name.replace('_', '-')} is left out: {in_short(error)}")
+                continue
             found[name.replace("_", "-")] = (module.__doc__ or "").strip()
     return found
 

@@ -10,13 +10,15 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from resodectl.errors import suggestion
 from resodectl.recipe import catalogue
+from resodectl.recipe.checking import check_claims, check_names, check_stem
 from resodectl.recipe.explaining import explain
-from resodectl.recipe.merging import Layer, Layers, Written, override
-from resodectl.recipe.reading import Document, KeyPath, RecipeError, read_file
-from resodectl.recipe.schema import PROFILES, Claim, Profile, RecipeFile
+from resodectl.recipe.merging import Layer, Layers, Written, option, override
+from resodectl.recipe.reading import Document, KeyPath, RecipeError, check_mapping, read_file
+from resodectl.recipe.schema import Claim, Profile, RecipeFile
 from resodectl.recipe.settings import Settings
+
+MOST_SEEDS = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -37,10 +39,10 @@ class Request:
 
     @property
     def folder(self) -> str:
-        """The name of the output folder: the profile, and a hash of the overrides if there are any."""
+        """The name of the output folder: the profile, and a hash of the overrides, in their order, if there are any."""
         if not self.overrides:
             return self.profile
-        return f"{self.profile}-{hashlib.sha256(json.dumps(sorted(self.overrides)).encode()).hexdigest()[:8]}"
+        return f"{self.profile}-{hashlib.sha256(json.dumps(self.overrides).encode()).hexdigest()[:8]}"
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,10 @@ class Deviation:
     here: Any
 
     def __str__(self) -> str:
-        return f"{self.key}: {_brief(self.here)} (paper: {_brief(self.paper)})"
+        here, paper = _brief(self.here), _brief(self.paper)
+        if here == paper:  # they differ in what a brief leaves out
+            here, paper = json.dumps(self.here), json.dumps(self.paper)
+        return f"{self.key}: {here} (paper: {paper})"
 
 
 @dataclass(frozen=True)
@@ -113,9 +118,9 @@ class Recipe:
         }
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
-    def points(self, sets: dict[str, Any] | None = None) -> list[Any]:
-        """The points of the sweep; with `sets`, those of a control."""
-        return self.experiment.spec.cells(self.params if sets is None else self.varied(sets))
+    def place(self, path: KeyPath) -> str:
+        """`file:line:column` of what stands at a path of the file, or of what encloses it."""
+        return self._document.place(path)
 
     def varied(self, sets: dict[str, Any]) -> Any:
         """The params with a control's `set` laid over them (it was validated when the recipe was loaded)."""
@@ -129,23 +134,27 @@ def load(path: Path, request: Request | None = None) -> Recipe:
 
     Raises:
         RecipeError: with file, line and column (or the `--set`), what was expected, and the nearest valid key.
+        UserError: the experiment's spec cannot be used.
     """
     request = request or Request()
     document = read_file(path)
-    if not isinstance(document.data, dict):
-        raise RecipeError(f"{document.place(())}: a recipe is a mapping with the keys family, paper, figure, ...")
+    check_stem(path.stem, document.source)
+    check_mapping(document)
     try:
         file = RecipeFile.model_validate_json(json.dumps(document.data))
     except ValidationError as error:
         raise explain(error, RecipeFile, document.data, document.place) from error
-    _check_names(file, document)
+    check_names(file, request.profile, document)
     spec = catalogue.experiment(file.experiment).spec
     paper = _validated(spec.Params, _layers(document, "paper", Request("paper")))
-    for profile in PROFILES:
+    for profile in file.profiles:
         _validated(spec.Params, _layers(document, profile, Request(profile)))
     layers = _layers(document, request.profile, request)
     recipe = Recipe(path, file, request, _validated(spec.Params, layers), paper, document)
-    _check_claims(recipe, document)
+    check_claims(recipe.claims, spec.LOG, document)
+    for index, claim in enumerate(recipe.claims):
+        if claim.control.set:
+            _check_control(recipe, document, index)
     return recipe
 
 
@@ -158,49 +167,18 @@ def _layers(document: Document, profile: Profile, request: Request) -> Layers:
     for text in request.sets:
         layers.lay(override(text))
     if request.seeds is not None:
-        layers.lay(override(f"seeds={request.seeds}"))
+        layers.lay(option(f"--seeds {request.seeds}", {"seeds": request.seeds}))
     return layers
 
 
 def _validated(model: type[Settings], layers: Layers) -> Any:
     try:
-        return model.model_validate_json(json.dumps(layers.values))
+        params: Any = model.model_validate_json(json.dumps(layers.values))
     except ValidationError as error:
         raise explain(error, model, layers.values, layers.place, ("params",)) from error
-
-
-def _check_names(file: RecipeFile, document: Document) -> None:
-    """Refuse a family, an experiment or a profile without its reason that cannot be."""
-    for key, known in (("family", catalogue.families()), ("experiment", catalogue.experiments())):
-        value = getattr(file, key)
-        if value not in known:
-            raise RecipeError(f"{document.place((key,))}: there is no {key} '{value}'; {suggestion(value, known)}")
-    for profile, changes in file.profiles.items():
-        because = changes.get("because")
-        if not isinstance(because, str) or not because:
-            raise RecipeError(
-                f"{document.place(('profiles', profile))}: the profile must say why it differs: 'because'"
-            )
-
-
-def _check_claims(recipe: Recipe, document: Document) -> None:
-    """Refuse claims that look at kinds or columns that the log does not have, or at controls that cannot be."""
-    log = recipe.experiment.spec.LOG
-    for index, claim in enumerate(recipe.claims):
-        at: KeyPath = ("claims", index)
-        if claim.kind is None and len(log) > 1:
-            raise RecipeError(f"{document.place(at)}: the log has several kinds; add 'kind', one of {', '.join(log)}")
-        if claim.kind is not None and claim.kind not in log:
-            where = document.place((*at, "kind"))
-            raise RecipeError(f"{where}: the log has no kind '{claim.kind}'; {suggestion(claim.kind, log)}")
-        columns = {column.name for column in log[claim.kind or next(iter(log))]}
-        for path, selection in (((*at, "where"), claim.where), ((*at, "control", "where"), claim.control.where)):
-            for column in selection:
-                if column not in columns:
-                    where = document.place((*path, column))
-                    raise RecipeError(f"{where}: the log has no column '{column}'; {suggestion(column, columns)}")
-        if claim.control.set:
-            _check_control(recipe, document, index)
+    if params.seeds > MOST_SEEDS:
+        raise RecipeError(f"{layers.place(('seeds',))}: params.seeds: more than {MOST_SEEDS} seeds are too many")
+    return params
 
 
 def _check_control(recipe: Recipe, document: Document, index: int) -> None:

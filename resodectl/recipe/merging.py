@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from resodectl.recipe.reading import Document, KeyPath, RecipeError, read_text
+from resodectl.recipe.reading import DEEPEST, Document, KeyPath, RecipeError, check_text, read_text
 
 
 @dataclass(frozen=True)
@@ -68,14 +68,23 @@ def override(text: str) -> Layer:
     Raises:
         RecipeError: there is no `=`, no key, or the value is not YAML.
     """
-    source = f"--set {text}"
+    source = f"--set {text}" if len(text) <= 200 else f"--set {text[:200]}..."
+    check_text(text, source)
     key, equals, value = text.partition("=")
     keys = key.strip().split(".")
     if not equals or not all(keys):
         raise RecipeError(f"{source}: is not of the form key=value, such as --set depths=[8,16]")
-    values: Any = read_text(value, source).data if value.strip() else ""
+    if len(keys) > DEEPEST:
+        raise RecipeError(f"{source}: the key is nested more than {DEEPEST} levels deep")
+    missing = "the value is missing; write --set key=value"
+    values: Any = read_text(value, source, empty=missing).data if value.strip() else ""
     for part in reversed(keys):
         values = {part: values}
+    return option(source, values)
+
+
+def option(source: str, values: dict[str, Any]) -> Layer:
+    """The values that a command-line option sets, as a layer whose every place is the option's text."""
     return Layer(values, Written(Override(source, values, {}), ()))
 
 

@@ -5,6 +5,7 @@ A value's position is kept under its path (`("params", "depths", 2)`), for error
 
 import math
 import re
+import stat
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -57,6 +58,7 @@ _CORE = (
         list("-+.0123456789"),
     ),
 )
+_PATTERNS = {name: re.compile(pattern) for name, pattern, _ in _CORE}
 for _name, _pattern, _first in _CORE:
     _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_name}", re.compile(f"^(?:{_pattern})$"), _first)
 
@@ -67,10 +69,14 @@ def read_file(path: Path) -> Document:
     Raises:
         RecipeError: the file is missing, no regular file, too large, not text, or not YAML as understood here.
     """
+    check_text(str(path), str(path))
     try:
-        if path.is_dir():
+        found = path.stat()
+        if stat.S_ISDIR(found.st_mode):
             raise RecipeError(f"{path}: is a folder, not a recipe; name a .yaml file in it")
-        if path.stat().st_size > LARGEST_FILE:
+        if not stat.S_ISREG(found.st_mode):
+            raise RecipeError(f"{path}: is not a regular file; write the recipe to a .yaml file")
+        if found.st_size > LARGEST_FILE:
             raise RecipeError(f"{path}: is larger than 1 MiB; a recipe is a short text")
         raw = path.read_bytes()
     except OSError as error:
@@ -82,13 +88,50 @@ def read_file(path: Path) -> Document:
     return read_text(text, str(path))
 
 
-def read_text(text: str, source: str) -> Document:
-    """Read one YAML document from a string; `source` names it in messages.
+def headline(path: Path) -> dict[str, str]:
+    """The paper, figure and title of a recipe file that is not validated any further; "" for what it lacks.
+
+    Raises:
+        RecipeError: the file cannot be read, or is no mapping.
+    """
+    document = read_file(path)
+    check_mapping(document)
+    return {key: str(document.data.get(key, "")) for key in ("paper", "figure", "title")}
+
+
+def check_mapping(document: Document) -> None:
+    """Refuse a recipe that is no mapping."""
+    if not isinstance(document.data, dict):
+        raise RecipeError(f"{document.place(())}: a recipe is a mapping with the keys family, paper, figure, ...")
+
+
+def check_text(text: str, source: str) -> None:
+    """Refuse a file name or an option that was not UTF-8 (Python then keeps its bytes as lone surrogates)."""
+    if any("\ud800" <= character <= "\udfff" for character in text):
+        shown = source.encode(errors="backslashreplace").decode()
+        raise RecipeError(f"{shown}: is not UTF-8; use plain characters")
+
+
+def _check_depth(text: str, source: str) -> None:
+    """Refuse deep nesting before libyaml composes it, which recurses in C and would end the process."""
+    depth = 0
+    for event in yaml.parse(text, _Loader):
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > DEEPEST:
+            mark: Any = event.start_mark
+            raise RecipeError(f"{source}:{mark.line + 1}:{mark.column + 1}: is nested more than {DEEPEST} levels deep")
+
+
+def read_text(
+    text: str, source: str, empty: str = "is empty; `resodectl init` copies recipes to start from"
+) -> Document:
+    """Read one YAML document from a string; `source` names it in messages, `empty` says what a lack of values means.
 
     Raises:
         RecipeError: with the line and column of what is wrong.
     """
     try:
+        _check_depth(text, source)
         loader = _Loader(text)
         try:
             root = loader.get_single_node()
@@ -103,7 +146,7 @@ def read_text(text: str, source: str) -> Document:
     except RecursionError as error:
         raise RecipeError(f"{source}: is nested too deeply to be a recipe") from error
     if root is None:
-        raise RecipeError(f"{source}: is empty; `resodectl init` copies recipes to start from")
+        raise RecipeError(f"{source}: {empty}")
     return _Walk(source).document(root)
 
 
@@ -154,8 +197,10 @@ class _Walk:
             raise self.refuse(node, f"the tag {node.tag} is not allowed; write plain values")
 
     def scalar(self, node: yaml.Node) -> Any:
-        text = node.value
-        match node.tag.removeprefix("tag:yaml.org,2002:"):
+        text, name = node.value, node.tag.removeprefix("tag:yaml.org,2002:")
+        if name in _PATTERNS and not _PATTERNS[name].fullmatch(text):
+            raise self.refuse(node, f"this is no {name}; write plain values, without tags")
+        match name:
             case "str":
                 return text
             case "null":
@@ -175,9 +220,11 @@ class _Walk:
     def integer(self, node: yaml.Node, text: str) -> int:
         digits = text.lstrip("+-")
         if digits.startswith(("0x", "0o")):
+            if len(digits) > 24 or int(digits, 0) >= 1 << 63:
+                raise self.refuse(node, "this integer does not fit in 64 bits")
             return int(digits, 0)
-        if len(digits) > 1 and digits.startswith("0"):
-            raise self.refuse(node, f"{text} has a leading zero; write {int(text)}, or quote it if it is a name")
         if len(digits) > 18:
             raise self.refuse(node, "this integer has more than 18 digits")
+        if len(digits) > 1 and digits.startswith("0"):
+            raise self.refuse(node, f"{text} has a leading zero; write {int(text)}, or quote it if it is a name")
         return int(text)

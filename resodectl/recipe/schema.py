@@ -33,11 +33,12 @@ class Band(Settings):
     @model_validator(mode="before")
     @classmethod
     def from_pair(cls, value: Any) -> Any:
-        if isinstance(value, list | tuple):
-            if len(value) != 2:
-                raise ValueError("a band is a pair [low, high]; write null for an open end")
-            return {"low": value[0], "high": value[1]}
-        return value
+        if isinstance(value, dict):
+            return value
+        pair = isinstance(value, list | tuple) and len(value) == 2
+        if not pair or any(isinstance(end, bool) or not isinstance(end, int | float | None) for end in value):
+            raise ValueError("a band is a pair [low, high] of numbers; write null for an open end")
+        return {"low": value[0], "high": value[1]}
 
     @model_validator(mode="after")
     def ordered(self) -> Self:

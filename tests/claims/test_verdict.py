@@ -36,7 +36,10 @@ def estimate(low: float, high: float) -> Estimate:
         ((1.0, 1.5), (2.0, None), "fails", "breaks"),
         ((1.0, 3.0), (None, 2.0), "unclear", "broken"),
         ((NAN, NAN), (None, 2.0), "unclear", "broken"),
-        ((3.0, math.inf), (None, 2.0), "fails", "broken"),
+        ((3.0, math.inf), (None, 2.0), "unclear", "broken"),
+        ((3.0, math.inf), (2.0, None), "unclear", "broken"),
+        ((math.inf, math.inf), (1.5, None), "unclear", "broken"),
+        ((3.0, NAN), (2.0, None), "unclear", "broken"),
     ],
 )
 def test_verdict_is_where_the_whole_interval_lies(

@@ -51,7 +51,7 @@ def test_controls_lay_their_changes_over_the_profile(toy: Path) -> None:
         ("  seeds: 4", "  seeds: many", "edited.yaml:8:3: params.seeds: input should be a valid integer, got 'many'"),
         ("  seeds: 4", "  seeds: -4", "params.seeds: input should be greater than or equal to 1, got -4"),
         ("  seeds: 4", "  seeds: 4.0", "params.seeds: input should be a valid integer, got 4.0"),
-        ("  seeds: 4", "  seeds: true", "params.seeds: input should be a valid integer, got True"),
+        ("  seeds: 4", "  seeds: true", "params.seeds: input should be a valid integer, got true"),
         ("[4, 400, 4000]", "[4, x]", "edited.yaml:11:18: params.lengths.1: input should be a valid integer"),
         ("family: toy", "family: toyy", "edited.yaml:1:1: there is no family 'toyy'; did you mean 'toy'?"),
         ("toy/walk\n", "toy/wolk\n", "there is no experiment 'toy/wolk'; did you mean 'toy/walk'?"),
