@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from resodectl.claims.estimate import exact, loglog_slope, over_units, per_seed
+from resodectl.claims.estimate import Estimate, exact, loglog_slope, over_units, per_seed
 
 
 @pytest.mark.parametrize("units", [3, 8, 30])
@@ -62,3 +62,12 @@ def test_per_seed_takes_the_statistic_of_each_seed() -> None:
     rows = pd.DataFrame({"seed": [0, 0, 1, 1], "y": [1.0, 3.0, 5.0, 7.0]})
     estimate = per_seed(rows, lambda of_seed: of_seed["y"].mean())
     assert (estimate.value, estimate.units) == (4.0, 2)
+
+
+def test_an_estimate_is_of_plain_numbers_in_their_order() -> None:
+    estimate = Estimate(np.float32(1), np.float64(0), np.int64(2), np.int64(3), "student")
+    assert [type(part) for part in (estimate.value, estimate.low, estimate.units)] == [float, float, int]
+    for value, low, high in ((1.0, 2.0, 0.0), (3.0, 0.0, 2.0), (-1.0, 0.0, 2.0)):
+        with pytest.raises(ValueError, match="interval"):
+            Estimate(value, low, high, 3, "student")
+    assert not Estimate(math.inf, math.nan, math.nan, 3, "student").finite

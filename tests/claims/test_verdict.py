@@ -1,8 +1,11 @@
 """Verdicts follow from where the whole interval lies; a control must break its claim."""
 
 import math
+import sys
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import ModuleType
 from xml.etree import ElementTree
 
 import numpy as np
@@ -11,7 +14,8 @@ import pytest
 
 from resodectl.claims.estimate import Estimate
 from resodectl.claims.junit import junit
-from resodectl.claims.verdict import check, check_measures, document, judge, judge_control, select
+from resodectl.claims.verdict import check, check_measures, document, judge, judge_control, named, select
+from resodectl.errors import UserError
 from resodectl.recipe.load import load
 from resodectl.recipe.reading import RecipeError
 from resodectl.recipe.schema import Band, Range
@@ -89,9 +93,10 @@ def test_selections_take_values_lists_and_ranges() -> None:
 @pytest.mark.parametrize(
     ("old", "new", "says"),
     [
-        ("claim: speed", "claim: sped", "no measure_sped; did you mean 'speed'?"),
-        ("kind: ends", "kind: ends\n    with: {factor: 2.0}", "measure_speed has no option 'factor'"),
-        ("claim: speed", "claim: scaled", "measure_scaled needs the option 'factor'"),
+        ("claim: speed", "claim: sped", ":17:5: the experiment has no measure_sped; did you mean 'speed'?"),
+        ("kind: ends", "kind: ends\n    with: {factor: 2.0}", ":20:12: measure_speed has no option 'factor'"),
+        ("claim: speed", "claim: scaled", ":17:5: measure_scaled needs the option 'factor'"),
+        ("toy/walk\n", "toy/walk\ndraw: end\n", ":6:1: the experiment has no draw_end; did you mean 'ends'?"),
     ],
 )
 def test_measures_and_their_options_are_checked_before_anything_runs(
@@ -114,3 +119,42 @@ def test_junit_counts_claims_and_controls(toy: Path) -> None:
     )
     (suite,) = ElementTree.fromstring(junit({"toy/walk-speed": [not_judged]}))
     assert (suite.get("failures"), suite.get("skipped")) == ("0", "2")
+
+
+@pytest.mark.parametrize(
+    ("measure", "says"),
+    [
+        (lambda rows: [][0], "measure_speed of toy/walk failed: IndexError: list index out of range"),
+        (lambda rows: sys.exit("enough"), "measure_speed of toy/walk failed: SystemExit: enough"),
+        (lambda rows: 3.0, "measure_speed of toy/walk failed: it gives float, not an Estimate"),
+        (lambda rows: Estimate(1.0, 2.0, 0.0, 3, "student"), "failed: ValueError: an interval from 2.0 down to 0.0"),
+    ],
+)
+def test_a_measure_that_fails_is_named_in_a_sentence(
+    toy: Path, monkeypatch: pytest.MonkeyPatch, measure: Callable[..., object], says: str
+) -> None:
+    recipe = load(toy)
+    monkeypatch.setattr(recipe.experiment.module("analysis"), "measure_speed", measure)
+    with pytest.raises(UserError) as refused:
+        check(recipe, logs(0.0), {})
+    assert str(refused.value).startswith(str(toy))
+    assert says in str(refused.value)
+
+
+def test_only_functions_can_be_named_and_a_choice_among_several_must_be_made() -> None:
+    analysis = ModuleType("analysis")
+    vars(analysis).update(draw_one=print, draw_two=print, draw_order=("one", "two"))
+    assert named(analysis, "draw", "one", "r.yaml:1:1") is print
+    with pytest.raises(RecipeError, match=r"^r.yaml:1:1: .* no draw_order"):
+        named(analysis, "draw", "order", "r.yaml:1:1")
+    with pytest.raises(RecipeError, match="several drawings; add 'draw', one of one, two"):
+        named(analysis, "draw", "", "r.yaml:1:1")
+
+
+def test_junit_keeps_to_the_characters_of_xml_and_tells_what_failed(toy: Path) -> None:
+    (verdict,) = check(load(toy), logs(0.0), {})
+    strange = replace(verdict, claim=verdict.claim.model_copy(update={"says": "a\x1b[31mred\x00 \ufffe claim"}))
+    (suite,) = ElementTree.fromstring(junit({"toy/walk": [strange]}, {"toy/walk": ["a cell\x07 fell"]}))
+    assert (suite.get("tests"), suite.get("errors")) == ("3", "1")
+    assert next(case.get("name") for case in suite) == "1 speed: a[31mred  claim"
+    assert [error.get("message") for error in suite.iter("error")] == ["a cell fell"]

@@ -67,6 +67,20 @@ def test_controls_lay_their_changes_over_the_profile(toy: Path) -> None:
         ("set: {drift: 0.5}\n      ", "", "a control must change something"),
         ("    because: the walk must have no drift", "", "because' is missing"),
         ("  smoke:", "  smok:", "smok"),
+        ("[-0.2, 0.2]", "{laptop: [0, 1]}", ":22:5: the key 'claims.0.within.paper' is missing"),
+        ("[-0.2, 0.2]", "[0, x]", "a band is a pair [low, high] of numbers"),
+        ("{min: 100}", "{mn: 1}", "unknown key 'claims.0.where.length.mn'; did you mean 'min'?"),
+        ("{min: 100}", "{min: a}", ":20:22: claims.0.where.length.min: input should be a valid number, got 'a'"),
+        ("{min: 100}", "null", "a number, a string, a list or a mapping, got null"),
+        ("{length: {min: 100}}", "3", "claims.0.where: input should be a mapping, got 3"),
+        ("{min: 100}", "{}", "edited.yaml:20:13: the range is empty"),
+        ("{min: 100}", "{min: 3, max: 2}", "its min is above its max"),
+        ("{min: 100}", "'3'", "the column 'length' holds int64 values, got \"3\""),
+        ("{min: 100}", "[4, true]", "the column 'length' holds int64 values, got true"),
+        ("{min: 100}", "[]", "the list is empty"),
+        ("set: {drift: 0.5}", "where: {end: x}", "edited.yaml:24:15: the column 'end' holds float64 values"),
+        ("  seeds: 4", "  seeds: 1000001", "edited.yaml:8:3: params.seeds: more than 1000000 seeds are too many"),
+        ("  lengths: [100000]", "  lengths: []", "params.lengths: the list should have at least 1 item, not 0"),
     ],
 )
 def test_mistakes_are_named_with_place_and_remedy(toy: Path, tmp_path: Path, old: str, new: str, says: str) -> None:
@@ -89,6 +103,9 @@ def test_mistakes_are_named_with_place_and_remedy(toy: Path, tmp_path: Path, old
         ("seeds=-1", "--set seeds=-1: params.seeds: input should be greater than or equal to 1, got -1"),
         ("drift=.nan", "not a finite number"),
         ("lengths.0.x=3", "params.lengths"),
+        ("drift=#c", "--set drift=#c: the value is missing"),
+        ("a." * 3000 + "a=1", "nested more than 40 levels deep"),
+        ("drift=\udcff", "--set drift=\\udcff: is not UTF-8"),
     ],
 )
 def test_overrides_that_cannot_be_are_refused_by_their_own_name(toy: Path, text: str, says: str) -> None:
@@ -115,3 +132,35 @@ def test_a_choice_of_another_kind_deviates_as_a_whole() -> None:
     paper = {"model": {"kind": "conv", "channels": 16}, "lr": {"start": 1.0, "stop": 0.0}}
     here = {"model": {"kind": "mlp", "width": 4}, "lr": {"start": 1.0, "stop": 0.5}}
     assert list(map(str, _differences(paper, here))) == ["model: mlp (paper: conv)", "lr.stop: 0.5 (paper: 0)"]
+
+
+def test_a_deviation_shows_what_differs_even_in_the_middle_of_a_list() -> None:
+    from resodectl.recipe.load import _differences
+
+    (deviation,) = _differences({"n": [1, 2, 3, 4, 9]}, {"n": [1, 2, 5, 4, 9]})
+    assert str(deviation) == "n: [1, 2, 5, 4, 9] (paper: [1, 2, 3, 4, 9])"
+
+
+def test_the_order_of_overrides_tells_folders_apart() -> None:
+    one, other = (Request(sets=sets).folder for sets in (("a=1", "a=2"), ("a=2", "a=1")))
+    assert one != other
+
+
+def test_too_many_seeds_are_refused_by_their_own_option(toy: Path) -> None:
+    with pytest.raises(RecipeError, match=r"^--seeds 10{23}: params.seeds: more than 1000000 seeds"):
+        load(toy, Request(seeds=10**23))
+
+
+def test_a_profile_that_the_recipe_lacks_is_not_taken_for_the_paper(toy: Path, tmp_path: Path) -> None:
+    path = edited(toy, tmp_path, "  smoke:\n    lengths: [4, 400]\n    because: for tests\n", "")
+    assert load(path).params.lengths == (4, 400, 4000)
+    with pytest.raises(RecipeError, match=r"edited.yaml:9:1: there is no profile 'smoke'; known: laptop, paper"):
+        load(path, Request("smoke"))
+
+
+@pytest.mark.parametrize("name", ["...yaml", "a b.yaml", "-x.yaml", "\udcff.yaml"])
+def test_a_file_whose_name_can_name_no_folder_is_refused(toy: Path, tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_bytes(toy.read_bytes())
+    with pytest.raises(RecipeError, match=r"rename the file|is not UTF-8") as refused:
+        load(tmp_path / name)
+    assert str(refused.value).isprintable()

@@ -1,10 +1,11 @@
 """Reading YAML 1.2: what values mean, where they stand, what is refused."""
 
+import os
 from pathlib import Path
 
 import pytest
 
-from resodectl.recipe.reading import RecipeError, read_file, read_text
+from resodectl.recipe.reading import RecipeError, headline, read_file, read_text
 
 
 @pytest.mark.parametrize(
@@ -54,7 +55,12 @@ def test_values_are_those_of_yaml_1_2(text: str, value: object) -> None:
         ("a: 1\n---\nb: 2", "is not valid YAML"),
         ("a: " + "9" * 30, "more than 18 digits"),
         ("&a [*a]", "nested more than"),
-        ("[" * 2000 + "]" * 2000, "deep"),
+        ("[" * 300_000, "t:1:41: is nested more than 40 levels deep"),
+        ("- " * 3000, "t:1:81: is nested more than 40 levels deep"),
+        ("a: 0x" + "f" * 6000, "does not fit in 64 bits"),
+        ("a: 0x8000000000000000", "does not fit in 64 bits"),
+        ("a: " + "0" * 6000, "more than 18 digits"),
+        ("a: !!int abc", "t:1:4: this is no int"),
     ],
 )
 def test_what_is_no_plain_yaml_is_refused_with_its_place(text: str, says: str) -> None:
@@ -88,3 +94,15 @@ def test_files_that_are_no_recipes_are_refused(tmp_path: Path) -> None:
         read_file(tmp_path / "absent.yaml")
     with pytest.raises(RecipeError, match="is a folder"):
         read_file(tmp_path)
+    os.mkfifo(tmp_path / "pipe.yaml")
+    with pytest.raises(RecipeError, match="is not a regular file"):
+        read_file(tmp_path / "pipe.yaml")
+
+
+def test_headlines_are_strings_and_need_a_mapping(tmp_path: Path) -> None:
+    path = tmp_path / "r.yaml"
+    path.write_text("figure: 3\ntitle: A walk\n")
+    assert headline(path) == {"paper": "", "figure": "3", "title": "A walk"}
+    path.write_text("[1, 2]")
+    with pytest.raises(RecipeError, match=r"r.yaml:1:1: a recipe is a mapping"):
+        headline(path)
