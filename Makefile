@@ -18,7 +18,7 @@ figures: setup  ## compute, draw and check all figures
 	$(RUN) --figures figures
 
 controls: figures  ## also run the controls that need cells of their own
-	$(BIN)/resodectl check --all --controls
+	$(BIN)/resodectl check --all --controls --figures figures
 
 test: setup
 	$(BIN)/python -m pytest -n 2 --dist worksteal

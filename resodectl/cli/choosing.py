@@ -21,7 +21,7 @@ def chosen(references: Sequence[str], request: Request, family: str | None = Non
         paths = [catalogue.locate(reference, family) for reference in references]
     else:
         paths = [path for name, path in catalogue.shipped().items() if family in (None, name.split("/")[0])]
-    recipes = [load(path, request) for path in dict.fromkeys(paths)]
+    recipes = [load(path, request) for path in {path.resolve(): path for path in paths}.values()]
     for recipe in recipes:
         owner = recipe.file.family
         if family not in (None, owner):

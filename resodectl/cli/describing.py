@@ -29,7 +29,7 @@ def _cited(about: dict[str, Any]) -> str:
     return f"{', '.join(about['authors'])}: {about['title']}, {about['venue']} {about['year']}{arxiv}"
 
 
-def facts(recipe: Recipe, store_folder: Path, data_root: Path | None) -> dict[str, Any]:
+def facts(recipe: Recipe, setting: Setting) -> dict[str, Any]:
     """All that `show` says, as plain values."""
     return {
         "recipe": recipe.name,
@@ -38,6 +38,7 @@ def facts(recipe: Recipe, store_folder: Path, data_root: Path | None) -> dict[st
         "paper": {"key": recipe.file.paper, **paper(recipe.file.paper)},
         "experiment": recipe.file.experiment,
         "profile": recipe.profile,
+        "overrides": list(recipe.request.overrides),
         "because": recipe.because,
         "departs": recipe.file.departs,
         "params": recipe.params.model_dump(mode="json"),
@@ -47,18 +48,18 @@ def facts(recipe: Recipe, store_folder: Path, data_root: Path | None) -> dict[st
              "control": claim.control.because}
             for claim in recipe.claims
         ],
-        "cost": _cost(recipe, store_folder, data_root),
+        "cost": _cost(recipe, setting),
     }  # fmt: skip
 
 
-def _cost(recipe: Recipe, store_folder: Path, data_root: Path | None) -> dict[str, Any]:
+def _cost(recipe: Recipe, setting: Setting) -> dict[str, Any]:
     """Cells, those that are stored, and the seconds that these took."""
     all_cells = cells(recipe)
     try:
-        addresses = [task.address for task in tasks(all_cells, Setting(store_folder, data_root=data_root))]
+        addresses = [task.address for task in tasks(all_cells, setting)]
     except UserError as error:
         return {"cells": len(all_cells), "stored": 0, "seconds": None, "note": str(error)}
-    stored = Store(store_folder).find(addresses)
+    stored = Store(setting.store).find(addresses)
     seconds = [metadata(entry.path).get("seconds", 0.0) for entry in stored.values()]
     return {"cells": len(all_cells), "stored": len(stored), "seconds": round(sum(seconds), 3) if seconds else None}
 
@@ -71,6 +72,8 @@ def describe(recipe: Recipe, found: dict[str, Any]) -> None:
         f"experiment {recipe.file.experiment}, profile {recipe.profile}"
         + (f": {recipe.because}" if recipe.because else "")
     )
+    if recipe.request.overrides:
+        print(f"with {' '.join(recipe.request.overrides)}")
     print()
     params = found["params"]
     properties = recipe.experiment.spec.Params.model_json_schema()["properties"]

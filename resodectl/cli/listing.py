@@ -1,11 +1,12 @@
 """`resodectl list` and `resodectl show`: what there is, and how far it is from the paper."""
 
-from pathlib import Path
+import sys
 from typing import Any
 
 import click
 
 from resodectl.cli import options
+from resodectl.cli.asking import Asked
 
 
 @click.command("list")
@@ -16,7 +17,7 @@ def list_command(families: tuple[str, ...], as_json: bool) -> int:
     from resodectl.cli.tables import document_on_stdout, table
     from resodectl.errors import UserError, suggestion
     from resodectl.recipe import catalogue
-    from resodectl.recipe.reading import read_file
+    from resodectl.recipe.reading import RecipeError, headline
 
     for family in families:
         if family not in catalogue.families():
@@ -24,8 +25,10 @@ def list_command(families: tuple[str, ...], as_json: bool) -> int:
     rows = []
     for name, path in catalogue.shipped().items():
         if not families or name.split("/")[0] in families:
-            data = read_file(path).data
-            rows.append({"recipe": name, **{key: str(data.get(key, "")) for key in ("paper", "figure", "title")}})
+            try:
+                rows.append({"recipe": name, **headline(path)})
+            except RecipeError as error:
+                print(f"warning: {error}".encode(errors="backslashreplace").decode(), file=sys.stderr)
     if as_json:
         document_on_stdout(rows)
     else:
@@ -43,19 +46,16 @@ def list_command(families: tuple[str, ...], as_json: bool) -> int:
 @options.storing
 @options.rooting
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead of a table.")
-def show_command(
-    recipe: str, profile: Any, sets: tuple[str, ...], seeds: int | None, first_seed: int, store_folder: Path,
-    data_root: Path | None, as_json: bool,
-) -> int:  # fmt: skip
+def show_command(recipe: str, **given: Any) -> int:
     """Show a recipe: its resolved setting, its distance from the paper, its claims, and what it costs."""
     from resodectl.cli.choosing import chosen
     from resodectl.cli.describing import describe, facts
     from resodectl.cli.tables import document_on_stdout
-    from resodectl.recipe.load import Request
 
-    (loaded,) = chosen((recipe,), Request(profile, sets, seeds, first_seed))
-    found = facts(loaded, store_folder, data_root)
-    if as_json:
+    asked = Asked(**given)
+    (loaded,) = chosen((recipe,), asked.request)
+    found = facts(loaded, asked.setting())
+    if asked.as_json:
         document_on_stdout(found)
     else:
         describe(loaded, found)

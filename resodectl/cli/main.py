@@ -93,6 +93,9 @@ def main() -> NoReturn:
     """Run the command line and end the process: 0 done, 1 a claim does not hold, 2 bad usage, 3 a cell failed."""
     for variable in ONE_THREAD:
         os.environ[variable] = "1"
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # it was closed by the caller
+            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # without it, sums on a GPU are not reproducible
     signal.signal(signal.SIGTERM, _terminate)
     sys.exit(_exit_code())
@@ -119,14 +122,20 @@ def _exit_code() -> int:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except SystemExit:
+        if "PacifyFlushWrapper" in type(sys.stdout).__name__:  # click's answer to a reader that has closed the pipe
+            return 0
+        return _say("a simulation, measure or drawing has ended the process", 3)
     except OSError as error:
         return _say(f"{error.filename or 'a file'}: {error.strerror or error}", 2)
     except Exception as error:
-        with tempfile.NamedTemporaryFile("w", prefix="resodectl-", suffix=".txt", delete=False) as kept:
+        with tempfile.NamedTemporaryFile(
+            "w", prefix="resodectl-", suffix=".txt", delete=False, encoding="utf-8", errors="backslashreplace"
+        ) as kept:
             kept.write(traceback.format_exc())
         return _say(f"an error in resodectl itself ({type(error).__name__}); its traceback is in {kept.name}", 3)
 
 
 def _say(message: str, code: int) -> int:
-    print(f"resodectl: {message}", file=sys.stderr)
+    print(f"resodectl: {message}".encode(errors="backslashreplace").decode(), file=sys.stderr)
     return code

@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from resodectl.cli.asking import OUT, STORE
 from resodectl.errors import UserError
 
 FORMATS = ("png", "pdf", "svg")
@@ -45,15 +46,16 @@ computing = _stack(
     rooting,
 )  # fmt: skip
 storing = click.option(
-    "--store", "store_folder", type=FOLDER, default=Path("runs/store"), envvar="RESODECTL_STORE", show_default=True,
+    "--store", "store_folder", type=FOLDER, default=STORE, envvar="RESODECTL_STORE", show_default=True,
     help="The folder of finished cells.",
 )  # fmt: skip
 placing = _stack(
-    click.option("--out", type=FOLDER, default=Path("runs"), show_default=True, help="The folder of results."),
+    click.option("--out", type=FOLDER, default=OUT, show_default=True, help="The folder of results."),
     click.option("--figures", type=FOLDER, help="Also write the gallery there: figures and verdicts of laptop runs."),
-    click.option("--format", "formats", default="png", show_default=True, callback=_formats,
-                 help="Formats of the figures: png,pdf,svg."),
-)  # fmt: skip
+)
+formatting = click.option(
+    "--format", "formats", default="png", show_default=True, callback=_formats, help="Formats: png,pdf,svg."
+)
 reporting = _stack(
     click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead of a table."),
     click.option("--junit", type=FOLDER, help="Also write the verdicts as JUnit XML to this file."),

@@ -43,7 +43,7 @@ def claims_held(verdicts: Sequence[Verdict]) -> str:
 def line(result: Result) -> str:
     """One line on a finished recipe."""
     if result.errors:
-        return f"{result.recipe.name}: a cell failed, no figure"
+        return f"{result.recipe.name}: no figure: {result.errors[0]}"
     return f"{result.recipe.name}: {claims_held(result.verdicts)}, {result.seconds:.1f} s, {result.figures[0]}"
 
 
@@ -73,7 +73,8 @@ def verdict_lines(recipe: Recipe, verdicts: Sequence[Verdict]) -> None:
 def report(results: Sequence[Result], as_json: bool, junit_file: Path | None, code: int) -> None:
     """Print the verdicts of recipes and the closing table, or all of it as JSON; write JUnit XML if asked."""
     if junit_file is not None:
-        write_junit(junit_file, {result.recipe.name: result.verdicts for result in results})
+        verdicts = {result.recipe.name: result.verdicts for result in results}
+        write_junit(junit_file, verdicts, {result.recipe.name: result.errors for result in results})
     if as_json:
         document_on_stdout({"exit_code": code, "recipes": [_result_document(result) for result in results]})
         return
@@ -83,7 +84,7 @@ def report(results: Sequence[Result], as_json: bool, junit_file: Path | None, co
     rows = [
         (
             result.recipe.name,
-            "a cell failed" if result.errors else claims_held(result.verdicts),
+            "failed" if result.errors else claims_held(result.verdicts),
             f"{result.seconds:.1f} s",
             f"{result.computed} computed, {result.reused} reused",
             str(result.figures[0]) if result.figures else "",
@@ -93,8 +94,8 @@ def report(results: Sequence[Result], as_json: bool, junit_file: Path | None, co
     table(("recipe", "claims", "time", "cells", "figure"), rows, fold=("claims", "cells", "figure"))
 
 
-def write_junit(path: Path, verdicts: dict[str, list[Verdict]]) -> None:
-    """Write verdicts as JUnit XML.
+def write_junit(path: Path, verdicts: dict[str, list[Verdict]], errors: dict[str, tuple[str, ...]]) -> None:
+    """Write verdicts, and what failed, as JUnit XML.
 
     Raises:
         UserError: the file cannot be written.
@@ -103,10 +104,17 @@ def write_junit(path: Path, verdicts: dict[str, list[Verdict]]) -> None:
     from resodectl.files import write_atomically
 
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(path, junit(verdicts))
+        write_atomically(path, junit(verdicts, errors))
     except OSError as error:
         raise UserError(f"--junit {path}: cannot be written ({error.strerror})") from error
+
+
+def shard(name: str, computed: int, left: int, as_json: bool) -> None:
+    """Say what a shard has computed, and how many cells of all shards are still missing."""
+    if as_json:
+        document_on_stdout({"shard": name, "computed": computed, "missing": left})
+    else:
+        print(f"shard {name}: {computed} cells computed, {left} of all still missing")
 
 
 def _result_document(result: Result) -> dict[str, Any]:
@@ -123,9 +131,9 @@ def _result_document(result: Result) -> dict[str, Any]:
     }
 
 
-def plans(jobs: Sequence[Job], as_json: bool) -> None:
+def plans(jobs: Sequence[Job], controls: bool, as_json: bool) -> None:
     """Print what a run would compute."""
-    counts = [(job.recipe.name, len(job.all_tasks), len(job.waiting)) for job in jobs]
+    counts = [(job.recipe.name, len(job.wanted(controls)), len(job.waiting)) for job in jobs]
     if as_json:
         document_on_stdout({"recipes": [{"recipe": n, "cells": all_, "to_compute": left} for n, all_, left in counts]})
         return

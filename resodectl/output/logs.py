@@ -12,8 +12,6 @@ from resodectl.engine.tables import Log, schema
 from resodectl.errors import UserError
 from resodectl.files import write_if_changed
 
-CELLS = b"resodectl.cells"
-
 
 def paths(folder: Path, log: Log) -> dict[str, Path]:
     """The file of each kind: `log.parquet` if there is one kind, else `log-<kind>.parquet`."""
@@ -31,17 +29,12 @@ def concatenate(parts: Iterable[Mapping[str, pa.Table]], log: Log) -> dict[str, 
     }
 
 
-def write(folder: Path, tables: Mapping[str, pa.Table], log: Log, cells: str) -> str:
-    """Write the log where it differs from what is there; returns its digest.
-
-    Args:
-        cells: the digest of the addresses of the cells that the rows come from.
-    """
+def write(folder: Path, tables: Mapping[str, pa.Table], log: Log) -> str:
+    """Write the log where it differs from what is there; returns its digest."""
     files = paths(folder, log)
     for kind, table in tables.items():
         buffer = io.BytesIO()
-        kept = {**(table.schema.metadata or {}), CELLS: cells.encode()}
-        pq.write_table(table.combine_chunks().replace_schema_metadata(kept), buffer, compression="zstd")
+        pq.write_table(table.combine_chunks(), buffer, compression="zstd")
         write_if_changed(files[kind], buffer.getvalue())
     return digest(folder, log)
 
@@ -54,23 +47,19 @@ def digest(folder: Path, log: Log) -> str:
     return found.hexdigest()
 
 
-def read(folder: Path, log: Log, command: str) -> tuple[dict[str, pa.Table], str]:
-    """The log of an earlier run, and the digest of the cells that it was made of.
+def read(folder: Path, log: Log, expected: str, command: str) -> dict[str, pa.Table]:
+    """The log of an earlier run.
+
+    Args:
+        expected: the digest that the run's manifest gives.
+        command: what makes the log, for messages.
 
     Raises:
-        UserError: there is no log, or it cannot be read; `command` makes it.
+        UserError: there is no log, or it is not the one that the run wrote.
     """
-    tables, cells = {}, ""
-    for kind, path in paths(folder, log).items():
-        try:
-            table = pq.read_table(path)
-        except FileNotFoundError as error:
-            raise UserError(f"{path}: there is no log yet; run `{command}` first") from error
-        except (pa.ArrowException, OSError) as error:
-            raise UserError(f"{path}: is no readable log; run `{command}` to write it again") from error
-        cells = (table.schema.metadata or {}).get(CELLS, b"").decode()
-        missing = [name for name in schema(log[kind]).names if name not in table.column_names]
-        if missing:
-            raise UserError(f"{path}: lacks the column '{missing[0]}'; run `{command}` to write it again")
-        tables[kind] = table
-    return tables, cells
+    absent = [path for path in paths(folder, log).values() if not path.is_file()]
+    if absent:
+        raise UserError(f"{absent[0]}: there is no log yet; run `{command}` first")
+    if digest(folder, log) != expected:
+        raise UserError(f"{folder}: the log is damaged, or not of the run of the manifest; run `{command}` again")
+    return {kind: pq.read_table(path) for kind, path in paths(folder, log).items()}

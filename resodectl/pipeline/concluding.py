@@ -16,12 +16,13 @@ from resodectl.engine.run import Setting, run
 from resodectl.engine.store import Store
 from resodectl.engine.tables import unpack
 from resodectl.engine.worker import Task
+from resodectl.errors import UserError
 from resodectl.files import write_if_changed
 from resodectl.output import logs
 from resodectl.output.manifest import manifest, to_json
 from resodectl.output.places import Places
 from resodectl.pipeline.drawing import draw
-from resodectl.pipeline.planning import Job, cells_digest
+from resodectl.pipeline.planning import Job
 from resodectl.recipe.load import Recipe
 
 Frames = dict[str, Any]
@@ -46,17 +47,23 @@ class Result:
 
 
 def finish(job: Job, setting: Setting, places: Places) -> Result:
-    """Write the log, the verdicts, the figure and the manifest of a recipe whose cells are stored."""
+    """Write the log, the verdicts, the figure and the manifest of a recipe whose cells are stored.
+
+    A measure or a drawing that fails is the recipe's own affair: it comes back among the result's errors.
+    """
     started = time.perf_counter()
     recipe, folder, log = job.recipe, places.folder(job.recipe), job.recipe.experiment.spec.LOG
     if job.errors:
         return Result(recipe, folder, [], [], 0.0, len(job.computed), 0, tuple(job.errors))
     cost: dict[str, float] = {}
     tables = _tables(job.tasks, setting, log, cost)
-    log_digest = logs.write(folder, tables, log, cells_digest(job.tasks))
+    log_digest = logs.write(folder, tables, log)
     frames = {kind: table.to_pandas() for kind, table in tables.items()}
-    verdicts = measure(recipe, frames, control_frames(job, setting, cost), places)
-    figures = draw(recipe, frames, log_digest, places)
+    try:
+        verdicts = measure(recipe, frames, control_frames(job, setting, cost), places)
+        figures = draw(recipe, frames, log_digest, places)
+    except UserError as error:
+        return Result(recipe, folder, [], [], 0.0, len(job.computed), 0, (str(error),))
     listed = [
         {"address": address, "seconds": round(seconds, 3), "reused": address not in job.computed}
         for address, seconds in cost.items()
@@ -68,12 +75,14 @@ def finish(job: Job, setting: Setting, places: Places) -> Result:
     return Result(recipe, folder, verdicts, figures, seconds, len(job.computed), len(cost) - len(job.computed))
 
 
-def control_frames(job: Job, setting: Setting, cost: dict[str, float] | None = None) -> dict[int, Frames]:
-    """The logs of the controls that ran cells of their own, by the claim's index."""
-    log = job.recipe.experiment.spec.LOG
+def control_frames(job: Job, setting: Setting, cost: dict[str, float]) -> dict[int, Frames]:
+    """The logs of the controls whose own cells are all stored, by the claim's index; fills in what they cost."""
+    log, store = job.recipe.experiment.spec.LOG, Store(setting.store)
+    stored = store.find(task.address for of_control in job.controls.values() for task in of_control)
     return {
-        index: {kind: table.to_pandas() for kind, table in _tables(of_control, setting, log, cost or {}).items()}
+        index: {kind: table.to_pandas() for kind, table in _tables(of_control, setting, log, cost).items()}
         for index, of_control in job.controls.items()
+        if all(task.address in stored for task in of_control)
     }
 
 
@@ -93,9 +102,11 @@ def measure(
         }
     )
     write_if_changed(places.folder(recipe) / "claims.json", content)
-    if places.figures is not None and not recipe.request.overrides and recipe.profile != "smoke":
-        ending = ".paper.json" if recipe.profile == "paper" else ".json"
-        write_if_changed(places.figures / f"{recipe.name}{ending}", content)
+    shown = places.gallery(recipe)
+    if shown is not None:
+        write_if_changed(shown.with_suffix(".json"), content)
+    elif places.figures is not None and recipe.profile == "paper" and not recipe.request.overrides:
+        write_if_changed(places.figures / f"{recipe.name}.paper.json", content)
     return verdicts
 
 
@@ -120,9 +131,11 @@ def _read(task: Task, store: Store, log: Any, cost: dict[str, float]) -> dict[st
 
 
 def _same_but_times(path: Path, about: dict[str, Any]) -> bool:
+    """Whether a manifest says the same, times and what was reused aside."""
     try:
         known = json.loads(path.read_bytes())
-    except (OSError, ValueError):
+        same_cells = {cell["address"] for cell in known["cells"]} == {cell["address"] for cell in about["cells"]}
+    except (OSError, ValueError, KeyError, TypeError):
         return False
     timed = ("finished", "cells", "seconds", "commit")
-    return all(known.get(key) == value for key, value in json.loads(to_json(about)).items() if key not in timed)
+    return same_cells and all(known.get(k) == v for k, v in json.loads(to_json(about)).items() if k not in timed)

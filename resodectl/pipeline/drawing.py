@@ -7,38 +7,52 @@ from typing import Any
 
 from resodectl.claims.verdict import named
 from resodectl.engine.fingerprint import fingerprint
+from resodectl.errors import UserError
+from resodectl.files import write_if_changed
 from resodectl.output.manifest import version
 from resodectl.output.places import Places
 from resodectl.recipe.load import Recipe
 
 
 def draw(recipe: Recipe, frames: dict[str, Any], log_digest: str, places: Places) -> list[Path]:
-    """Draw the figure of a log, where it is not current already."""
+    """Draw the figure of a log, where it is not current already; returns its files, the gallery's if there is one."""
     from resodectl.drawing.save import Provenance, is_current, save
 
     analysis = f"{recipe.experiment.package}.analysis"
     provenance = Provenance(version(), recipe.hash, log_digest, fingerprint((analysis, "resodectl.drawing.save")))
-    footer = footer_of(recipe)
-    wanted = [(places.folder(recipe) / "figure", places.formats)]
-    if places.figures is not None and not recipe.request.overrides and recipe.profile == "laptop":
-        wanted.append((places.figures / recipe.name, ("png",)))
-    files = []
-    for stem, formats in wanted:
-        paths = [stem.with_name(f"{stem.name}.{suffix}") for suffix in formats]
-        stale = [path for path in paths if not is_current(path, provenance, footer)]
-        if stale:
-            stem.parent.mkdir(parents=True, exist_ok=True)
-            save(figure_of(recipe, frames), stem, tuple(path.suffix[1:] for path in stale), provenance, footer)
-        files.append(paths)
-    return files[-1]
+    footer, stem = footer_of(recipe), places.folder(recipe) / "figure"
+    shown = places.gallery(recipe)
+    formats = dict.fromkeys((*places.formats, *(("png",) if shown else ())))
+    paths = [stem.with_name(f"figure.{suffix}") for suffix in formats]
+    stale = tuple(path.suffix[1:] for path in paths if not is_current(path, provenance, footer))
+    if stale:
+        save(figure_of(recipe, frames), stem, stale, provenance, footer)
+    if shown is None:
+        return paths
+    write_if_changed(shown, stem.with_name("figure.png").read_bytes())
+    return [shown]
 
 
 def figure_of(recipe: Recipe, frames: dict[str, Any]) -> Any:
-    """The figure of a log, in the one style."""
+    """The figure of a log, in the one style.
+
+    Raises:
+        UserError: the drawing fails, or is no figure.
+    """
+    from matplotlib.figure import Figure
+
     from resodectl.drawing.style import style
 
-    with style():
-        return drawing_of(recipe)(frames, recipe)
+    function = drawing_of(recipe)
+    what = f"{recipe.path}: {function.__name__} of {recipe.file.experiment}"
+    try:
+        with style():
+            figure = function(frames, recipe)
+    except (Exception, SystemExit) as error:
+        raise UserError(f"{what} failed: {type(error).__name__}: {str(error).partition(chr(10))[0]}") from error
+    if not isinstance(figure, Figure):
+        raise UserError(f"{what} gives {type(figure).__name__}, not a matplotlib Figure")
+    return figure
 
 
 def drawing_of(recipe: Recipe) -> Callable[[dict[str, Any], Recipe], Any]:

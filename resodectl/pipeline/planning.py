@@ -1,15 +1,16 @@
 """Planning: the cells of recipes and of their controls, and which of them are still missing."""
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from resodectl.claims.verdict import check_measures
+from resodectl.datasets.dataset import DataError
 from resodectl.engine.cells import Cell, cut
 from resodectl.engine.run import Setting, tasks
 from resodectl.engine.store import Store
 from resodectl.engine.worker import Outcome, Task
+from resodectl.errors import UserError
 from resodectl.pipeline.drawing import drawing_of
 from resodectl.recipe.load import Recipe
 
@@ -25,10 +26,9 @@ class Job:
     computed: dict[str, float] = field(default_factory=dict)
     errors: list[str] = field(default_factory=list)
 
-    @property
-    def all_tasks(self) -> list[Task]:
-        """The tasks of the recipe and of its controls, each once."""
-        every = [*self.tasks, *(task for tasks in self.controls.values() for task in tasks)]
+    def wanted(self, controls: bool) -> list[Task]:
+        """The tasks of the recipe, and of its controls if they are asked for, each once."""
+        every = [*self.tasks, *(task for tasks in self.controls.values() if controls for task in tasks)]
         return list({task.address: task for task in every}.values())
 
 
@@ -38,10 +38,10 @@ def cells(recipe: Recipe, sets: dict[str, Any] | None = None) -> list[Cell]:
     first = recipe.request.first_seed
     spec = recipe.experiment.spec
     seeds = range(first, first + params.seeds)
-    return list(cut(recipe.file.experiment, recipe.points(sets), seeds, spec.SEED_BLOCK))
+    return list(cut(recipe.file.experiment, spec.cells(params), seeds, spec.SEED_BLOCK))
 
 
-def plan(recipes: Sequence[Recipe], setting: Setting, controls: bool) -> list[Job]:
+def plan(recipes: Sequence[Recipe], setting: Setting) -> list[Job]:
     """The jobs of recipes, checked as far as possible before anything is computed or written.
 
     Raises:
@@ -51,7 +51,10 @@ def plan(recipes: Sequence[Recipe], setting: Setting, controls: bool) -> list[Jo
     for recipe in recipes:
         check_measures(recipe)
         drawing_of(recipe)
-        jobs.append(Job(recipe, tasks(cells(recipe), setting), control_tasks(recipe, setting) if controls else {}))
+        try:
+            jobs.append(Job(recipe, tasks(cells(recipe), setting), control_tasks(recipe, setting)))
+        except DataError as error:
+            raise UserError(f"{recipe.name}, profile {recipe.profile}: {error}") from error
     return jobs
 
 
@@ -64,18 +67,22 @@ def control_tasks(recipe: Recipe, setting: Setting) -> dict[int, list[Task]]:
     }
 
 
-def missing(jobs: Sequence[Job], store: Store, force: bool = False) -> list[Task]:
+def missing(jobs: Sequence[Job], store: Store, controls: bool, force: bool = False) -> list[Task]:
     """The tasks that the store does not have, each once, in the order of the jobs; the jobs then wait for them."""
-    stored = {} if force else store.find(task.address for job in jobs for task in job.all_tasks)
+    stored = {} if force else store.find(task.address for job in jobs for task in job.wanted(controls))
     needed: dict[str, Task] = {}
     for job in jobs:
-        job.waiting = {task.address for task in job.all_tasks} - stored.keys()
-        needed.update({task.address: task for task in job.all_tasks if task.address in job.waiting})
+        absent = [task for task in job.wanted(controls) if task.address not in stored]
+        job.waiting = {task.address for task in absent}
+        needed.update({task.address: task for task in absent})
     return list(needed.values())
 
 
 def settle(jobs: Sequence[Job], outcome: Outcome) -> list[Job]:
-    """Tell the jobs what became of a cell; returns those that now wait for nothing more."""
+    """Tell the jobs what became of a cell; returns those that now wait for nothing more.
+
+    A cell that failed takes the recipe's figure along if it is the recipe's own, and else only the control.
+    """
     ready = []
     for job in jobs:
         if outcome.address not in job.waiting:
@@ -83,13 +90,8 @@ def settle(jobs: Sequence[Job], outcome: Outcome) -> list[Job]:
         job.waiting.discard(outcome.address)
         if outcome.error is None:
             job.computed[outcome.address] = outcome.seconds
-        else:
+        elif any(task.address == outcome.address for task in job.tasks):
             job.errors.append(outcome.error)
         if not job.waiting:
             ready.append(job)
     return ready
-
-
-def cells_digest(of: Sequence[Task]) -> str:
-    """One digest of the addresses of cells, in their order."""
-    return hashlib.sha256("\n".join(task.address for task in of).encode()).hexdigest()

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -104,8 +105,9 @@ def test_a_failing_cell_exits_with_3_and_keeps_the_others(shell, toy: Path, tmp_
 def test_shards_fill_one_store_together(shell, toy: Path, tmp_path: Path) -> None:
     for part in ("1/2", "2/2"):
         ended = shell("toy", "-j", "1", "--shard", part)
-        assert (ended.code, ended.out) == (0, "")
-    assert "0 of all still missing" in ended.err
+        assert ended.code == 0
+    assert ended.out.endswith("0 of all still missing\n")
+    assert json.loads(shell("toy", "--shard", "1/2", "--json").out) == {"shard": "1/2", "computed": 0, "missing": 0}
     assert "0 computed, 6 reused" in shell("toy", "-j", "1").out
 
 
@@ -184,10 +186,96 @@ def test_an_interrupt_keeps_finished_cells_and_says_how_to_go_on(
     assert f"{12 - kept} computed, {kept} reused" in ended.out
 
 
-def test_a_closed_pipe_is_silent(tmp_path: Path) -> None:
-    code = f"{sys.executable} -m resodectl list | true"
+@pytest.mark.parametrize("args", ["list", "schema", "--help"])
+def test_a_closed_pipe_is_silent(tmp_path: Path, args: str) -> None:
+    code = f"set -o pipefail; {sys.executable} -m resodectl {args} | true"
     done = subprocess.run(["bash", "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
-    assert done.stderr == ""
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_closed_streams_are_no_error(tmp_path: Path) -> None:
+    done = subprocess.run(["bash", "-c", f"{sys.executable} -m resodectl list >&- 2>&-"], cwd=tmp_path, check=False)
+    assert done.returncode == 0
+
+
+READERS_CODE = """
+import sys
+from resodectl.claims.estimate import over_units
+from matplotlib.figure import Figure
+
+def measure_speed(rows):
+    {measure}
+
+def draw_ends(log, recipe):
+    {draw}
+"""
+
+
+@pytest.mark.parametrize(
+    ("measure", "draw", "says"),
+    [
+        ("raise KeyError('no such\\nrow')", "return Figure()", "measure_speed of mine/walk failed: KeyError"),
+        ("sys.exit(0)", "return Figure()", "measure_speed of mine/walk failed: SystemExit"),
+        ("return 3.0", "return Figure()", "measure_speed"),
+        (
+            "return over_units(rows['end'])",
+            "raise ValueError('no ink')",
+            "draw_ends of mine/walk failed: ValueError: no ink",
+        ),
+        (
+            "return over_units(rows['end'])",
+            "return 'a picture'",
+            "draw_ends of mine/walk gives str, not a matplotlib Figure",
+        ),
+    ],
+)
+def test_a_readers_failing_code_costs_its_own_figure_only(
+    shell, toy: Path, tmp_path: Path, measure: str, draw: str, says: str
+) -> None:
+    shutil.copytree(Path(PLUGINS) / "toy", tmp_path / "mine/mine")
+    (tmp_path / "mine/mine/walk/analysis.py").write_text(READERS_CODE.format(measure=measure, draw=draw))
+    recipe = tmp_path / "mine.yaml"
+    recipe.write_text(toy.read_text("utf-8").replace("family: toy", "family: mine").replace("toy/walk", "mine/walk"))
+    for name in [name for name in sys.modules if name.startswith("resodectl.families.mine")]:
+        del sys.modules[name]
+    ended = shell("--plugins", "mine", "run", "./mine.yaml", "toy/walk-speed", "-j", "1")
+    assert ended.code == 3
+    assert says in ended.out + ended.err
+    assert "Traceback" not in ended.out + ended.err
+    assert "1/1 hold" in ended.out
+    assert (tmp_path / "runs/toy/walk-speed/laptop/figure.png").exists()
+
+
+def test_a_failing_control_cell_leaves_the_figure_and_exits_with_3(shell, toy: Path, tmp_path: Path) -> None:
+    recipe = tmp_path / "walk-speed.yaml"
+    recipe.write_text(toy.read_text("utf-8").replace("set: {drift: 0.5}", "set: {fail_at: 4}"))
+    for command in (("run",), ("check",)):
+        ended = shell(*command, "./walk-speed.yaml", "-j", "1", "--controls")
+        assert ended.code == 3
+        assert "fell off a cliff" in ended.err
+        assert "control not run" in ended.out
+    assert (tmp_path / "runs/toy/walk-speed/laptop/figure.png").exists()
+
+
+def test_a_log_of_other_params_or_of_damaged_bytes_is_refused(shell, toy: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "walk-speed.yaml"
+    copy.write_text(toy.read_text("utf-8").replace("[4, 400, 4000]", "[4, 200]"))
+    assert shell("run", "./walk-speed.yaml", "-j", "1").code == 0
+    ended = shell("check", "walk-speed")
+    assert ended.code == 2
+    assert "was made with other params than the recipe's; run `resodectl run toy/walk-speed" in ended.err
+    assert "run ./walk-speed.yaml" not in ended.err
+    log = tmp_path / "runs/toy/walk-speed/laptop/log-ends.parquet"
+    content = bytearray(log.read_bytes())
+    content[len(content) // 2] ^= 1
+    log.write_bytes(content)
+    assert "the log is damaged" in shell("check", "./walk-speed.yaml").err
+
+
+def test_stored_controls_are_shown_by_every_later_run(shell, toy: Path) -> None:
+    assert "control not run" in shell("toy", "-j", "1").out
+    assert "1/1 controls break" in shell("toy", "-j", "1", "--controls").out
+    assert "1/1 controls break" in shell("toy", "-j", "1").out
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="mounting a small file system needs root")
