@@ -83,7 +83,7 @@ def test_a_dying_worker_costs_only_its_own_cell(toy: Path, tmp_path: Path, pool:
     died = [outcome for outcome in outcomes if outcome.error]
     assert (len(outcomes), len(died)) == (6, 2)
     assert all("its worker process died" in outcome.error for outcome in died)
-    assert len(list(Store(tmp_path))) == 4
+    assert len({entry.address for entry in Store(tmp_path)}) == 4  # one may be stored twice, if its worker died then
 
 
 class Dying:
