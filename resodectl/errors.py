@@ -17,3 +17,11 @@ def suggestion(word: str, known: Iterable[str]) -> str:
     if near:
         return f"did you mean '{near[0]}'?"
     return f"known: {', '.join(choices)}" if choices else "none is known"
+
+
+def in_short(error: BaseException) -> str:
+    """An error as its type and the first line of its message; a UserError is its message."""
+    first = next(iter(str(error).splitlines()), "")
+    if isinstance(error, UserError):
+        return first
+    return f"{type(error).__name__}: {first}" if first else type(error).__name__

@@ -10,8 +10,7 @@ from typing import Any, Literal
 import pandas as pd
 
 from resodectl.claims.estimate import Estimate
-from resodectl.errors import UserError, suggestion
-from resodectl.recipe.catalogue import in_short
+from resodectl.errors import UserError, in_short, suggestion
 from resodectl.recipe.load import Recipe
 from resodectl.recipe.reading import RecipeError
 from resodectl.recipe.schema import Band, Claim, Range, Selection

@@ -6,6 +6,7 @@ import signal
 import sys
 import tempfile
 import traceback
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -116,9 +117,7 @@ def _exit_code() -> int:
         error.show()
         return error.exit_code
     except (KeyboardInterrupt, click.Abort) as error:
-        if isinstance(error, Terminated) or isinstance(error.__cause__, Terminated):
-            return _say("terminated", 143)
-        return _say("interrupted", 130)
+        return _interrupted(error)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
@@ -129,11 +128,25 @@ def _exit_code() -> int:
     except OSError as error:
         return _say(f"{error.filename or 'a file'}: {error.strerror or error}", 2)
     except Exception as error:
+        if any(isinstance(cause, KeyboardInterrupt) for cause in _causes(error)):  # it came during an import
+            return _interrupted(error)
         with tempfile.NamedTemporaryFile(
             "w", prefix="resodectl-", suffix=".txt", delete=False, encoding="utf-8", errors="backslashreplace"
         ) as kept:
             kept.write(traceback.format_exc())
         return _say(f"an error in resodectl itself ({type(error).__name__}); its traceback is in {kept.name}", 3)
+
+
+def _interrupted(error: BaseException) -> int:
+    terminated = any(isinstance(cause, Terminated) for cause in _causes(error))
+    return _say("terminated", 143) if terminated else _say("interrupted", 130)
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    """An error, what it was raised from, and so on."""
+    while error is not None:
+        yield error
+        error = error.__cause__
 
 
 def _say(message: str, code: int) -> int:

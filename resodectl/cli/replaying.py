@@ -63,7 +63,7 @@ def check_command(recipes: tuple[str, ...], all_recipes: bool, **given: Any) -> 
     asked.require_folders(store=bool(waiting))
     with Progress(waiting, asked.quiet) as progress, resumable(planned, store):
         errors = compute(planned, waiting, setting, progress, lambda job: None)
-    for error in errors:
+    for error in dict.fromkeys(errors):
         print(f"resodectl: a cell failed: {error}", file=sys.stderr)
     verdicts = {
         job.recipe.name: measure(job.recipe, frames, control_frames(job, setting, {}), asked.places)

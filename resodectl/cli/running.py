@@ -76,7 +76,7 @@ def execute(references: tuple[str, ...], family: str | None, all_recipes: bool, 
 
         with resumable(planned, store):
             errors = compute(planned, waiting, setting, progress, ready, asked.force)
-    for error in errors:
+    for error in dict.fromkeys(errors):
         print(f"resodectl: a cell failed: {error}", file=sys.stderr)
     if part:
         left = len(missing(planned, store, asked.controls))

@@ -114,20 +114,20 @@ def _needed_by_results(out: Path) -> set[str]:
 
 def _needed_by_shipped(store_folder: Path) -> set[str]:
     """The addresses of the cells of every shipped recipe and control, as far as their data sets are there."""
-    from resodectl.cli.choosing import chosen
     from resodectl.engine.run import Setting, resolve_device
     from resodectl.errors import UserError
     from resodectl.pipeline.planning import plan
-    from resodectl.recipe.load import Request
+    from resodectl.recipe.catalogue import shipped
+    from resodectl.recipe.load import Request, load
     from resodectl.recipe.schema import PROFILES
 
     setting = Setting(store_folder, resolve_device("auto"))
     needed: set[str] = set()
-    for profile in PROFILES:
-        for recipe in chosen((), Request(profile), every=True):
+    for path in shipped().values():
+        for profile in PROFILES:
             try:
-                (job,) = plan([recipe], setting)
-            except UserError:
+                (job,) = plan([load(path, Request(profile))], setting)
+            except UserError:  # no such profile, or its data set is not here
                 continue
             needed.update(task.address for task in job.wanted(controls=True))
     return needed

@@ -7,7 +7,7 @@ from typing import Any
 
 from resodectl.claims.verdict import named
 from resodectl.engine.fingerprint import fingerprint
-from resodectl.errors import UserError
+from resodectl.errors import UserError, in_short
 from resodectl.files import write_if_changed
 from resodectl.output.manifest import version
 from resodectl.output.places import Places
@@ -49,7 +49,7 @@ def figure_of(recipe: Recipe, frames: dict[str, Any]) -> Any:
         with style():
             figure = function(frames, recipe)
     except (Exception, SystemExit) as error:
-        raise UserError(f"{what} failed: {type(error).__name__}: {str(error).partition(chr(10))[0]}") from error
+        raise UserError(f"{what} failed: {in_short(error)}") from error
     if not isinstance(figure, Figure):
         raise UserError(f"{what} gives {type(figure).__name__}, not a matplotlib Figure")
     return figure
@@ -69,7 +69,7 @@ def drawing_of(recipe: Recipe) -> Callable[[dict[str, Any], Recipe], Any]:
         if name.startswith("draw_") and f.__module__ == analysis.__name__
     ]
     name = recipe.file.draw or (own[0] if len(own) == 1 else "")
-    return named(analysis, "draw", name, f"{recipe.path}: draw")
+    return named(analysis, "draw", name, f"{recipe.place(('draw',))}: draw")
 
 
 def footer_of(recipe: Recipe) -> str:

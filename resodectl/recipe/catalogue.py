@@ -16,7 +16,7 @@ from types import ModuleType
 
 import resodectl
 import resodectl.families
-from resodectl.errors import UserError, suggestion
+from resodectl.errors import UserError, in_short, suggestion
 
 PARTS = ("spec", "simulation", "analysis")
 SPEC = ("Params", "Point", "LOG", "SEED_BLOCK", "cells")
@@ -69,14 +69,6 @@ def _checked(spec: ModuleType, name: str) -> ModuleType:
     if not isinstance(spec.LOG, dict) or not spec.LOG:
         raise UserError(f"{what}: LOG must be a mapping from each kind to its columns")
     return spec
-
-
-def in_short(error: BaseException) -> str:
-    """An error as its type and the first line of its message; a UserError is its message."""
-    first = next(iter(str(error).splitlines()), "")
-    if isinstance(error, UserError):
-        return first
-    return f"{type(error).__name__}: {first}" if first else type(error).__name__
 
 
 def _where(error: BaseException, file: str) -> str:
