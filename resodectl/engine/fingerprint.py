@@ -38,11 +38,12 @@ def closure(entries: tuple[str, ...]) -> dict[str, Path]:
 
 
 @cache
-def fingerprint(entries: tuple[str, ...]) -> str:
-    """SHA-256 of the code of `closure(entries)`."""
+def fingerprint(entries: tuple[str, ...], packages: tuple[str, ...] = ("",)) -> str:
+    """SHA-256 of the code of `closure(entries)`, or of what in it belongs to some packages."""
     digest = hashlib.sha256()
     for name, file in closure(entries).items():
-        digest.update(f"{name}\n{_code(file)}\n".encode())
+        if name.startswith(packages):
+            digest.update(f"{name}\n{_code(file)}\n".encode())
     return digest.hexdigest()
 
 

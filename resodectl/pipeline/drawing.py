@@ -18,8 +18,7 @@ def draw(recipe: Recipe, frames: dict[str, Any], log_digest: str, places: Places
     """Draw the figure of a log, where it is not current already; returns its files, the gallery's if there is one."""
     from resodectl.drawing.save import Provenance, is_current, save
 
-    analysis = f"{recipe.experiment.package}.analysis"
-    provenance = Provenance(version(), recipe.hash, log_digest, fingerprint((analysis, "resodectl.drawing.save")))
+    provenance = Provenance(version(), recipe.hash, log_digest, drawing_code(recipe))
     footer, stem = footer_of(recipe), places.folder(recipe) / "figure"
     shown = places.gallery(recipe)
     formats = dict.fromkeys((*places.formats, *(("png",) if shown else ())))
@@ -31,6 +30,13 @@ def draw(recipe: Recipe, frames: dict[str, Any], log_digest: str, places: Places
         return paths
     write_if_changed(shown, stem.with_name("figure.png").read_bytes())
     return [shown]
+
+
+def drawing_code(recipe: Recipe) -> str:
+    """The fingerprint of the code that determines a picture: the family's, the drawing's and the estimates'."""
+    family = recipe.experiment.package.rpartition(".")[0]
+    entries = (f"{recipe.experiment.package}.analysis", "resodectl.drawing.save")
+    return fingerprint(entries, (f"{family}.", "resodectl.drawing.", "resodectl.claims."))
 
 
 def figure_of(recipe: Recipe, frames: dict[str, Any]) -> Any:
