@@ -51,7 +51,7 @@ def check_command(recipes: tuple[str, ...], all_recipes: bool, **given: Any) -> 
     from resodectl.engine.progress import Progress
     from resodectl.engine.store import Store
     from resodectl.pipeline.computing import compute
-    from resodectl.pipeline.concluding import control_frames, measure
+    from resodectl.pipeline.concluding import StoredCells, control_frames, measure
     from resodectl.pipeline.planning import Job, control_tasks, missing
 
     asked = Asked(**given)
@@ -66,7 +66,9 @@ def check_command(recipes: tuple[str, ...], all_recipes: bool, **given: Any) -> 
     for error in dict.fromkeys(errors):
         print(f"resodectl: a cell failed: {error}", file=sys.stderr)
     verdicts = {
-        job.recipe.name: measure(job.recipe, frames, control_frames(job, setting, {}), asked.places)
+        job.recipe.name: measure(
+            job.recipe, frames, control_frames(job, StoredCells(job.recipe, setting)), asked.places
+        )
         for job, frames in zip(planned, logged, strict=True)
     }
     acceptable = all(verdict.acceptable for of_recipe in verdicts.values() for verdict in of_recipe)

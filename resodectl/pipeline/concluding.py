@@ -46,43 +46,73 @@ class Result:
         return all(verdict.acceptable for verdict in self.verdicts)
 
 
+class StoredCells:
+    """The rows of a recipe's stored cells, each cell read once; `cost` is what they took, in seconds, by address."""
+
+    def __init__(self, recipe: Recipe, setting: Setting) -> None:
+        self.store = Store(setting.store)
+        self.cost: dict[str, float] = {}
+        self._log = recipe.experiment.spec.LOG
+        self._rows: dict[str, dict[str, pa.Table]] = {}
+
+    def tables(self, tasks: list[Task]) -> dict[str, pa.Table]:
+        """The rows of tasks, in their order, one table a kind."""
+        return logs.concatenate((self._read(task) for task in tasks), self._log)
+
+    def _read(self, task: Task) -> dict[str, pa.Table]:
+        """The rows of a cell; a damaged or vanished one is computed again first."""
+        if task.address in self._rows:
+            return self._rows[task.address]
+        for _ in range(3):
+            entry = self.store.find([task.address]).get(task.address)
+            data = self.store.get(entry) if entry else None
+            if data is not None:
+                row = pq.read_table(io.BytesIO(data))
+                self.cost[task.address] = json.loads(row.schema.metadata[b"resodectl"])["seconds"]
+                self._rows[task.address] = unpack(row, self._log)
+                return self._rows[task.address]
+            for outcome in run([task], InProcess()):
+                if outcome.error:
+                    raise OSError(outcome.error)
+        raise OSError(f"{task.label}: its file in {self.store.folder} cannot be kept whole")
+
+
 def finish(job: Job, setting: Setting, places: Places) -> Result:
     """Write the log, the verdicts, the figure and the manifest of a recipe whose cells are stored.
 
     A measure or a drawing that fails is the recipe's own affair: it comes back among the result's errors.
     """
     started = time.perf_counter()
-    recipe, folder, log = job.recipe, places.folder(job.recipe), job.recipe.experiment.spec.LOG
+    recipe, folder = job.recipe, places.folder(job.recipe)
     if job.errors:
         return Result(recipe, folder, [], [], 0.0, len(job.computed), 0, tuple(job.errors))
-    cost: dict[str, float] = {}
-    tables = _tables(job.tasks, setting, log, cost)
-    log_digest = logs.write(folder, tables, log)
+    stored = StoredCells(recipe, setting)
+    tables = stored.tables(job.tasks)
+    log_digest = logs.write(folder, tables, recipe.experiment.spec.LOG)
     frames = {kind: table.to_pandas() for kind, table in tables.items()}
     try:
-        verdicts = measure(recipe, frames, control_frames(job, setting, cost), places)
+        verdicts = measure(recipe, frames, control_frames(job, stored), places)
         figures = draw(recipe, frames, log_digest, places)
     except UserError as error:
         return Result(recipe, folder, [], [], 0.0, len(job.computed), 0, (str(error),))
     listed = [
         {"address": address, "seconds": round(seconds, 3), "reused": address not in job.computed}
-        for address, seconds in cost.items()
+        for address, seconds in stored.cost.items()
     ]
     about = manifest(recipe, setting.device, listed, log_digest)
     if job.computed or not _same_but_times(folder / "manifest.json", about):
         write_if_changed(folder / "manifest.json", to_json(about))
     seconds = sum(job.computed.values()) + time.perf_counter() - started
-    return Result(recipe, folder, verdicts, figures, seconds, len(job.computed), len(cost) - len(job.computed))
+    return Result(recipe, folder, verdicts, figures, seconds, len(job.computed), len(stored.cost) - len(job.computed))
 
 
-def control_frames(job: Job, setting: Setting, cost: dict[str, float]) -> dict[int, Frames]:
-    """The logs of the controls whose own cells are all stored, by the claim's index; fills in what they cost."""
-    log, store = job.recipe.experiment.spec.LOG, Store(setting.store)
-    stored = store.find(task.address for of_control in job.controls.values() for task in of_control)
+def control_frames(job: Job, stored: StoredCells) -> dict[int, Frames]:
+    """The logs of the controls whose own cells are all stored, by the claim's index."""
+    known = stored.store.find(task.address for of_control in job.controls.values() for task in of_control)
     return {
-        index: {kind: table.to_pandas() for kind, table in _tables(of_control, setting, log, cost).items()}
+        index: {kind: table.to_pandas() for kind, table in stored.tables(of_control).items()}
         for index, of_control in job.controls.items()
-        if all(task.address in stored for task in of_control)
+        if all(task.address in known for task in of_control)
     }
 
 
@@ -108,26 +138,6 @@ def measure(
     elif places.figures is not None and recipe.profile == "paper" and not recipe.request.overrides:
         write_if_changed(places.figures / f"{recipe.name}.paper.json", content)
     return verdicts
-
-
-def _tables(tasks: list[Task], setting: Setting, log: Any, cost: dict[str, float]) -> dict[str, pa.Table]:
-    store = Store(setting.store)
-    return logs.concatenate((_read(task, store, log, cost) for task in tasks), log)
-
-
-def _read(task: Task, store: Store, log: Any, cost: dict[str, float]) -> dict[str, pa.Table]:
-    """The tables of a stored cell; a damaged or vanished one is computed again first."""
-    for _ in range(3):
-        entry = store.find([task.address]).get(task.address)
-        data = store.get(entry) if entry else None
-        if data is not None:
-            row = pq.read_table(io.BytesIO(data))
-            cost[task.address] = json.loads(row.schema.metadata[b"resodectl"])["seconds"]
-            return unpack(row, log)
-        for outcome in run([task], InProcess()):
-            if outcome.error:
-                raise OSError(outcome.error)
-    raise OSError(f"{task.label}: its file in {store.folder} cannot be kept whole")
 
 
 def _same_but_times(path: Path, about: dict[str, Any]) -> bool:
