@@ -160,12 +160,12 @@ def test_its_claims_are_measured_and_each_control_looks_at_something_else(name: 
     log = of.experiment.spec.LOG
     found = logs.concatenate((tables(smoke, task, of) for task in computed(of, smoke)), log)
     frames = {kind: table.to_pandas() for kind, table in found.items()}
-    for verdict in check(of, frames, {}):
+    for index, verdict in enumerate(check(of, frames, {})):
         assert isinstance(verdict.estimate, Estimate)
         control = verdict.claim.control
         own = {task.address for task in planned(of, smoke)}
         if control.set:
-            other = tasks(cells(of, control.set), Setting(smoke))
+            other = tasks(cells(of, index), Setting(smoke))
             assert {task.address for task in other} != own
         else:
             assert verdict.claim.where | control.where != verdict.claim.where

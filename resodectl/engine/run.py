@@ -144,6 +144,6 @@ def parse_shard(text: str) -> tuple[int, int]:
         UserError: it is something else.
     """
     index, slash, count = text.partition("/")
-    if not (slash and index.isdigit() and count.isdigit() and 1 <= int(index) <= int(count)):
+    if not (slash and index.isdecimal() and count.isdecimal() and 1 <= int(index) <= int(count)):
         raise UserError(f"--shard {text}: is not of the form i/n with 1 <= i <= n, such as 1/4")
     return int(index), int(count)

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from resodectl.claims.verdict import check_measures
 from resodectl.datasets.dataset import DataError
@@ -32,9 +31,9 @@ class Job:
         return list({task.address: task for task in every}.values())
 
 
-def cells(recipe: Recipe, sets: dict[str, Any] | None = None) -> list[Cell]:
-    """The cells of a recipe, or of a control that changes params by `sets`."""
-    params = recipe.params if sets is None else recipe.varied(sets)
+def cells(recipe: Recipe, control_of: int | None = None) -> list[Cell]:
+    """The cells of a recipe, or of the control of one of its claims, by the claim's index."""
+    params = recipe.params if control_of is None else recipe.varied(control_of)
     first = recipe.request.first_seed
     spec = recipe.experiment.spec
     seeds = range(first, first + params.seeds)
@@ -61,9 +60,7 @@ def plan(recipes: Sequence[Recipe], setting: Setting) -> list[Job]:
 def control_tasks(recipe: Recipe, setting: Setting) -> dict[int, list[Task]]:
     """The tasks of the controls that need cells of their own, by the claim's index."""
     return {
-        index: tasks(cells(recipe, claim.control.set), setting)
-        for index, claim in enumerate(recipe.claims)
-        if claim.control.set
+        index: tasks(cells(recipe, index), setting) for index, claim in enumerate(recipe.claims) if claim.control.set
     }
 
 

@@ -122,10 +122,15 @@ class Recipe:
         """`file:line:column` of what stands at a path of the file, or of what encloses it."""
         return self._document.place(path)
 
-    def varied(self, sets: dict[str, Any]) -> Any:
-        """The params with a control's `set` laid over them (it was validated when the recipe was loaded)."""
+    def varied(self, index: int) -> Any:
+        """The params of the control of a claim: its `set` laid over the recipe's own.
+
+        Raises:
+            RecipeError: they are not valid; a loaded recipe's are.
+        """
         layers = _layers(self._document, self.profile, self.request)
-        layers.lay(Layer(sets, Written(self._document, ())))
+        written = Written(self._document, ("claims", index, "control", "set"))
+        layers.lay(Layer(self.claims[index].control.set, written))
         return _validated(self.experiment.spec.Params, layers)
 
 
@@ -154,7 +159,7 @@ def load(path: Path, request: Request | None = None) -> Recipe:
     check_claims(recipe.claims, spec.LOG, document)
     for index, claim in enumerate(recipe.claims):
         if claim.control.set:
-            _check_control(recipe, document, index)
+            recipe.varied(index)
     return recipe
 
 
@@ -179,13 +184,6 @@ def _validated(model: type[Settings], layers: Layers) -> Any:
     if params.seeds > MOST_SEEDS:
         raise RecipeError(f"{layers.place(('seeds',))}: params.seeds: more than {MOST_SEEDS} seeds are too many")
     return params
-
-
-def _check_control(recipe: Recipe, document: Document, index: int) -> None:
-    path: KeyPath = ("claims", index, "control", "set")
-    layers = _layers(document, recipe.profile, recipe.request)
-    layers.lay(Layer(recipe.claims[index].control.set, Written(document, path)))
-    _validated(recipe.experiment.spec.Params, layers)
 
 
 def _differences(paper: Any, here: Any, key: str = "") -> Iterator[Deviation]:

@@ -245,7 +245,7 @@ def test_shards_are_disjoint_and_cover_the_cells(toy: Path, tmp_path: Path) -> N
     assert shard(all_tasks[10:], 1, 3) == [task for task in all_tasks[10:] if task in parts[0]]
 
 
-@pytest.mark.parametrize("text", ["", "1", "0/3", "4/3", "a/b", "1/0", "-1/3"])
+@pytest.mark.parametrize("text", ["", "1", "0/3", "4/3", "a/b", "1/0", "-1/3", "²/3"])
 def test_shards_that_cannot_be_are_refused(text: str) -> None:
     with pytest.raises(UserError, match="is not of the form i/n"):
         parse_shard(text)

@@ -38,7 +38,7 @@ def test_overrides_are_yaml_and_are_told_apart_by_their_folder(toy: Path) -> Non
 
 def test_controls_lay_their_changes_over_the_profile(toy: Path) -> None:
     recipe = load(toy, Request("smoke"))
-    params = recipe.varied(recipe.claims[0].control.set)
+    params = recipe.varied(0)
     assert params.drift == 0.5
     assert params.lengths == recipe.params.lengths
 
