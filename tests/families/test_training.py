@@ -9,11 +9,11 @@ from pydantic import ValidationError
 from resodectl.claims.verdict import judge, select
 from resodectl.engine.cells import Cell
 from resodectl.engine.context import Context, stream
-from resodectl.families.adjoint.fitting import learning_rate
-from resodectl.families.adjoint.images import DIGITS_TRAIN, halved, standardised
-from resodectl.families.adjoint.models import Cosine, Steps, Training
 from resodectl.families.adjoint.training import analysis, spec
 from resodectl.families.adjoint.training.simulation import simulate
+from resodectl.fitting.epochs import learning_rate
+from resodectl.fitting.images import DIGITS_TRAIN, halved, standardised
+from resodectl.fitting.settings import Cosine, Steps, Training
 from resodectl.numerics.networks import Place
 from resodectl.recipe import load
 from resodectl.recipe.catalogue import shipped

@@ -13,9 +13,10 @@ import torch
 
 from resodectl.engine.cells import Cell
 from resodectl.engine.context import Context
-from resodectl.families.adjoint.fitting import Fit, at_rest, network_of, restored, train_epoch
 from resodectl.families.adjoint.gradient_error.spec import FieldWeights
-from resodectl.families.adjoint.images import halved, standardised
+from resodectl.families.adjoint.networks import network_of
+from resodectl.fitting.epochs import Fit, at_rest, restored, train_epoch
+from resodectl.fitting.images import halved, standardised
 from resodectl.numerics.draws import normal
 from resodectl.numerics.networks import Network, Params, Place, Solver
 from resodectl.numerics.schemes import SCHEMES

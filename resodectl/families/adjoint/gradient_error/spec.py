@@ -5,7 +5,8 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from resodectl.engine.cells import Column
-from resodectl.families.adjoint.models import DataName, SchemeName, TinyConvModel, Trained, Training
+from resodectl.families.adjoint.models import SchemeName, TinyConvModel, Trained
+from resodectl.fitting.settings import DataName, Training
 from resodectl.recipe.settings import Dtype, Settings, setting
 
 Depth = Annotated[int, Field(ge=2)]

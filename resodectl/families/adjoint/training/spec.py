@@ -5,7 +5,8 @@ from typing import Annotated
 from pydantic import Field
 
 from resodectl.engine.cells import Column
-from resodectl.families.adjoint.models import GradientName, SchemeName, Trained, Training, Tying
+from resodectl.families.adjoint.models import GradientName, SchemeName, Trained, Tying
+from resodectl.fitting.settings import Training
 from resodectl.recipe.settings import Dtype, setting
 
 Depth = Annotated[int, Field(ge=2)]

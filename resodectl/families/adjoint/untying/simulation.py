@@ -11,9 +11,10 @@ import torch
 
 from resodectl.engine.cells import Cell
 from resodectl.engine.context import Context
-from resodectl.families.adjoint.fitting import Fit, at_rest, network_of, restored, train_epoch
-from resodectl.families.adjoint.images import standardised
 from resodectl.families.adjoint.models import BottleneckModel
+from resodectl.families.adjoint.networks import network_of
+from resodectl.fitting.epochs import Fit, at_rest, restored, train_epoch
+from resodectl.fitting.images import standardised
 from resodectl.numerics.networks import Params, Place, Solver, untied
 from resodectl.numerics.schemes import SCHEMES
 

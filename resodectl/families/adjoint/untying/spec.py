@@ -5,7 +5,8 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from resodectl.engine.cells import Column
-from resodectl.families.adjoint.models import GradientName, SchemeName, Trained, Training
+from resodectl.families.adjoint.models import GradientName, SchemeName, Trained
+from resodectl.fitting.settings import Training
 from resodectl.recipe.settings import Dtype, setting
 
 Start = Literal["pretrained", "fresh"]

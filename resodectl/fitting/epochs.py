@@ -1,4 +1,4 @@
-"""From what a recipe asks for to networks in training, one epoch at a time, for all seeds of a cell at once."""
+"""Networks in training, one epoch at a time, for all seeds of a cell at once."""
 
 from typing import NamedTuple
 
@@ -6,11 +6,8 @@ import numpy as np
 import torch
 
 from resodectl.engine.context import Context
-from resodectl.families.adjoint.models import SHAPES, STEMS, BottleneckModel, MlpModel, Model, Steps, Training
+from resodectl.fitting.settings import Steps, Training
 from resodectl.numerics.networks import Network, Params, Solver
-from resodectl.numerics.networks_bottleneck import Bottleneck
-from resodectl.numerics.networks_mlp import Mlp
-from resodectl.numerics.networks_tiny import TinyConv
 from resodectl.numerics.training import (
     Descent,
     Images,
@@ -23,7 +20,6 @@ from resodectl.numerics.training import (
     stepped_rate,
 )
 
-CLASSES = 10
 REFERENCE = 500  # training images whose batch statistics normalise in evaluation, and test images at a time
 
 
@@ -56,17 +52,6 @@ class Epoch(NamedTuple):
         """The columns of a log of learning curves, with a flag for divergence."""
         finite = np.isfinite(self.train_loss) & np.isfinite(self.test_loss)
         return {**self._asdict(), "diverged": ~finite}
-
-
-def network_of(model: Model, data: str, depth: int, tied: bool) -> Network:
-    """The network that `model` describes for the images of `data`."""
-    channels, height, width = SHAPES[data]
-    if isinstance(model, MlpModel):
-        return Mlp(channels * height * width, CLASSES, depth, tied, model.width, model.hidden)
-    if isinstance(model, BottleneckModel):
-        return Bottleneck(channels, CLASSES, model.stages(depth), tied, model.adjoint_from, model.width)
-    norm = model.stem == "strided-5x5"
-    return TinyConv(SHAPES[data], CLASSES, depth, tied, model.channels, STEMS[model.stem], norm)
 
 
 def at_rest(params: Params, trained: str = "") -> State:

@@ -1,0 +1,21 @@
+"""From what a recipe asks for to a network (Sander, Ablin & Peyre 2022, arXiv 2205.14612)."""
+
+from resodectl.families.adjoint.models import STEMS, BottleneckModel, MlpModel, Model
+from resodectl.fitting.settings import SHAPES
+from resodectl.numerics.networks import Network
+from resodectl.numerics.networks_bottleneck import Bottleneck
+from resodectl.numerics.networks_mlp import Mlp
+from resodectl.numerics.networks_tiny import TinyConv
+
+CLASSES = 10
+
+
+def network_of(model: Model, data: str, depth: int, tied: bool) -> Network:
+    """The network that `model` describes for the images of `data`."""
+    channels, height, width = SHAPES[data]
+    if isinstance(model, MlpModel):
+        return Mlp(channels * height * width, CLASSES, depth, tied, model.width, model.hidden)
+    if isinstance(model, BottleneckModel):
+        return Bottleneck(channels, CLASSES, model.stages(depth), tied, model.adjoint_from, model.width)
+    norm = model.stem == "strided-5x5"
+    return TinyConv(SHAPES[data], CLASSES, depth, tied, model.channels, STEMS[model.stem], norm)
