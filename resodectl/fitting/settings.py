@@ -9,6 +9,7 @@ from resodectl.recipe.settings import Settings, setting
 DataName = Literal["digits", "cifar10"]
 
 SHAPES: dict[str, tuple[int, int, int]] = {"digits": (1, 8, 8), "cifar10": (3, 32, 32)}
+CLASSES = 10  # of either
 
 
 class Steps(Settings):

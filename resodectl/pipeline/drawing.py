@@ -33,10 +33,10 @@ def draw(recipe: Recipe, frames: dict[str, Any], log_digest: str, places: Places
 
 
 def drawing_code(recipe: Recipe) -> str:
-    """The fingerprint of the code that determines a picture: the family's, the drawing's and the estimates'."""
+    """The fingerprint of what determines a picture: the code of the family, of drawing, of estimates and of laws."""
     family = recipe.experiment.package.rpartition(".")[0]
     entries = (f"{recipe.experiment.package}.analysis", "resodectl.drawing.save")
-    return fingerprint(entries, (f"{family}.", "resodectl.drawing.", "resodectl.claims."))
+    return fingerprint(entries, (f"{family}.", "resodectl.drawing.", "resodectl.claims.", "resodectl.numerics."))
 
 
 def figure_of(recipe: Recipe, frames: dict[str, Any]) -> Any:

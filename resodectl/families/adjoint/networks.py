@@ -1,13 +1,11 @@
 """From what a recipe asks for to a network (Sander, Ablin & Peyre 2022, arXiv 2205.14612)."""
 
 from resodectl.families.adjoint.models import STEMS, BottleneckModel, MlpModel, Model
-from resodectl.fitting.settings import SHAPES
+from resodectl.fitting.settings import CLASSES, SHAPES
 from resodectl.numerics.networks import Network
 from resodectl.numerics.networks_bottleneck import Bottleneck
 from resodectl.numerics.networks_mlp import Mlp
 from resodectl.numerics.networks_tiny import TinyConv
-
-CLASSES = 10
 
 
 def network_of(model: Model, data: str, depth: int, tied: bool) -> Network:
