@@ -57,12 +57,17 @@ def mlp_weights(
     return first / math.sqrt(dim), 0.5 * bias, second / math.sqrt(hidden)
 
 
-def _smooth(streams: Streams, depth: int, shape: tuple[int, ...]) -> torch.Tensor:
+def smooth_at(positions: torch.Tensor, streams: Streams, shape: Sequence[int]) -> torch.Tensor:
+    """The smooth kind of `weights` at any places s, `(positions, seeds, *shape)`, in float64 on the CPU."""
     amplitudes = normal(streams, (MODES, *shape))
     phases = uniform(streams, (MODES,), 0.0, 2 * math.pi)
-    waves = math.pi * torch.outer(_positions(depth), torch.arange(1, MODES + 1, dtype=torch.float64))
+    waves = math.pi * torch.outer(positions, torch.arange(1, MODES + 1, dtype=torch.float64))
     modes = torch.cos(waves[:, None, :] + phases) / math.sqrt(MODES)
     return torch.einsum("nsk,sk...->ns...", modes, amplitudes).contiguous()
+
+
+def _smooth(streams: Streams, depth: int, shape: tuple[int, ...]) -> torch.Tensor:
+    return smooth_at(_positions(depth), streams, shape)
 
 
 def _tied(streams: Streams, depth: int, shape: tuple[int, ...]) -> torch.Tensor:
