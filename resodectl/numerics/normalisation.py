@@ -1,0 +1,19 @@
+"""Batch normalisation without gain, shift and epsilon: what it follows no longer depends on the scale of its weights.
+
+So a network whose every trained layer is linear, without bias, and is followed by it has a loss with L(c w) = L(w)
+(Lyu, Li & Arora 2022, arXiv 2206.07085). There are no running statistics: they are those of the examples at hand.
+"""
+
+import torch
+
+
+def normalise(values: torch.Tensor, over: tuple[int, ...], reference: int | None = None) -> torch.Tensor:
+    """(values - mean) / deviation, the deviation being the biased one; not finite where it is zero.
+
+    Args:
+        over: the axes that a mean is taken over, the first of them that of examples.
+        reference: take statistics over the first so many examples only, as if each of the others came singly.
+    """
+    seen = values if reference is None else values.narrow(over[0], 0, reference)
+    variance, mean = torch.var_mean(seen, dim=over, correction=0, keepdim=True)
+    return (values - mean) * variance.rsqrt()
