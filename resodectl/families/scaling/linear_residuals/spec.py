@@ -1,0 +1,109 @@
+"""What may be asked of linear residual networks in training: depths, initial weights, the matrix to be learnt.
+
+Sander, Ablin & Peyre 2022 (arXiv 2205.14612), section 3 and Figure 2: X = (I + A_0/N) ... (I + A_{N-1}/N) is fitted to
+B by gradient descent on the mean square of the entries of X - B.
+"""
+
+from typing import Literal, Self
+
+import numpy as np
+from pydantic import model_validator
+
+from resodectl.engine.cells import Column
+from resodectl.recipe.settings import Dtype, Settings, setting
+
+SEED_BLOCK = 8
+
+Init = Literal["zero", "smooth", "rough"]
+
+
+class Balance(Settings):
+    """Runs at several learning rates for the same time, in which the balance of neighbouring layers drifts."""
+
+    rates: tuple[float, ...] = setting("learning rates eta", min_length=1)
+    time: float = setting("training time, steps times eta", gt=0)
+    depth: int = setting("depth N", unit="layers", ge=2)
+
+
+class Params(Settings):
+    target: tuple[tuple[float, ...], ...] = setting("the matrix B to be learnt, row by row", min_length=1)
+    inits: tuple[Init, ...] = setting(
+        "initial weights: zero; smooth in depth; independent from layer to layer; entries of the last two of order "
+        "`init_scale`",
+        min_length=1,
+    )
+    depths: tuple[int, ...] = setting("depths N; each is compared with depth 2N", unit="layers", min_length=1)
+    reference: int = setting("depth that stands for infinity in comparing outputs", unit="layers", ge=2)
+    shown: int = setting("depth whose weights are logged layer by layer", unit="layers", ge=2)
+    seeds: int = setting("independent initial weights", ge=1)
+    steps: int = setting("steps of gradient descent", ge=1)
+    rate: float = setting("eta; the learning rate is eta N", gt=0, default=1.0)
+    rate_exponent: float = setting("the learning rate is eta N to this power", default=1.0)
+    init_scale: float = setting("size of initial weights that are not zero", gt=0, default=0.25)
+    balance: Balance | None = setting("further runs, from zero weights", default=None)
+    dtype: Dtype = setting("floating-point type of weights and gradients", default="float64")
+
+    @model_validator(mode="after")
+    def networks_can_be_built(self) -> Self:
+        if min(self.depths) < 2:
+            raise ValueError(f"depths: a network needs at least 2 layers, not {min(self.depths)}")
+        if any(len(row) != len(self.target) for row in self.target):
+            raise ValueError(f"target: a square matrix is needed, each of the {len(self.target)} rows as long")
+        if np.linalg.det(self.target) <= 0:
+            raise ValueError("target: a flow from small weights reaches only matrices of positive determinant")
+        return self
+
+
+class Point(Settings):
+    target: tuple[tuple[float, ...], ...]
+    init: Init
+    depths: tuple[int, ...]
+    reference: int
+    shown: int
+    steps: int
+    rate: float
+    rate_exponent: float
+    init_scale: float
+    dtype: Dtype
+
+
+_RUN = (
+    Column("init", "string", "", "initial weights"),
+    Column("rate", "float64", "", "eta"),
+    Column("seed", "int64", "", "seed of the initial weights"),
+    Column("depth", "int64", "layers", "depth N"),
+    Column("step", "int64", "", "steps of gradient descent taken"),
+)
+LOG = {
+    "training": (
+        *_RUN,
+        Column("loss", "float64", "", "mean square of the entries of X - B"),
+        Column("doubling_distance", "float64", "", "sup over s of |A^N(s) - A^2N(s)|_F"),
+        Column("output_distance", "float64", "", "|X^N - X^reference|_F"),
+        Column("imbalance", "float64", "", "N max_n |D_n - D_n(0)|_F with D_n = M_n^T M_n - M_{n+1} M_{n+1}^T"),
+    ),
+    "jumps": (
+        *_RUN,
+        Column("part", "string", "", "the weights themselves, or their change since the start of training"),
+        Column("jump", "float64", "", "largest |A_{n+1} - A_n|_F, of the weights or of their change"),
+    ),
+    "layers": (
+        *_RUN,
+        Column("layer", "int64", "", "index n from 0"),
+        Column("row", "int64", "", "row of the entry, from 0"),
+        Column("column", "int64", "", "column of the entry, from 0"),
+        Column("weight", "float64", "", "that entry of A_n"),
+    ),
+}
+
+
+def cells(params: Params) -> list[Point]:
+    rest = params.model_dump(exclude={"inits", "seeds", "balance"})
+    points = [Point(init=init, **rest) for init in params.inits]
+    if params.balance is not None:
+        of_balance = dict.fromkeys(("reference", "shown"), params.balance.depth)
+        for rate in params.balance.rates:
+            steps = max(1, round(params.balance.time / rate))
+            own = {"depths": (params.balance.depth,), "rate": rate, "steps": steps}
+            points.append(Point(init="zero", **(rest | of_balance | own)))
+    return points
