@@ -1,0 +1,1 @@
+"""How much an untrained residual network changes its hidden state and its gradient, against depth and scaling."""

@@ -1,0 +1,200 @@
+"""Levels, slopes and laws of the norms of untrained networks, and their figures against depth and as histograms.
+
+Marion, Fermanian, Biau & Vert 2022 (arXiv 2206.06929).
+"""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter
+from scipy import special
+
+from resodectl.claims import estimate
+from resodectl.claims.estimate import Estimate
+from resodectl.drawing.axes import legend_below, letters, note
+from resodectl.drawing.style import BLACK, BLUE, ORANGE, VERMILLION, panels
+from resodectl.numerics import correlations
+from resodectl.numerics.residual_laws import Norm, first_order_change, log_normal_limit, mean_square_change
+
+SYMBOLS: dict[Norm, tuple[str, str]] = {
+    "output": (r"$\|h_L - h_0\| \,/\, \|h_0\|$", r"$\|h_L\| \,/\, \|h_0\|$"),
+    "gradient": (r"$\|p_0 - p_L\| \,/\, \|p_L\|$", r"$\|p_0\| \,/\, \|p_L\|$"),
+}
+SMALL = 0.5  # up to here a first-order law is drawn
+BINS = 60
+TOP = 1.15  # of the vertical axis, in units of the largest value
+NORMAL_QUANTILE = 1.96
+
+
+def measure_rms(rows: pd.DataFrame, *, norm: Norm) -> Estimate:
+    """The root mean square of the relative change: seeds are averaged as squares, which have an exact law."""
+    return _root(estimate.per_seed(rows, lambda of_seed: float(np.mean(of_seed[f"{norm}_change"] ** 2))))
+
+
+def measure_rms_over_law(rows: pd.DataFrame, *, norm: Norm) -> Estimate:
+    """The root mean square over that of the exact law for independent layers, all depths taken together."""
+
+    def of_seed(own: pd.DataFrame) -> float:
+        law = mean_square_change(own["depth"], float(own["exponent"].iloc[0]))
+        return float(np.mean(own[f"{norm}_change"] ** 2 / law))
+
+    return _root(estimate.per_seed(rows, of_seed))
+
+
+def measure_mean(rows: pd.DataFrame, *, norm: Norm) -> Estimate:
+    """The mean relative change."""
+    return estimate.per_seed(rows, lambda of_seed: float(of_seed[f"{norm}_change"].mean()))
+
+
+def measure_median(rows: pd.DataFrame, *, norm: Norm) -> Estimate:
+    """The median relative change of a seed, averaged over seeds as a logarithm to base 10: mild on heavy tails."""
+    return estimate.per_seed(rows, lambda of_seed: float(np.log10(of_seed[f"{norm}_change"].median())))
+
+
+def measure_depth_slope(rows: pd.DataFrame, *, norm: Norm) -> Estimate:
+    """The power of the depth with which the root mean square of the relative change grows."""
+
+    def of_seed(own: pd.DataFrame) -> float:
+        squares = (own[f"{norm}_change"] ** 2).groupby(own["depth"]).mean()
+        return estimate.loglog_slope(squares.index, squares) / 2
+
+    return estimate.per_seed(rows, of_seed)
+
+
+def measure_spread_over_depths(rows: pd.DataFrame, *, norm: Norm) -> Estimate:
+    """(largest - smallest) / average of the mean relative changes at the depths: 0 if the depth does not matter."""
+
+    def of_seed(own: pd.DataFrame) -> float:
+        means = own.groupby("depth")[f"{norm}_change"].mean()
+        return float((means.max() - means.min()) / means.mean())
+
+    return estimate.per_seed(rows, of_seed)
+
+
+def measure_log_mean(rows: pd.DataFrame, *, norm: Norm) -> Estimate:
+    """The mean of the logarithm of the stretch."""
+    return estimate.per_seed(rows, lambda of_seed: float(np.log(of_seed[f"{norm}_stretch"]).mean()))
+
+
+def measure_log_std(rows: pd.DataFrame, *, norm: Norm) -> Estimate:
+    """The standard deviation of the logarithm of the stretch."""
+    return estimate.per_seed(rows, lambda of_seed: float(np.log(of_seed[f"{norm}_stretch"]).std()))
+
+
+def measure_distance_to_log_normal(rows: pd.DataFrame, *, norm: Norm) -> Estimate:
+    """The Kolmogorov-Smirnov distance of a seed's stretches to their limit law, log-normal; never 0 in a sample."""
+
+    def of_seed(own: pd.DataFrame) -> float:
+        mean, deviation = log_normal_limit(int(own["dim"].iloc[0]))
+        below = special.ndtr((np.sort(np.log(own[f"{norm}_stretch"])) - mean) / deviation)
+        ranks = np.arange(len(below) + 1) / len(below)
+        return float(max(np.max(ranks[1:] - below), np.max(below - ranks[:-1])))
+
+    return estimate.per_seed(rows, of_seed)
+
+
+def draw_output(log: Mapping[str, pd.DataFrame], recipe: Any) -> Figure:
+    """The relative change of the hidden state against depth, a panel for each exponent."""
+    return _against_depth(log["norms"], recipe, "output")
+
+
+def draw_gradient(log: Mapping[str, pd.DataFrame], recipe: Any) -> Figure:
+    """The relative change of the gradient against depth, a panel for each exponent."""
+    return _against_depth(log["norms"], recipe, "gradient")
+
+
+def draw_histograms(log: Mapping[str, pd.DataFrame], recipe: Any) -> Figure:
+    """Histograms of the stretch of hidden state and gradient, with the log-normal limit law."""
+    rows = log["norms"]
+    figure, axes = panels(1, len(SYMBOLS), sharey=True)
+    stretches = rows[[f"{norm}_stretch" for norm in SYMBOLS]].to_numpy()
+    finite = stretches[np.isfinite(stretches)]
+    edges = np.linspace(finite.min(), finite.max(), BINS + 1)
+    mean, deviation = log_normal_limit(recipe.params.dim)
+    x = np.linspace(edges[0], edges[-1], 400)
+    law = np.exp(-((np.log(x) - mean) ** 2) / (2 * deviation**2)) / (x * deviation * math.sqrt(2 * math.pi))
+    for ax, (norm, (_, symbol)) in zip(axes, SYMBOLS.items(), strict=True):
+        _histogram(ax, rows, f"{norm}_stretch", edges)
+        ax.plot(x, law, color=BLACK, label="log-normal limit law")
+        ax.set_title("hidden state" if norm == "output" else "gradient")
+        ax.set_xlabel(symbol)
+        found = np.log(rows[f"{norm}_stretch"])
+        moments = (("networks", found.mean(), found.std()), ("limit law", mean, deviation))
+        note(ax, "\n".join(["mean, std of log", *(f"{n}: {m:.4f}, {s:.4f}" for n, m, s in moments)]), "upper right")
+    axes[0].set_ylabel("density")
+    letters(axes)
+    legend_below(figure)
+    figure.suptitle(recipe.title)
+    return figure
+
+
+def _against_depth(rows: pd.DataFrame, recipe: Any, norm: Norm) -> Figure:
+    figure, axes = panels(1, len(recipe.params.exponents), panel=(3.6, 3.2))
+    for ax, exponent in zip(axes, recipe.params.exponents, strict=True):
+        own = rows[rows["exponent"] == exponent]
+        depths, roots = _curves(ax, own["depth"], own[f"{norm}_change"])
+        name, law = _law(recipe.params, exponent, depths, norm)
+        if name:
+            ax.plot(depths, law, "--", color=BLACK, linewidth=1.1, label=name, zorder=4)
+        ax.set_title(rf"$\beta = {exponent:g}$")
+        ax.set_xlabel("depth $L$")
+        ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}".replace("e+0", "e")))
+        if np.isfinite(roots).all():
+            ax.set_ylim(0, TOP * roots.max())
+    axes[0].set_ylabel(SYMBOLS[norm][0])
+    letters(axes)
+    legend_below(figure, columns=5)
+    figure.suptitle(recipe.title)
+    return figure
+
+
+def _curves(ax: Axes, depth: pd.Series, change: pd.Series) -> tuple[np.ndarray, np.ndarray]:
+    """Mean with its interval, as in the paper, median and root mean square; the depths, and the last one's values."""
+    grouped = change.groupby(depth, sort=True)
+    means = grouped.mean()
+    depths = means.index.to_numpy()
+    error: pd.Series = NORMAL_QUANTILE * grouped.std() / np.sqrt(grouped.size())
+    ax.plot(depths, means, "-", color=BLUE, label="mean with 95 % interval")
+    ax.fill_between(depths, means - error, means + error, color=BLUE, alpha=0.25, linewidth=0)
+    ax.plot(depths, grouped.median(), ":", color=ORANGE, label="median")
+    roots = np.sqrt((change**2).groupby(depth, sort=True).mean().to_numpy())
+    ax.plot(depths, roots, "o", color=VERMILLION, label="root mean square", zorder=3)
+    return depths, roots
+
+
+def _law(params: Any, exponent: float, depths: np.ndarray, norm: Norm) -> tuple[str, np.ndarray]:
+    """What theory says of the root mean square at each depth, and its name; no name where it says nothing."""
+    if (params.architecture, params.activation) != ("res-3", "relu"):
+        return "", np.empty(0)
+    if params.weights in ("uniform", "gaussian"):
+        return "exact law of the root mean square", np.sqrt(mean_square_change(depths, exponent))
+    correlation = {
+        "rbf": correlations.smooth,
+        "rbf_increments": correlations.smooth_increments,
+        "fbm": lambda lags, _: correlations.fractional_noise(lags, params.hurst),
+    }[params.weights]
+    law = [first_order_change(correlation(np.arange(depth), depth), exponent, norm, params.dim) for depth in depths]
+    return ("first-order law of the root mean square" if max(law) < SMALL else ""), np.array(law)
+
+
+def _histogram(ax: Axes, rows: pd.DataFrame, column: str, edges: np.ndarray) -> None:
+    """The density of all networks, with bars of two standard errors over seeds."""
+    of_seeds = np.array([np.histogram(own[column], edges, density=True)[0] for _, own in rows.groupby("seed")])
+    density = of_seeds.mean(0)
+    ax.stairs(
+        density, edges, fill=True, color=BLUE, alpha=0.45, label="networks (bars: two standard errors over seeds)"
+    )
+    if len(of_seeds) > 1:
+        error = 2 * of_seeds.std(0, ddof=1) / math.sqrt(len(of_seeds))
+        ax.errorbar((edges[1:] + edges[:-1]) / 2, density, error, fmt="none", ecolor=BLUE, elinewidth=1)
+
+
+def _root(square: Estimate) -> Estimate:
+    """The square root of an estimate of something positive: an increasing function takes ends to ends."""
+    value, low, high = (math.sqrt(max(end, 0.0)) for end in (square.value, square.low, square.high))
+    return Estimate(value, low, high, square.units, square.method)

@@ -1,0 +1,104 @@
+"""Where on the map networks train, and the figure of it.
+
+Marion, Fermanian, Biau & Vert 2022 (arXiv 2206.06929), Figure 9. The boundary that is drawn over it is that of networks
+at initialisation, h_{k+1} = h_k + alpha V_k relu(h_k): while h hardly moves, E|h_L - h_0|^2 = alpha^2 L^2H
+|relu(h_0)|^2, for the increments of fractional Brownian motion sum to a variance of L^2H, and half of the squares of
+h_0 pass the ReLU. Growth by that share all along, exp(alpha^2 L^2H / 2) - 1, reaches 1 where
+alpha^2 L^2H = 2 log 2, that is at beta = H - log(2 log 2) / (2 log L).
+"""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from resodectl.claims import estimate
+from resodectl.claims.estimate import Estimate
+from resodectl.drawing.axes import legend_below, letters, spread
+from resodectl.drawing.style import SEQUENCE, panels
+
+PLACE = ["data", "hurst", "beta"]
+NAMES = {"digits": "digits", "mnist": "MNIST", "cifar10": "CIFAR-10"}
+CUTS = 3  # Hurst indices whose accuracies are drawn as curves
+
+
+def measure_highest_accuracy(rows: pd.DataFrame) -> Estimate:
+    """The test accuracy of a seed's best network, over all learning rates and places."""
+    return estimate.per_seed(best(rows), lambda own: own["accuracy"].max())
+
+
+def measure_lowest_accuracy(rows: pd.DataFrame) -> Estimate:
+    """The test accuracy at a seed's worst place, with the learning rate that is best there."""
+    return estimate.per_seed(best(rows), lambda own: own["accuracy"].min())
+
+
+def best(rows: pd.DataFrame) -> pd.DataFrame:
+    """The accuracy with the best learning rate, for each seed and place."""
+    return rows.groupby([*PLACE, "seed"], sort=True)["accuracy"].max().reset_index()
+
+
+def boundary(hurst: np.ndarray, depth: int) -> np.ndarray:
+    """The beta where the output of an untrained network is as far from its input as that is large, to first order."""
+    return hurst - math.log(2 * math.log(2)) / (2 * math.log(depth))
+
+
+def draw_map(log: Mapping[str, pd.DataFrame], recipe: Any) -> Figure:
+    """Test accuracy over H and beta, a panel for each data set; below, cuts through it with their spread."""
+    rows = best(log["accuracies"])
+    sets = [name for name in NAMES if (rows["data"] == name).any()]
+    figure, axes = (
+        panels(1, 2 * len(sets), panel=(4.5, 3.9)) if len(sets) == 1 else panels(2, len(sets), panel=(4.5, 3.7))
+    )
+    for column, name in enumerate(sets):
+        own = rows[rows["data"] == name]
+        above, below = axes[column], axes[len(sets) + column]
+        mesh = _map(above, own)
+        _boundary(above, own, recipe.params.depth)
+        above.set_title(f"{NAMES[name]}, {recipe.params.depth} layers")
+        figure.colorbar(mesh, ax=above, label="test accuracy, best learning rate")
+        _cuts(below, own)
+    letters(axes)
+    figure.suptitle(recipe.title)
+    legend_below(figure)
+    return figure
+
+
+def _map(ax: Axes, rows: pd.DataFrame) -> Any:
+    table = rows.groupby(["beta", "hurst"])["accuracy"].mean().unstack("hurst")
+    ax.grid(visible=False)
+    ax.set_xlabel("Hurst index $H$ of the initial weights")
+    ax.set_ylabel("scaling exponent $\\beta$")
+    return ax.pcolormesh(table.columns, table.index, table, cmap=SEQUENCE, vmin=0, vmax=1, shading="nearest")
+
+
+def _boundary(ax: Axes, rows: pd.DataFrame, depth: int) -> None:
+    ends = ax.get_xlim(), ax.get_ylim()
+    hurst = np.array(ends[0])
+    label = "explosion at initialisation, first order"
+    ax.plot(hurst, boundary(hurst, depth), "--", color="white", linewidth=1.6)
+    ax.plot(hurst, boundary(hurst, depth), ":", color="black", linewidth=1.6, label=label)
+    ax.set_xlim(ends[0])
+    ax.set_ylim(ends[1])
+
+
+def _cuts(ax: Axes, rows: pd.DataFrame) -> None:
+    hursts = np.sort(rows["hurst"].unique())
+    chosen = hursts[np.unique(np.linspace(0, len(hursts) - 1, CUTS).round().astype(int))]
+    for hurst, colour in zip(chosen, ("#56B4E9", "#0072B2", "#D55E00"), strict=False):
+        spread(
+            ax,
+            rows[rows["hurst"] == hurst],
+            "beta",
+            "accuracy",
+            colour=colour,
+            label=f"$H = {hurst:.2g}$",
+            centre="mean",
+        )
+    ax.set_ylim(0, 1)
+    ax.set_title("cuts, with all repetitions")
+    ax.set_xlabel("scaling exponent $\\beta$")
+    ax.set_ylabel("test accuracy")

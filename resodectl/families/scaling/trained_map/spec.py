@@ -1,0 +1,62 @@
+"""Maps of test accuracy: Marion, Fermanian, Biau & Vert 2022 (arXiv 2206.06929), Figure 9.
+
+h_{k+1} = h_k + L^-beta (V_k relu(h_k) + b_k). Along the layers, each entry of V_k is fractional Gaussian noise of Hurst
+index H at the start; the biases b_k are zero then, and trained as in the official code.
+"""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from resodectl.engine.cells import Column
+from resodectl.families.scaling.grids import Grid, HurstGrid
+from resodectl.families.scaling.trained import DataName, Training
+from resodectl.recipe.settings import Dtype, Settings, setting
+
+Rate = Annotated[float, Field(gt=0)]
+
+
+class Experiment(Settings):
+    """What the recipe and the cell have in common."""
+
+    hursts: HurstGrid = setting("Hurst indices H of the initial weights")
+    betas: Grid = setting("scaling exponents beta: the layers are scaled by L^-beta")
+    lrs: tuple[Rate, ...] = setting("learning rates at the start; the best one counts", min_length=1)
+    depth: int = setting("residual layers L", unit="layers", ge=1)
+    dim: int = setting("dimension d of the hidden state", ge=1)
+    training: Training = setting("the training of every network")
+    dtype: Dtype = setting("the precision of all tensors")
+
+
+class Params(Experiment):
+    """What a recipe sets."""
+
+    data: tuple[DataName, ...] = setting("the data sets, a panel each", min_length=1)
+    seeds: int = setting("independent repetitions: weights and orders of batches", ge=1)
+
+
+class Point(Experiment):
+    """What determines a cell: the whole map of one data set is one program."""
+
+    data: DataName
+
+
+LOG = {
+    "accuracies": (
+        Column("data", "string", "", "the data set"),
+        Column("hurst", "float64", "", "Hurst index H of the initial weights"),
+        Column("beta", "float64", "", "scaling exponent beta"),
+        Column("lr", "float64", "", "learning rate at the start"),
+        Column("seed", "int64", "", "seed of the repetition"),
+        Column("accuracy", "float64", "", "share of right answers on the test set after the last epoch"),
+        Column("train_loss", "float64", "nats", "mean cross-entropy over the last epoch's batches"),
+        Column("diverged", "bool", "", "whether that loss is no longer finite"),
+    )
+}
+SEED_BLOCK = 1
+
+
+def cells(params: Params) -> list[Point]:
+    """One cell for each data set."""
+    fixed = {name: getattr(params, name) for name in Experiment.model_fields}
+    return [Point(data=data, **fixed) for data in params.data]

@@ -1,0 +1,94 @@
+"""Train networks of smooth and of independent layers side by side, and follow how rough their weights are in depth.
+
+Marion, Fermanian, Biau & Vert 2022 (arXiv 2206.06929), Figure 8.
+"""
+
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import torch
+
+from resodectl.engine.cells import Cell
+from resodectl.engine.context import Context
+from resodectl.families.scaling.fitting import Fit, State, accuracy, stem_and_head, train_epoch
+from resodectl.families.scaling.flat_images import flat_images
+from resodectl.numerics.processes import entries
+from resodectl.numerics.residual_classifiers import Classifiers, unbiased
+
+
+def simulate(cell: Cell, context: Context) -> Iterator[tuple[str, dict[str, Any]]]:
+    point, place = cell.point, (context.dtype, context.device)
+    train, test = flat_images(point.data, context.data_root, *place)
+    seeds, count = len(cell.seeds), len(point.networks)
+    names: dict[str, Any] = {
+        "weights": [network.weights for network in point.networks] * seeds,
+        "beta": np.tile([network.beta for network in point.networks], seeds),
+        "seed": np.repeat(cell.seeds, count),
+    }
+    scales = torch.from_numpy(float(point.depth) ** -names["beta"]).to(*place[::-1])
+    fit = Fit(train, test, point.training, scales, torch.full_like(scales, point.lr), biases=False)
+    chosen = _chosen(context, point.dim, count)
+
+    def row(epoch: int, state: State, loss: torch.Tensor) -> dict[str, Any]:
+        layers = state.networks.matrices
+        found = {"roughness": roughness(layers), "accuracy": accuracy(fit, state.networks), "train_loss": loss}
+        return {**names, **found, "epoch": epoch, "diverged": ~layers.isfinite().all(0).all(-1).all(-1)}
+
+    kept = context.restore()
+    if kept is None:
+        done, state = 0, State.start(_initial(point, context, train.pixels.shape[1]))
+        before = _entry(state.networks.matrices, chosen)
+        yield "training", row(0, state, torch.full_like(scales, torch.nan))
+    else:
+        done, state, before = kept["done"], State.restored(kept["state"], context.device), kept["before"]
+    for epoch in range(done, point.training.epochs):
+        loss = train_epoch(fit, state, epoch, context)
+        yield "training", row(epoch + 1, state, loss)
+        context.save({"done": epoch + 1, "state": state.kept(), "before": before})
+        context.progress((epoch + 1) / point.training.epochs)
+    yield (
+        "paths",
+        {
+            **{name: np.repeat(values, point.depth) for name, values in names.items()},
+            "layer": np.tile(np.arange(point.depth), seeds * count),
+            "before": before.T.flatten(),
+            "after": _entry(state.networks.matrices, chosen).T.flatten(),
+        },
+    )
+
+
+def roughness(layers: torch.Tensor) -> torch.Tensor:
+    """mean |V_{k+1} - V_k|^2 / (2 mean |V_k|^2) of each network, `(networks,)`, of layers `(depth, networks, ...)`.
+
+    1 for independent layers of mean zero, O(1 / depth^2) for layers that are a smooth function of k / depth; no scale
+    of the weights plays a part.
+    """
+    wide = layers.double().flatten(2)
+    steps, sizes = (part.square().sum(2).mean(0) for part in (wide.diff(dim=0), wide))
+    return steps / (2 * sizes)
+
+
+def _initial(point: Any, context: Context, pixels: int) -> Classifiers:
+    stem, head = stem_and_head(context, point.dim, pixels, len(point.networks))
+    shape, place = (point.dim, point.dim), (context.dtype, context.device)
+    drawn = [
+        entries(
+            network.weights, context.streams("weights", "layers"), point.depth, shape, dtype=place[0], device=place[1]
+        )
+        for network in point.networks
+    ]
+    layers = torch.stack(drawn, 2).flatten(1, 2) / math.sqrt(point.dim)
+    return unbiased(stem, layers, head)
+
+
+def _chosen(context: Context, dim: int, count: int) -> torch.Tensor:
+    """The row and the column of the entry of each network that the figure follows, `(2, networks)`."""
+    drawn = np.stack([stream.integers(0, dim, 2) for stream in context.streams("entry")], 1)
+    return torch.from_numpy(np.repeat(drawn, count, 1)).to(context.device)
+
+
+def _entry(layers: torch.Tensor, chosen: torch.Tensor) -> torch.Tensor:
+    """`(depth, networks)`"""
+    return layers[:, torch.arange(layers.shape[1], device=layers.device), chosen[0], chosen[1]].cpu()
