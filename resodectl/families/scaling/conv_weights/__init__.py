@@ -1,0 +1,1 @@
+"""Norms and increments of the trained convolutions of residual networks, against depth."""

@@ -1,0 +1,277 @@
+"""Exponents, roughness, trend and noise of trained weights along the depth, and the figures that show them.
+
+Cohen, Cont, Rossier & Xu 2021 (arXiv 2105.12245). One run a depth and seed; exponents are fitted a seed at a time.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from resodectl.claims.estimate import Estimate, loglog_slope, per_seed
+from resodectl.drawing.axes import depth_axis, legend_below, letters, level, reference_slope, spread
+from resodectl.drawing.style import BLUE, GREEN, GREY, ORANGE, PURPLE, SKY, VERMILLION, panels
+
+Entry = Literal["matrix_entry", "bias_entry", "trace"]
+BETAS = {"tanh": {"ode": 0.2, "mnist": 0.0}, "relu": {"ode": 0.5, "mnist": 0.4}}  # with which the paper rescales
+MAGENTA = "#B5179E"
+NETWORKS = {  # name and colour of each kind
+    ("tanh", "shared"): ("tanh, shared $\\delta$", BLUE),
+    ("relu", "layers"): ("ReLU, $\\delta_k$ a layer", VERMILLION),
+    ("relu", "shared"): ("ReLU, shared $\\delta$", GREEN),
+    ("tanh", "fixed"): ("tanh, $\\delta = 1/L$", GREY),
+}
+DEEPEST = (BLUE, PURPLE, ORANGE, GREEN)  # the colours of the deepest networks, from the deepest on
+LINES = {"ode": ":", "mnist": "-"}  # as in the paper
+TASKS = {"ode": "ODE", "mnist": "MNIST"}
+ENTRIES = {"matrix_entry": "$A_k$", "bias_entry": "$b_k$"}
+NO_POWERS = {"ode": 0.0, "mnist": 0.0}
+GRID = 64  # places in (0, 1) where weights of several depths are compared
+
+
+def measure_slope(rows: pd.DataFrame, *, statistic: str) -> Estimate:
+    """The exponent of a statistic: the slope of its logarithm against log L."""
+    return per_seed(rows, lambda own: loglog_slope(own["depth"], own[statistic]))
+
+
+def measure_slope_difference(rows: pd.DataFrame, *, statistic: str, other: str) -> Estimate:
+    """The exponent of one statistic minus that of another."""
+
+    def difference(own: pd.DataFrame) -> float:
+        return loglog_slope(own["depth"], own[statistic]) - loglog_slope(own["depth"], own[other])
+
+    return per_seed(rows, difference)
+
+
+def measure_smallest(rows: pd.DataFrame, *, statistic: str) -> Estimate:
+    """The smallest value over the depths, averaged over seeds."""
+    return per_seed(rows, lambda own: float(own[statistic].min(skipna=False)))
+
+
+def measure_largest(rows: pd.DataFrame, *, statistic: str) -> Estimate:
+    """The largest value over the depths, averaged over seeds."""
+    return per_seed(rows, lambda own: float(own[statistic].max(skipna=False)))
+
+
+def measure_roughness_ratio(rows: pd.DataFrame) -> Estimate:
+    """log10 of the roughness of the ReLU networks' weights over that of the tanh networks'."""
+
+    def ratio(own: pd.DataFrame) -> float:
+        mean = own.groupby("activation")["roughness"].mean()
+        return math.log10(mean.get("relu", math.nan) / mean.get("tanh", math.nan))
+
+    return per_seed(rows, ratio)
+
+
+def measure_smallest_loss_ratio(rows: pd.DataFrame) -> Estimate:
+    """The loss with the trend for weights over that with the trained weights, the smallest over the depths."""
+    return per_seed(rows, lambda own: float((own["trend_loss"] / own["train_loss"]).min(skipna=False)))
+
+
+def measure_largest_loss_ratio(rows: pd.DataFrame) -> Estimate:
+    """The loss with the trend for weights over that with the trained weights, the largest over the depths."""
+    return per_seed(rows, lambda own: float((own["trend_loss"] / own["train_loss"]).max(skipna=False)))
+
+
+def measure_common_share(rows: pd.DataFrame, *, entry: Entry, exponent: float) -> Estimate:
+    """How far L^exponent times an entry, or the trace, is one function of k/L at all depths.
+
+    It is the share of the squares that the mean over the depths has: 1 for equal functions, 1/n for n independent ones.
+    """
+
+    def share(own: pd.DataFrame) -> float:
+        curves = [_rescaled(of_depth, entry, exponent) for _, of_depth in own.groupby("depth", sort=True)]
+        if len(curves) < 2:
+            return math.nan
+        values = np.array([np.interp((np.arange(GRID) + 0.5) / GRID, *curve) for curve in curves])
+        return float(np.square(values.mean(0)).sum() / np.square(values).sum(1).mean())
+
+    return per_seed(rows, share)
+
+
+def _rescaled(rows: pd.DataFrame, entry: str, exponent: float) -> tuple[np.ndarray, np.ndarray]:
+    """Places k/L (the middles of the layers' intervals) and L^exponent times the entry, for the rows of one network."""
+    rows = rows.sort_values("layer")
+    depth = float(rows["depth"].iloc[0])
+    return (rows["layer"].to_numpy() + 0.5) / depth, depth**exponent * rows[entry].to_numpy()
+
+
+def draw_exponents(log: Mapping[str, pd.DataFrame], recipe: Any) -> Figure:
+    """One trained entry against k/L, the scaling of delta and A for tanh, and the test of the first hypothesis."""
+    figure, axes = panels(2, 3)
+    entries, weights, training = log["entries"], log["weights"], log["training"]
+    _entry_curves(axes[0], _of(entries, "tanh", "shared"), 0.2)
+    axes[0].set_title("tanh: an entry of $L^{0.2} A_k$")
+    rough = _of(entries, "relu", "layers")
+    _entry_curves(axes[1], rough[rough["depth"] == rough["depth"].max()], 0.0)
+    axes[1].set_title("ReLU: an entry of $|\\delta_k| A_k$")
+    _entry_curves(axes[2], rough, 0.0, summed=True)
+    axes[2].set_title("ReLU: its cumulative sum")
+    tanh = _of(weights, "tanh", "shared")
+    _statistic(axes[3], _of(training, "tanh", "shared"), "largest_delta", BLUE, "$|\\delta|$")
+    axes[3].set_title("tanh: the shared $|\\delta|$")
+    _statistic(axes[4], tanh[tanh["tensor"] == "A"], "largest", BLUE, "$\\max_k |A_k|$")
+    _statistic(axes[4], tanh[tanh["tensor"] == "b"], "largest", SKY, "$\\max_k |b_k|$")
+    axes[4].set_title("tanh: largest weights")
+    for ax, slope, label in ((axes[3], -0.7, "$-0.7$ (paper)"), (axes[4], -0.2, "$-0.2$ (paper)")):
+        _paper_slope(ax, slope, label)
+    _hypothesis(axes[5], tanh[tanh["tensor"] == "A"], BETAS["tanh"])
+    axes[5].set_title("tanh: smooth in depth? ($T = A$, $\\beta = 0.2$)")
+    return _finished(figure, axes, recipe)
+
+
+def draw_roughness(log: Mapping[str, pd.DataFrame], recipe: Any) -> Figure:
+    """The scaling of ReLU weights, their deltas along the depth, the test of the hypotheses, and the roughness."""
+    figure, axes = panels(2, 3)
+    weights, training, entries = log["weights"], log["training"], log["entries"]
+    relu = _of(weights, "relu", "layers")
+    for tensor, colour in (("A", VERMILLION), ("b", ORANGE)):
+        own = relu[relu["tensor"] == tensor]
+        _statistic(axes[0], own, "largest", colour, f"$\\max_k |\\delta_k {tensor}_k|$")
+    _paper_slope(axes[0], -0.5, "$-0.5$ (paper)")
+    axes[0].set_title("ReLU: largest weights")
+    _deltas(axes[1], _of(entries, "relu", "layers"))
+    _hypothesis(axes[2], relu[relu["tensor"] == "A"], BETAS["relu"])
+    axes[2].set_title("ReLU: smooth in depth? ($T = |\\delta| A$, $\\beta = 0.5$)")
+    for kind, (name, colour) in NETWORKS.items():
+        own = _of(weights, *kind)
+        _statistic(axes[3], own[own["tensor"] == "A"], "roughness", colour, name)
+        _statistic(axes[5], _of(training, *kind), "epochs", colour, name, log_y=False)
+    level(axes[3], 1.0, "white noise")
+    axes[3].set_title("roughness of $A_k$ in $k$")
+    for tensor, colour in (("A", VERMILLION), ("b", ORANGE)):
+        own = relu[relu["tensor"] == tensor]
+        _statistic(axes[4], own, "roughness", colour, f"of $|\\delta_k| {tensor}_k$", log_y=False)
+    level(axes[4], 1.0, "white noise")
+    axes[4].set_ylim(0, None)
+    axes[4].set_title("ReLU: roughness of $A$ and of $b$")
+    axes[5].set_title("epochs until the training stopped")
+    return _finished(figure, axes, recipe)
+
+
+def draw_decomposition(log: Mapping[str, pd.DataFrame], recipe: Any) -> Figure:
+    """Trend and noise of one entry of A and of b for each kind of networks, from the four deepest networks."""
+    entries = log["entries"]
+    kinds = [(kind, entry) for kind in (("tanh", "shared"), ("relu", "layers")) for entry in ENTRIES]
+    figure, axes = panels(2, len(kinds), panel=(3.4, 2.9))
+    for column, (kind, entry) in enumerate(kinds):
+        own = _of(entries[entries["task"] == "ode"], *kind)
+        trend, noise = axes[column], axes[len(kinds) + column]
+        if len(own):
+            _decomposed(trend, noise, own[own["seed"] == own["seed"].min()], entry, recipe.params.bins)
+        factor = f"$L^{{{BETAS[kind[0]]['ode']}}}$" + (" $|\\delta_k|$" if kind[1] == "layers" else "")
+        trend.set_title(f"{NETWORKS[kind][0].split(',')[0]}: {factor} {ENTRIES[entry]}")
+        noise.set_title("summed noise")
+        noise.set_xlabel("$k / L$")
+    axes[0].set_ylabel("trend and weights")
+    axes[len(kinds)].set_ylabel("sum of what the trend leaves")
+    return _finished(figure, axes, recipe)
+
+
+def draw_denoising(log: Mapping[str, pd.DataFrame], recipe: Any) -> Figure:
+    """The training loss with trained weights and with their trend alone, against depth."""
+    rows = log["training"]
+    kinds = [(kind, own) for kind in NETWORKS if len(own := _of(rows, *kind))]
+    figure, axes = panels(1, len(kinds), panel=(4.4, 3.6), sharey=True)
+    for ax, (kind, own) in zip(axes, kinds, strict=True):
+        name, colour = NETWORKS[kind]
+        _statistic(ax, own, "train_loss", colour, f"{name}: trained weights")
+        _statistic(ax, own, "trend_loss", PURPLE, "trend alone", line="--")
+        level(ax, recipe.params.training.tolerance, "loss at which trainings stop")
+        ax.set_title(name)
+    axes[0].set_ylabel("training loss")
+    return _finished(figure, axes, recipe)
+
+
+def _of(rows: pd.DataFrame, activation: str, delta: str) -> pd.DataFrame:
+    return rows[(rows["activation"] == activation) & (rows["delta"] == delta)]
+
+
+def _statistic(
+    ax: Axes,
+    rows: pd.DataFrame,
+    column: str,
+    colour: str,
+    label: str,
+    log_y: bool = True,
+    powers: Mapping[str, float] = NO_POWERS,
+    line: str = "-",
+) -> None:
+    """A statistic against depth, multiplied by the task's power of L; several tasks have lines of their own."""
+    several = rows["task"].nunique() > 1
+    for task, own in rows.groupby("task", sort=False):
+        name = f"{label}, {TASKS[str(task)]}" if several else label
+        scaled = own.assign(shown=own[column] * own["depth"].astype(float) ** powers[str(task)])
+        spread(ax, scaled, "depth", "shown", colour=colour, label=name, line=LINES[str(task)] if several else line)
+    if len(rows):
+        depth_axis(ax, rows["depth"], "depth $L$")
+    if log_y:
+        ax.set_yscale("log")
+
+
+def _hypothesis(ax: Axes, rows: pd.DataFrame, betas: Mapping[str, float]) -> None:
+    """L^beta times the largest increment, which vanishes for smooth weights, and the root of the sum of squares."""
+    _statistic(ax, rows, "increment", ORANGE, "$L^\\beta \\max_k |T_{k+1} - T_k|$", powers=betas)
+    _statistic(ax, rows, "root_sum_square", MAGENTA, "$(\\Sigma_k |T_k|^2)^{1/2}$")
+
+
+def _paper_slope(ax: Axes, slope: float, label: str) -> None:
+    """The paper's exponent, drawn above the first curve of a panel."""
+    x, y = (np.asarray(part, dtype=float) for part in ax.lines[0].get_data()) if ax.lines else (np.zeros(0),) * 2
+    if len(x) > 1 and np.isfinite(y).all():
+        reference_slope(ax, (x[0], x[-1]), slope, (x[0], 1.5 * y[0]), label)
+        ax.set_xlim(right=x[-1] * 2)
+
+
+def _entry_curves(ax: Axes, rows: pd.DataFrame, exponent: float, summed: bool = False) -> None:
+    """One entry of the first seed's networks against k/L, the deepest four of those of the first task."""
+    rows = rows[rows["seed"] == rows["seed"].min()]
+    rows = rows[rows["task"] == rows["task"].iloc[0]] if len(rows) else rows
+    for colour, depth in zip(DEEPEST, _deepest(rows), strict=False):
+        place, values = _rescaled(rows[rows["depth"] == depth], "matrix_entry", exponent)
+        shown = np.cumsum(values) if summed else values
+        ax.plot(place, shown, color=colour, linewidth=1.0, label=f"$L = {depth}$")
+    ax.set_xlabel("$k / L$")
+
+
+def _deepest(rows: pd.DataFrame) -> Sequence[int]:
+    """The depths of the four deepest networks, the deepest first."""
+    return sorted((int(depth) for depth in rows["depth"].unique()), reverse=True)[:4]
+
+
+def _deltas(ax: Axes, rows: pd.DataFrame) -> None:
+    rows = rows[(rows["seed"] == rows["seed"].min()) & (rows["depth"] == rows["depth"].max())].sort_values("layer")
+    rows = rows[rows["task"] == rows["task"].iloc[0]] if len(rows) else rows
+    ax.plot(rows["layer"], rows["step"], color=VERMILLION, linewidth=0.8)
+    ax.axhline(0, color=GREY, linewidth=0.8)
+    ax.set_xlabel("layer $k$")
+    ax.set_title("ReLU: $\\delta_k$" + (f" for $L = {rows['depth'].iloc[0]}$" if len(rows) else ""))
+
+
+def _decomposed(trend: Axes, noise: Axes, rows: pd.DataFrame, entry: str, bins: int) -> None:
+    """The weights of the four deepest networks with their common trend, and the sums of what the trend leaves.
+
+    The trend is the slope of the cumulated rescaled weights, averaged over the depths, from bin to bin.
+    """
+    beta = BETAS[rows["activation"].iloc[0]]["ode"]
+    edges = np.linspace(0, 1, bins + 1)
+    curves = {depth: _rescaled(rows[rows["depth"] == depth], entry, beta)[1] for depth in _deepest(rows)}
+    sums = {depth: np.concatenate([[0.0], np.cumsum(values) / depth]) for depth, values in curves.items()}
+    grids = {depth: np.arange(depth + 1) / depth for depth in curves}
+    mean = np.mean([np.interp(edges, grids[depth], values) for depth, values in sums.items()], axis=0)
+    for colour, depth in zip(DEEPEST, curves, strict=False):
+        trend.plot(grids[depth][:-1], curves[depth], color=colour, linewidth=0.6, alpha=0.6, label=f"$L = {depth}$")
+        left = sums[depth] - np.interp(grids[depth], edges, mean)
+        noise.plot(grids[depth], depth ** (1 - beta) * left, color=colour, linewidth=0.9)
+    trend.stairs(np.diff(mean) * bins, edges, color="black", linewidth=1.6, label="trend", baseline=None, zorder=3)
+
+
+def _finished(figure: Figure, axes: list[Axes], recipe: Any) -> Figure:
+    letters(axes)
+    figure.suptitle(recipe.title)
+    legend_below(figure, columns=6)
+    return figure

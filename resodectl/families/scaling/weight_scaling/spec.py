@@ -1,0 +1,142 @@
+"""What may be asked of trained residual networks by their depth: activation, deltas, initialisation, training.
+
+Cohen, Cont, Rossier & Xu 2021 (arXiv 2105.12245): h_{k+1} = h_k + delta_k act(A_k h_k + b_k).
+"""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from resodectl.engine.cells import Column
+from resodectl.recipe.settings import Dtype, Settings, setting
+
+SEED_BLOCK = 8
+
+Task = Literal["ode", "mnist"]
+Depth = Annotated[int, Field(ge=3)]
+
+
+class Network(Settings):
+    """A kind of residual networks."""
+
+    activation: Literal["tanh", "relu"] = setting("activation of the layers")
+    delta: Literal["shared", "layers", "fixed"] = setting(
+        "one trained |delta| of all layers, which starts at 1/L; a trained delta_k each, from N(0, 1/L^2); or 1/L"
+    )
+
+    @model_validator(mode="after")
+    def deltas_can_go_into_the_weights(self) -> Self:
+        """Refuse what has no weights free of scale: delta act(z) = act(delta z) needs a homogeneous activation."""
+        if self.activation == "tanh" and self.delta == "layers":
+            raise ValueError("a delta a layer can be multiplied into the weights for relu only; take shared for tanh")
+        return self
+
+
+class Initial(Settings):
+    """Independent Gaussian matrices and biases."""
+
+    kind: Literal["xavier-depth", "xavier"] = setting(
+        "standard deviations scale/(L d) and scale/(L sqrt(d)), or without the 1/L"
+    )
+    scale: float = setting("the scale", gt=0.0)
+
+
+class Training(Settings):
+    """Adam with a constant rate on fixed batches in random order, stopped at the end of an epoch."""
+
+    lr: float = setting("learning rate", gt=0.0)
+    batch: int = setting("examples in a batch", ge=1)
+    epochs: int = setting("passes over the training set at most", ge=1)
+    tolerance: float = setting("stop as soon as the mean loss of an epoch is below this", gt=0.0)
+    patience: int = setting("stop after so many epochs without an improvement by 1 %", ge=1, default=5)
+
+
+class Experiment(Settings):
+    """What all cells have in common."""
+
+    initial: Initial = setting("the weights before training")
+    training: Training = setting("the training")
+    train_size: int = setting("training pairs of the ODE task", ge=1, default=1024)
+    test_size: int = setting("test pairs of the ODE task", ge=1, default=256)
+    bins: int = setting("bins of layers whose means are the trend of the weights", ge=2, default=16)
+    dtype: Dtype = setting("the precision of all tensors; statistics are taken in float64", default="float32")
+
+    @model_validator(mode="after")
+    def there_is_a_batch(self) -> Self:
+        """Refuse batches larger than the training set: incomplete batches are left out."""
+        if self.training.batch > self.train_size:
+            raise ValueError(f"a batch of {self.training.batch} does not fit into {self.train_size} training pairs")
+        return self
+
+
+class Params(Experiment):
+    """What a recipe sets."""
+
+    tasks: tuple[Task, ...] = setting("what is learnt: the flow of an equation, MNIST as vectors", min_length=1)
+    networks: tuple[Network, ...] = setting("the kinds of networks", min_length=1)
+    depths: tuple[Depth, ...] = setting("depths L", unit="layers", min_length=1)
+    seeds: int = setting("independent repetitions, each with its own pairs, weights and order of batches", ge=1)
+
+
+class Point(Experiment):
+    """What determines a cell."""
+
+    task: Task
+    data: Literal["mnist"] | None
+    activation: Literal["tanh", "relu"]
+    delta: Literal["shared", "layers", "fixed"]
+    depth: Depth
+
+
+_OF_CELL = (
+    Column("task", "string", "", "what was learnt: ode or mnist"),
+    Column("activation", "string", "", "tanh or relu"),
+    Column("delta", "string", "", "shared (one trained |delta|), layers (a trained delta_k each) or fixed (1/L)"),
+    Column("depth", "int64", "layers", "depth L"),
+    Column("seed", "int64", "", "seed of the pairs, the weights and the order of batches"),
+)
+LOG = {
+    "weights": (
+        *_OF_CELL,
+        Column("tensor", "string", "", "T: A (matrices) or b (biases), times |delta_k| where each layer has one"),
+        Column("largest", "float64", "", "max_k |T_k|, Frobenius norms"),
+        Column("increment", "float64", "", "max_k |T_{k+1} - T_k|"),
+        Column("detrended", "float64", "", "max_k |T_k - moving mean over a tenth of the layers|"),
+        Column("root_sum_square", "float64", "", "(sum_k |T_k|^2)^(1/2)"),
+        Column("total", "float64", "", "|sum_k T_k|"),
+        Column("quadratic_variation", "float64", "", "sum_k |T_{k+1} - T_k|^2"),
+        Column("h1_seminorm", "float64", "", "(L times the quadratic variation)^(1/2)"),
+        Column("roughness", "float64", "", "mean_k |T_{k+1} - T_k|^2 / (2 mean_k |T_k|^2)"),
+        Column("trend_share", "float64", "", "share of sum_k |T_k|^2 that the bin means have"),
+        Column("noise_roughness", "float64", "", "roughness of T_k minus its bin mean; NaN if every layer is a bin"),
+    ),
+    "training": (
+        *_OF_CELL,
+        Column("epochs", "int64", "epochs", "epochs until the training stopped"),
+        Column("stopped", "string", "", "why: tolerance, patience, epochs or divergence"),
+        Column("epoch_loss", "float64", "", "mean loss over the batches of the last epoch"),
+        Column("largest_delta", "float64", "", "max_k |delta_k|"),
+        Column("train_loss", "float64", "", "loss of the trained network over the training set"),
+        Column("test_loss", "float64", "", "loss of the trained network over the test set"),
+        Column("trend_loss", "float64", "", "loss over the training set with the bin means for weights"),
+    ),
+    "entries": (
+        *_OF_CELL,
+        Column("layer", "int64", "", "layer k"),
+        Column("matrix_entry", "float64", "", "an entry of A_k, or of |delta_k| A_k where each layer has its delta"),
+        Column("bias_entry", "float64", "", "an entry of b_k, or of |delta_k| b_k"),
+        Column("trace", "float64", "", "trace of A_k, or of |delta_k| A_k"),
+        Column("step", "float64", "", "delta_k"),
+    ),
+}
+
+
+def cells(params: Params) -> list[Point]:
+    """One cell for each task, network and depth."""
+    fixed = {name: getattr(params, name) for name in Experiment.model_fields}
+    return [
+        Point(task=task, data="mnist" if task == "mnist" else None, depth=depth, **network.model_dump(), **fixed)
+        for task in params.tasks
+        for network in params.networks
+        for depth in params.depths
+    ]
