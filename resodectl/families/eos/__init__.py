@@ -1,0 +1,1 @@
+"""Edge of stability: sharpness along training, its limiting flows, and its reduction by normalisation."""

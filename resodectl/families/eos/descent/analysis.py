@@ -1,0 +1,170 @@
+"""Where sharpness stops, how the loss then behaves, and the figures of loss and sharpness against the step.
+
+Cohen, Kaur, Li, Kolter & Talwalkar 2021 (arXiv 2103.00065).
+"""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from resodectl.claims.estimate import Estimate, per_seed
+from resodectl.drawing.axes import legend_below, letters, note
+from resodectl.drawing.style import BLACK, BLUE, GREEN, GREY, ORANGE, PURPLE, VERMILLION, panels
+
+Rule = Literal["gradient", "polyak", "nesterov"]
+
+THRESHOLDS: dict[Rule, Callable[[pd.Series, pd.Series], pd.Series]] = {
+    "gradient": lambda lr, _: 2 / lr,
+    "polyak": lambda lr, beta: (2 + 2 * beta) / lr,
+    "nesterov": lambda lr, beta: (2 + 2 * beta) / ((1 + 2 * beta) * lr),
+}
+COLOURS = (BLUE, VERMILLION, GREEN, PURPLE, ORANGE)
+NAMES = {"gradient": "no momentum", "polyak": "Polyak", "nesterov": "Nesterov", "flow": "gradient flow"}
+LAST = 0.1  # of the records: what the loss at the end is averaged over
+HIGHEST = 0.99  # quantile of sharpness that the panels have room for
+
+
+def measure_edge_ratio(rows: pd.DataFrame, *, threshold: Rule | None = None) -> Estimate:
+    """The median of sharpness over its threshold: the method's own one, or that of another rule at the same lr."""
+    ratios = rows["sharpness"] / (rows["threshold"] if threshold is None else _by_rule(rows, threshold))
+    return per_seed(rows.assign(ratio=ratios), lambda own: float(np.median(own["ratio"])))
+
+
+def measure_largest_ratio(rows: pd.DataFrame) -> Estimate:
+    """The largest sharpness over its threshold."""
+    return per_seed(rows, lambda own: float((own["sharpness"] / own["threshold"]).max(skipna=False)))
+
+
+def measure_sharpening(rows: pd.DataFrame) -> Estimate:
+    """The last sharpness over the first one."""
+    return per_seed(_in_time(rows), lambda own: float(own["sharpness"].iloc[-1] / own["sharpness"].iloc[0]))
+
+
+def measure_rises(rows: pd.DataFrame) -> Estimate:
+    """The share of steps that raise the loss."""
+    taken = rows[rows["step"] > 0]
+    return per_seed(taken, lambda own: float(own["rises"].mean()))
+
+
+def measure_loss_ratio(rows: pd.DataFrame) -> Estimate:
+    """The mean loss of the last tenth of the records over the loss at the record where sharpness crosses."""
+
+    def of_seed(own: pd.DataFrame) -> float:
+        below = own[own["phase"] == "before"]
+        if len(below) == len(own):
+            return math.nan
+        last = own["mean_loss"].iloc[-max(1, round(LAST * len(own))) :]
+        return float(last.mean() / below["loss"].iloc[-1])
+
+    return per_seed(_in_time(rows), of_seed)
+
+
+def measure_distance_from_flow(rows: pd.DataFrame) -> Estimate:
+    """The largest |log| of the ratio of descent's sharpness to that of gradient flow, at the times that both have."""
+
+    def of_seed(own: pd.DataFrame) -> float:
+        flow = own[own["method"] == "flow"]
+        both = own[own["method"] != "flow"].merge(flow, on=["step", "lr"], suffixes=("", "_of_flow"))
+        ratios = (both["sharpness"] / both["sharpness_of_flow"]).to_numpy()
+        return float(np.abs(np.log(ratios)).max()) if len(ratios) else math.nan
+
+    return per_seed(rows, of_seed)
+
+
+def _by_rule(rows: pd.DataFrame, rule: Rule) -> pd.Series:
+    return THRESHOLDS[rule](rows["lr"], rows["momentum"])
+
+
+def _in_time(rows: pd.DataFrame) -> pd.DataFrame:
+    return rows.sort_values("step")
+
+
+def draw_problems(log: Mapping[str, pd.DataFrame], recipe: Any) -> Figure:
+    """Loss above sharpness against the step, a column for each problem and a colour for each step size."""
+    rows = log["curves"]
+    figure, axes = _columns([own for _, own in rows.groupby("problem", sort=False)])
+    for ax, problem in zip(axes, rows["problem"].unique(), strict=False):
+        ax.set_title(f"$T_{problem.rpartition('-')[2]}$")
+    return _finished(figure, axes, recipe)
+
+
+def draw_methods(log: Mapping[str, pd.DataFrame], recipe: Any) -> Figure:
+    """Loss above sharpness against the step, a column for each method; dotted, what 2/lr would be."""
+    groups = [own for _, own in log["curves"].groupby(["method", "momentum"], sort=False)]
+    figure, axes = _columns(groups)
+    for upper, lower, own in zip(axes, axes[len(groups) :], groups, strict=False):
+        method, beta, lr = (own[name].iloc[0] for name in ("method", "momentum", "lr"))
+        upper.set_title(f"{NAMES[method]}, $\\eta = {lr:g}$" + (f", $\\beta = {beta:g}$" if beta else ""))
+        if beta:
+            lower.axhline(2 / lr, linestyle=":", color=VERMILLION, linewidth=1.6, label="$2/\\eta$")
+    return _finished(figure, axes, recipe)
+
+
+def draw_flow(log: Mapping[str, pd.DataFrame], recipe: Any) -> Figure:
+    """Loss and sharpness against the step, and against the time step x lr with those of gradient flow."""
+    rows = log["curves"].assign(time=log["curves"]["step"] * log["curves"]["lr"])
+    figure, axes = panels(2, 2)
+    flow, descent = rows[rows["method"] == "flow"], rows[rows["method"] != "flow"]
+    for column, x in enumerate(("step", "time")):
+        loss, sharpness = axes[column], axes[2 + column]
+        _curves(loss, sharpness, descent, x)
+        if column and len(flow):
+            for ax, y in ((loss, "loss"), (sharpness, "sharpness")):
+                _curve(ax, flow, x, y, BLACK, "gradient flow")
+                ax.set_xlim(0, flow["time"].max())
+        sharpness.set_xlabel("step" if x == "step" else "time, step $\\times\\ \\eta$")
+    return _finished(figure, axes, recipe)
+
+
+def _columns(groups: Sequence[pd.DataFrame]) -> tuple[Figure, list[Axes]]:
+    """Loss above sharpness, a column for each group of rows."""
+    figure, axes = panels(2, len(groups), panel=(3.6, 2.8), sharex=True)
+    for loss, sharpness, own in zip(axes, axes[len(groups) :], groups, strict=False):
+        _curves(loss, sharpness, own, "step")
+        sharpness.set_xlabel("step")
+    return figure, axes
+
+
+def _curves(loss: Axes, sharpness: Axes, rows: pd.DataFrame, x: str) -> None:
+    """A curve for each step size in both panels, and its threshold in that of sharpness."""
+    seen = float(rows["sharpness"].quantile(HIGHEST))
+    lrs = rows["lr"].unique()
+    for lr, colour in zip(lrs, COLOURS, strict=False):
+        own = rows[rows["lr"] == lr]
+        threshold = float(own["threshold"].iloc[0])
+        label = f"$\\eta = {lr:g}$, threshold {threshold:.3g}" if len(lrs) > 1 else None
+        _curve(loss, own, x, "loss", colour, label)
+        _curve(sharpness, own, x, "sharpness", colour)
+        if threshold < 1.3 * seen:
+            sharpness.axhline(threshold, linestyle="--", color=colour, linewidth=1.2, zorder=3.5)
+    loss.set_yscale("log")
+    sharpness.set_ylim(0, 1.35 * seen if math.isfinite(seen) else None)
+    lost = rows.loc[rows["diverged"], "seed"].nunique()
+    if lost:
+        note(loss, f"{lost} of {rows['seed'].nunique()} seeds diverged", "upper right")
+
+
+def _curve(ax: Axes, rows: pd.DataFrame, x: str, y: str, colour: str, label: str | None = None) -> None:
+    """The first seed as a line, and the middle half of all seeds as a band."""
+    first = _in_time(rows[rows["seed"] == rows["seed"].min()])
+    ax.plot(first[x], first[y].where(np.isfinite(first[y])), color=colour, linewidth=1.0, label=label, zorder=3)
+    if rows["seed"].nunique() > 1:
+        middle = rows.groupby(x)[y].quantile(np.array([0.25, 0.75])).unstack()
+        ax.fill_between(middle.index, middle[0.25], middle[0.75], color=colour, alpha=0.25, linewidth=0, zorder=2)
+
+
+def _finished(figure: Figure, axes: list[Axes], recipe: Any) -> Figure:
+    columns = len(axes) // 2
+    axes[0].plot([], [], "--", color=GREY, label="threshold")
+    axes[0].fill_between([], [], color=GREY, alpha=0.25, linewidth=0, label="middle half of the seeds")
+    axes[0].set_ylabel("training loss")
+    axes[columns].set_ylabel("sharpness $\\lambda_1$")
+    letters(axes)
+    figure.suptitle(recipe.title)
+    legend_below(figure)
+    return figure
