@@ -1,0 +1,1 @@
+"""Normalised descent and descent on sqrt(L) beside the flows that they follow along curves of minimisers."""

@@ -1,0 +1,113 @@
+"""How far descent is from its limiting flow, in units of the learning rate, and the figure that shows it.
+
+Arora, Li & Panigrahi 2022 (arXiv 2205.09745). Nothing here is random: values are exact but for the start of a flow.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from resodectl.claims.estimate import Estimate, exact
+from resodectl.drawing.axes import legend_below, letters, reference_slope
+from resodectl.drawing.style import BLUE, VERMILLION, panels
+
+Identity = Literal["stableness", "root_loss"]
+
+ACCURACY = 1e-6  # of all values: the flow's start is known to 1e-8, learning rates are at least 0.01
+ALGORITHMS = {
+    "normalised": ("normalised descent", "on $\\log\\lambda_1$", BLUE),
+    "square-root": ("descent on $\\sqrt{L}$", "on $\\lambda_1$", VERMILLION),
+}
+TOYS = {
+    "surface": ("$(1+x^2)\\,y^2$", "$x$"),
+    "ellipse": ("$(x^2/4+y^2-1)^2/2$", "angle on the ellipse"),
+    "two-normals": ("$(\\lambda_1(z)\\,a^2+\\lambda_2(z)\\,b^2)/2$", "$z$"),
+}
+MARKERS = ("o", ".")  # of the largest and of the smallest learning rate
+
+
+def measure_error_per_rate(rows: pd.DataFrame) -> Estimate:
+    """The largest distance of a path from the limiting flow, over all steps, divided by the learning rate."""
+    return exact(float((rows["error"] / rows["rate"]).max()), ACCURACY)
+
+
+def measure_halving(rows: pd.DataFrame) -> Estimate:
+    """By what factor at least the largest distance falls when the learning rate is halved."""
+    largest = rows.groupby("rate")["error"].max()
+    pairs = [(2 * rate, rate) for rate in largest.index if np.isclose(largest.index, 2 * rate).any()]
+    at = [largest[np.isclose(largest.index, double)].iloc[0] / largest[rate] for double, rate in pairs]
+    return exact(min(at, default=np.nan), ACCURACY)
+
+
+def measure_pair_error(rows: pd.DataFrame, *, identity: Identity) -> Estimate:
+    """The largest error of an identity between two consecutive steps, divided by the learning rate."""
+    return exact(float((rows[f"pair_{identity}"] / rows["rate"]).max()), ACCURACY)
+
+
+def measure_misalignment(rows: pd.DataFrame) -> Estimate:
+    """The largest 1 - |cos| of the gradient and the top eigenvector."""
+    return exact(float(rows["misalignment"].max()), ACCURACY)
+
+
+def measure_entry(rows: pd.DataFrame) -> Estimate:
+    """lr times the steps until the path is within lr of the minimisers: from the least to the most over the rates."""
+    low, high = rows["entry"].min(), rows["entry"].max()
+    return Estimate((low + high) / 2, low, high, 0, "exact")
+
+
+def measure_integration_error(rows: pd.DataFrame) -> Estimate:
+    """The largest distance between the flow integrated along the minimisers and its closed form."""
+    return exact(float((rows["integrated"] - rows["flow"]).abs().max()), ACCURACY)
+
+
+def draw_flows(log: Mapping[str, pd.DataFrame], recipe: Any) -> Figure:
+    """Paths on their flows, a toy a column; below, the largest distance against the learning rate."""
+    paths = log["paths"]
+    toys = [toy for toy in TOYS if (paths["toy"] == toy).any()]
+    figure, axes = panels(2, len(toys))
+    for column, toy in enumerate(toys):
+        own = paths[paths["toy"] == toy]
+        _follow(axes[column], own)
+        axes[column].set_title(f"$L=${TOYS[toy][0]}")
+        axes[column].set_ylabel(TOYS[toy][1])
+        axes[len(toys) + column].set_title("distance from the flow once landed")
+        _errors(axes[len(toys) + column], own)
+    axes[len(toys)].set_ylabel("largest over all steps")
+    letters(axes)
+    figure.suptitle(recipe.title)
+    legend_below(figure, columns=2)
+    return figure
+
+
+def _follow(ax: Axes, rows: pd.DataFrame) -> None:
+    rates = (rows["rate"].max(), rows["rate"].min())
+    for algorithm, (name, potential, colour) in ALGORITHMS.items():
+        own = rows[rows["algorithm"] == algorithm]
+        if own.empty:
+            continue
+        for rate, marker in zip(rates, MARKERS, strict=True):
+            path = own[own["rate"] == rate]
+            shown = path.iloc[:: max(1, len(path) // 25)]
+            ax.plot(
+                shown["time"], shown["coordinate"], marker, color=colour, alpha=0.7, label=f"{name}, $\\eta={rate:g}$"
+            )
+        finest = own[own["rate"] == rates[1]]
+        ax.plot(finest["time"], finest["flow"], color=colour, label=f"its limiting flow, {potential}")
+    ax.set_xlabel("$\\tau=\\eta^2 t$")
+
+
+def _errors(ax: Axes, rows: pd.DataFrame) -> None:
+    landed = rows[rows["landed"]]
+    for algorithm, (_, _, colour) in ALGORITHMS.items():
+        largest = landed[landed["algorithm"] == algorithm].groupby("rate")["error"].max()
+        ax.plot(largest.index, largest, "o-", color=colour)
+    ends = float(rows["rate"].min()), float(rows["rate"].max())
+    highest = float(landed.loc[landed["rate"] == ends[0], "error"].max())
+    reference_slope(ax, ends, 1.0, (ends[0], 1.6 * highest), "$\\eta$")
+    ax.set_xscale("log")
+    ax.set_yscale("log")
+    ax.set_xlabel("learning rate $\\eta$")

@@ -1,0 +1,172 @@
+"""Sharpness along normalised descent and along the explicit flow of log lambda_1, several networks side by side.
+
+Arora, Li & Panigrahi 2022 (arXiv 2205.09745). On a path the sharpness differs by O(lr) from step to step, so it is read
+on the manifold, where the retraction lands.
+"""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+
+from resodectl.engine.cells import Cell
+from resodectl.engine.context import Context
+from resodectl.families.eos.images import draw_samples
+from resodectl.families.eos.network_flow import spec
+from resodectl.families.eos.network_flow.spec import Point
+from resodectl.numerics.full_batch import gradient_step, normalised_step
+from resodectl.numerics.lanczos import largest
+from resodectl.numerics.minimisers import Ambient, Descent, GaussNewton, Normal, SharpnessFlow, retract, squared
+from resodectl.numerics.networks import Place
+from resodectl.numerics.perceptrons import MeanSquareHessian, Perceptron, gelu, torch_default
+
+TOLERANCE = {"float64": 1e-6, "float32": 1e-4}  # residual of lambda_1, relative
+
+
+class Task(NamedTuple):
+    """A network and its images; test classes are numbers."""
+
+    network: Perceptron
+    inputs: torch.Tensor
+    targets: torch.Tensor
+    test_inputs: torch.Tensor
+    test_classes: torch.Tensor
+
+    def operator(self, weights: torch.Tensor) -> MeanSquareHessian:
+        """L = (1/n) sum_i |f(x_i) - y_i|^2, its gradient and Hessian."""
+        return MeanSquareHessian(self.network, weights, self.inputs, self.targets, factor=1.0)
+
+    def residuals(self, weights: torch.Tensor) -> torch.Tensor:
+        """r with L = |r|^2, `(runs, n classes)`."""
+        errors = self.network.outputs(weights, self.inputs) - self.targets
+        return errors.flatten(1) / len(self.inputs) ** 0.5
+
+    def rows(self, weights: torch.Tensor) -> torch.Tensor:
+        """The Jacobian of `residuals`."""
+        return self.network.jacobian(weights, self.inputs) / len(self.inputs) ** 0.5
+
+    @torch.no_grad()
+    def test_error(self, weights: torch.Tensor) -> torch.Tensor:
+        """The share of wrong answers in per cent; answers that are not numbers are wrong."""
+        outputs = self.network.outputs(weights, self.test_inputs)
+        right = (outputs.argmax(2) == self.test_classes) & outputs.isfinite().all(2)
+        return 100 * (1 - right.double().mean(1))
+
+
+def simulate(cell: Cell, context: Context) -> Iterator[tuple[str, dict[str, Any]]]:
+    point, place = cell.point, Place(context.dtype, context.device)
+    task = task_of(point, context.data_root, place)
+    kept = context.restore()
+    if kept is None:
+        first = torch_default(task.network, lambda name: context.streams("weights", name)).to(**place._asdict())
+        at = approached(task, point, first)
+        at = landing(task, point, at) if point.path == "flow" else at
+        done, start = 0, task.operator(at).gradient
+    else:
+        done, at, start = kept["done"], kept["at"].to(context.device), kept["start"].to(context.device)
+    advance = _flow(task, point) if point.path == "flow" else _descent(task, point)
+    for record in range(done, point.records + 1):
+        if record:
+            at, start = advance(at, start, record)
+        row, start = _row(task, point, at, start)
+        yield "curves", {"seed": np.array(cell.seeds), "s": record * point.horizon / point.records, **row}
+        context.save({"done": record + 1, "at": at, "start": start})
+        context.progress((record + 1) / (point.records + 1))
+
+
+def task_of(point: Point, root: Path | None, place: Place) -> Task:
+    """The network and the images that a recipe asks for.
+
+    Raises:
+        UserError: the data set is missing or damaged, or has too few images.
+    """
+    samples = draw_samples(point.data, root, point.samples, place)
+    inputs, test_inputs = samples.inputs.flatten(1), samples.test_inputs.flatten(1)
+    network = Perceptron((inputs.shape[1], *point.hidden, samples.targets.shape[1]), gelu)
+    return Task(network, inputs, samples.targets, test_inputs, samples.test_classes)
+
+
+def approached(task: Task, point: Point, weights: torch.Tensor) -> torch.Tensor:
+    """After gradient descent; each network stops by itself where its loss is small enough."""
+    until = point.approach.until if point.approach.until is not None else -1.0
+    for _ in range(point.approach.steps):
+        found = task.operator(weights)
+        going = found.loss >= until
+        if not going.any():
+            break
+        weights = torch.where(going[:, None], gradient_step(weights, found.gradient, point.approach.lr), weights)
+    return weights
+
+
+def landing(task: Task, point: Point, weights: torch.Tensor) -> torch.Tensor:
+    """The minimisers near `weights`, found by the recipe's retraction."""
+    if isinstance(point.retraction, spec.Descent):
+        return _descended(task, point.retraction).landed(weights)
+    return retract(task.residuals, weights, task.rows)
+
+
+def _descended(task: Task, retraction: spec.Descent) -> Descent:
+    return Descent(lambda at: task.operator(at).gradient, retraction.lr, retraction.steps)
+
+
+Advance = Callable[[torch.Tensor, torch.Tensor, int], tuple[torch.Tensor, torch.Tensor]]
+
+
+def _flow(task: Task, point: Point) -> Advance:
+    """From one record to the next along the flow."""
+
+    def manifold(at: torch.Tensor) -> Normal:
+        if point.ablation == "ambient-flow":
+            return Ambient()
+        if isinstance(point.retraction, spec.Descent):
+            return _descended(task, point.retraction)
+        return GaussNewton(task.residuals, at, task.rows)
+
+    flow = SharpnessFlow(squared(task.residuals), "log-sharpness", manifold, TOLERANCE[point.dtype])
+    scheme = flow.midpoint if point.flow.scheme == "midpoint" else flow.euler
+    steps = round(point.horizon / point.records / point.flow.step)
+    speed = 2 if point.ablation == "double-time" else 1
+
+    def advance(at: torch.Tensor, start: torch.Tensor, record: int) -> tuple[torch.Tensor, torch.Tensor]:
+        for _ in range(steps * speed):
+            at, start = scheme(at, start, point.flow.step)
+        return at, start
+
+    return advance
+
+
+def _descent(task: Task, point: Point) -> Advance:
+    """From one record to the next by normalised steps, 4 s / lr^2 of them to the time s."""
+
+    def advance(at: torch.Tensor, start: torch.Tensor, record: int) -> tuple[torch.Tensor, torch.Tensor]:
+        before, after = (round(4 * k * point.horizon / point.records / point.rate**2) for k in (record - 1, record))
+        for _ in range(after - before):
+            gradient = task.operator(at).gradient
+            if point.ablation == "plain-descent":
+                at = gradient_step(at, gradient, point.approach.lr)
+            else:
+                at = normalised_step(at, gradient, point.rate)
+        return at, start
+
+    return advance
+
+
+def _row(task: Task, point: Point, at: torch.Tensor, start: torch.Tensor) -> tuple[dict[str, Any], torch.Tensor]:
+    """What is logged of a path, and the start of the next Lanczos iteration."""
+    on_path = point.path == "flow"  # the flow has landed already, or is not meant to
+    landed = at if on_path else landing(task, point, at)
+    found = task.operator(landed)
+    ritz = largest(found, start, k=2, tolerance=TOLERANCE[point.dtype])
+    loss = task.operator(at).loss
+    row = {
+        "sharpness": ritz.values[:, 0].double(),
+        "gap": (ritz.values[:, 1] / ritz.values[:, 0]).double(),
+        "residual": (ritz.residuals[:, 0] / ritz.values[:, 0]).double(),
+        "landed_loss": found.loss.double(),
+        "loss": loss.double(),
+        "test_error": task.test_error(at),
+        "diverged": ~loss.isfinite(),
+    }
+    return row, ritz.start
