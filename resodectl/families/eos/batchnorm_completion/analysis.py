@@ -1,0 +1,70 @@
+"""What the edge of stability does to the test loss of matrix completion after the training loss has vanished.
+
+Lyu, Li & Arora 2022 (arXiv 2206.07085).
+"""
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from resodectl.claims.estimate import Estimate, per_seed
+from resodectl.drawing.axes import legend_below, letters, level, spread
+from resodectl.drawing.style import BLUE, VERMILLION, panels
+
+Column = Literal["test_loss", "sharpness"]
+
+ARMS = {"none": (BLUE, "weight decay"), "no-decay": (VERMILLION, "no weight decay")}
+
+
+def measure_left(rows: pd.DataFrame, *, of: Column) -> Estimate:
+    """The test loss or the sharpness at the last step over that at the first."""
+    return per_seed(rows, lambda own: float(own[of].iloc[-1] / own[of].iloc[0]))
+
+
+def measure_change(rows: pd.DataFrame, *, of: Column) -> Estimate:
+    """The largest relative change of the test loss or the sharpness since the first of the rows."""
+    return per_seed(rows, lambda own: float((own[of] / own[of].iloc[0] - 1).abs().max()))
+
+
+def measure_median_ratio(rows: pd.DataFrame) -> Estimate:
+    """The median over time of spherical sharpness over 2 / eta."""
+    return per_seed(rows, lambda own: float((own["sharpness"] / own["threshold"]).median()))
+
+
+def measure_log10_train_loss(rows: pd.DataFrame) -> Estimate:
+    """log10 of the largest training loss of the rows."""
+    return per_seed(rows, lambda own: float(np.log10(own["train_loss"].max())))
+
+
+def draw_losses(log: Mapping[str, pd.DataFrame], recipe: Any) -> Figure:
+    """Training and test loss, sharpness against 2 / eta of the first seed, and their ratio, all against steps."""
+    rows = log["curves"]
+    figure, (train, test, sharpness, ratio) = panels(1, 4, panel=(3.3, 3.1))
+    for arm, (colour, label) in ARMS.items():
+        own = rows[rows["ablation"] == arm]
+        if own.empty:
+            continue
+        own = own.assign(ratio=own["sharpness"] / own["threshold"])
+        for ax, column in ((train, "train_loss"), (test, "test_loss"), (ratio, "ratio")):
+            spread(ax, own, "step", column, colour=colour, label=label, marker="", points=False)
+        one = own[own["seed"] == own["seed"].min()]
+        sharpness.plot(one["step"], one["sharpness"], color=colour)
+        sharpness.plot(one["step"], one["threshold"], ":", color=colour)
+    sharpness.plot([], [], ":", color="black", label="$2/\\eta_t$")
+    train.set_yscale("log")
+    test.set_yscale("log")
+    sharpness.set_ylim(0, 2.2 * float(rows.loc[rows["seed"] == rows["seed"].min(), "sharpness"].max()))
+    level(ratio, 1.0, "edge of stability")
+    titles = ("train loss", "test loss", "$\\lambda$ and $2/\\eta_t$, the first seed", "$\\lambda\\,\\eta_t/2$")
+    for ax, title in zip((train, test, sharpness, ratio), titles, strict=True):
+        ax.set_title(title)
+        ax.set_xlabel("steps")
+        ax.xaxis.set_major_locator(MaxNLocator(4))
+    letters([train, test, sharpness, ratio])
+    legend_below(figure)
+    figure.suptitle(recipe.title)
+    return figure

@@ -1,0 +1,1 @@
+"""Overparameterised linear regression with batch normalisation, trained by descent with weight decay."""

@@ -1,0 +1,114 @@
+"""Descent with weight decay on linear regression with batch normalisation, from two kinds of start.
+
+Lyu, Li & Arora 2022 (arXiv 2206.07085). The minimisers are w = c (w* + u), w* the one of least norm and u in the null
+space of the centred inputs; with T = |u| / |w*| their spherical sharpness is lambda_min (1 + T^2).
+"""
+
+from typing import Literal, Self
+
+from pydantic import model_validator
+
+from resodectl.engine.cells import Column
+from resodectl.recipe.settings import Dtype, Settings, setting
+
+SEED_BLOCK = 16
+
+Start = Literal["edge", "plateau"]
+Ablation = Literal[
+    "none", "no-decay", "reduced-step", "linear-norm", "no-denominator", "no-projection", "double-time"
+]  # fmt: skip
+
+
+class Run(Settings):
+    """How a run starts and how long it takes."""
+
+    start: Start = setting("edge: at a minimiser with |w|^2 = h lambda / 2; plateau: large weights of random direction")
+    decay: float = setting("weight decay l", gt=0.0)
+    duration: float = setting("length in the time tau = h l t", gt=0.0)
+
+
+class Reduction(Settings):
+    """When the ablation reduced-step makes the step smaller, and by how much."""
+
+    time: float = setting("tau from which on", ge=0.0, default=0.15)
+    factor: float = setting("what the step is multiplied by", gt=0.0, lt=1.0, default=0.1)
+
+
+class Experiment(Settings):
+    """What the recipe and the cell have in common."""
+
+    lr: float = setting("step size h", gt=0.0)
+    examples: int = setting("training examples n", ge=3)
+    dim: int = setting("input dimension d", ge=4)
+    distance: float = setting("T at the edge start", gt=0.0)
+    norm: float = setting("norm of the weights at the plateau start", gt=0.0)
+    reduction: Reduction = setting("for the ablation reduced-step", default=Reduction())
+    records: int = setting("rows of a run", ge=20, default=160)
+    dtype: Dtype = setting("floating-point type", default="float64")
+
+
+class Params(Experiment):
+    """What a recipe sets."""
+
+    runs: tuple[Run, ...] = setting("starts with their weight decays", min_length=1)
+    ablations: tuple[Ablation, ...] = setting(
+        "descents or formulas with one thing wrong: no-decay descends without weight decay, reduced-step takes smaller "
+        "steps from some time on; linear-norm takes |w| for |w|^2 in the effective step; the flow is computed with "
+        "no-denominator (-G / 2), no-projection (to the tangent space of the sphere) or in double-time (2 h l t); none",
+        min_length=1,
+        default=("none",),
+    )
+    seeds: int = setting("independent problems with their starts", ge=1)
+
+    @model_validator(mode="after")
+    def minimisers_form_a_manifold(self) -> Self:
+        """Refuse problems with a single minimiser, and runs too short for their rows."""
+        if self.dim <= self.examples:
+            raise ValueError(f"dim: interpolation needs more dimensions than {self.examples} examples, not {self.dim}")
+        for run in self.runs:
+            if self.lr * run.decay >= 1:
+                raise ValueError(f"runs: h l must be below 1, and is {self.lr * run.decay:g}")
+            steps = round(run.duration / (self.lr * run.decay))
+            if steps < 2 * self.records:
+                raise ValueError(f"records: {self.records} pairs of steps do not fit into {steps} steps")
+        return self
+
+
+class Point(Experiment):
+    """What determines a cell."""
+
+    start: Start
+    decay: float
+    duration: float
+    ablation: Ablation
+
+
+LOG = {
+    "curves": (
+        Column("start", "string", "", "edge or plateau"),
+        Column("decay", "float64", "", "weight decay l"),
+        Column("lr", "float64", "", "step size h"),
+        Column("ablation", "string", "", "what is deliberately wrong, or none"),
+        Column("seed", "int64", "", "seed of the problem and the start"),
+        Column("step", "int64", "steps", "t"),
+        Column("time", "float64", "", "tau = h l t, also where the step is reduced or weight decay left out"),
+        Column("train_loss", "float64", "", "mean squared error on the examples"),
+        Column("test_loss", "float64", "", "expected squared error on new standard Gaussian inputs"),
+        Column("sharpness", "float64", "", "largest eigenvalue of the spherical Hessian, mean of steps t and t + 1"),
+        Column("threshold", "float64", "", "2 / eta, mean of steps t and t + 1"),
+        Column("distance", "float64", "", "T = |null part of w| / |its part along w*|"),
+        Column("predicted", "float64", "", "T of the sharpness-reduction flow from the time of the edge on"),
+        Column("predicted_sharpness", "float64", "", "lambda_min (1 + predicted T^2)"),
+        Column("edge_time", "float64", "", "tau at which lambda first reaches 2 / eta; infinite if never"),
+        Column("null_error", "float64", "", "|null part of w - (1 - h l)^t that of w_0| over the latter"),
+        Column("null_drift", "float64", "", "|null part of w - that of w_0| over the latter"),
+    ),
+}
+
+
+def cells(params: Params) -> list[Point]:
+    """A cell for each run and ablation."""
+    fixed = {name: getattr(params, name) for name in Experiment.model_fields}
+    return [
+        Point(**run.model_dump(), ablation=ablation, **fixed) for run in params.runs for ablation in params.ablations
+    ]

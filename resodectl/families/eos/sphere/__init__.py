@@ -1,0 +1,1 @@
+"""A scale-invariant loss on three weights, whose minimisers are a great circle of varying sharpness."""

@@ -1,0 +1,108 @@
+"""Sharpness of normalised networks under weight decay: Lyu, Li & Arora 2022 (arXiv 2206.07085), Figure 1.
+
+w' = (1 - h l) w - h grad L(w), L invariant to the scale of w, is on the sphere descent with the effective step
+eta = h / ((1 - h l) |w|^2). Its edge of stability is lambda = 2 / eta, lambda the spherical sharpness, that of L at
+w / |w|.
+"""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from resodectl.engine.cells import Column
+from resodectl.families.eos.sizes import check_size
+from resodectl.recipe.settings import Dtype, Settings, setting
+
+SEED_BLOCK = 16
+
+DataName = Literal["digits", "cifar10"]
+Decay = Annotated[float, Field(ge=0.0)]
+
+
+class NormalisedPerceptronModel(Settings):
+    """linear - BN - softplus for every hidden layer, then a linear layer that is not trained: a stand-in."""
+
+    kind: Literal["normalised-perceptron"]
+    hidden: tuple[Annotated[int, Field(ge=1)], ...] = setting("units of the hidden layers", min_length=1)
+
+
+class NormalisedVggModel(Settings):
+    """VGG-11 with batch normalisation, softplus and average pooling; the last layer is not trained."""
+
+    kind: Literal["normalised-vgg"]
+
+
+Model = Annotated[NormalisedPerceptronModel | NormalisedVggModel, Field(discriminator="kind")]
+
+
+class Trained(Settings):
+    data: DataName = setting("the data set")
+    images: int = setting("training images, all in every step", ge=2)
+    curvature_images: int = setting("of these, how many the sharpness is taken on", ge=2)
+    micro_batch: int = setting("images at a time; batch normalisation takes its statistics of them alone", ge=2)
+    model: Model = setting("the network")
+    logit_scale: float = setting("what the outputs are multiplied by before the cross-entropy", gt=0.0)
+    lr: float = setting("learning rate h", gt=0.0)
+    steps: int = setting("steps of training", ge=2)
+    every: int = setting("steps from one record to the next, each of two steps in a row", ge=2)
+    tolerance: float = setting("residual of the sharpness, relative to it", gt=0.0, le=0.1)
+    dtype: Dtype = setting("the precision of all tensors")
+
+    @model_validator(mode="after")
+    def the_network_reads_the_images(self) -> Self:
+        if (self.model.kind == "normalised-vgg") != (self.data == "cifar10"):
+            raise ValueError(
+                "model: normalised-vgg reads images of 32 x 32 pixels (cifar10), normalised-perceptron those of 8 x 8 "
+                "(digits)"
+            )
+        check_size("images", self.data, self.images)
+        for name in ("curvature_images", "micro_batch"):
+            if getattr(self, name) > self.images:
+                raise ValueError(f"{name}: there are only {self.images} training images")
+        if self.images % self.micro_batch == 1 or self.curvature_images % self.micro_batch == 1:
+            raise ValueError("micro_batch: a single image would be left, which cannot be normalised")
+        return self
+
+
+class Params(Trained):
+    """What a recipe sets."""
+
+    weight_decays: tuple[Decay, ...] = setting("weight decays l", min_length=1)
+    seeds: int = setting("independent initialisations", ge=1)
+
+    @model_validator(mode="after")
+    def weights_are_not_reversed(self) -> Self:
+        if self.lr * max(self.weight_decays) >= 1:
+            raise ValueError("weight_decays: lr * weight_decay must be below 1")
+        if len(set(self.weight_decays)) < len(self.weight_decays):
+            raise ValueError("weight_decays: one is given twice")
+        return self
+
+
+class Point(Trained):
+    """What determines a cell."""
+
+    weight_decay: Decay
+
+
+LOG = {
+    "records": (
+        Column("weight_decay", "float64", "", "weight decay l"),
+        Column("seed", "int64", "", "seed of the initialisation"),
+        Column("step", "int64", "steps", "steps done"),
+        Column("train_loss", "float64", "nats", "mean cross-entropy, over two steps"),
+        Column("train_accuracy", "float64", "", "share of right answers on the training images"),
+        Column("test_accuracy", "float64", "", "share of right answers on the test images"),
+        Column("sharpness", "float64", "", "spherical sharpness lambda, mean of two steps"),
+        Column("residual", "float64", "", "the larger of two: an eigenvalue is at most so far away"),
+        Column("effective_step", "float64", "", "eta, mean of two steps"),
+        Column("edge_ratio", "float64", "", "lambda eta / 2, mean of two steps"),
+        Column("diverged", "bool", "", "whether a loss is no longer finite"),
+    )
+}
+
+
+def cells(params: Params) -> list[Point]:
+    """One cell for each weight decay."""
+    shared = {name: getattr(params, name) for name in Trained.model_fields}
+    return [Point(weight_decay=decay, **shared) for decay in params.weight_decays]
