@@ -7,6 +7,7 @@ import torch
 
 from resodectl.engine.context import Context
 from resodectl.fitting.settings import Steps, Training
+from resodectl.numerics.draws import Streams
 from resodectl.numerics.networks import Network, Params, Solver
 from resodectl.numerics.training import (
     Descent,
@@ -66,23 +67,30 @@ def restored(params: Params, momenta: Params, device: torch.device) -> State:
 
 
 def train_epoch(fit: Fit, state: State, epoch: int, context: Context) -> Epoch:
-    """Train for one epoch, in place; the order of batches and the augmentation depend on the seed and the epoch."""
+    """Train for one epoch, in place, and test; order of batches and augmentation depend on the seed and the epoch."""
+    order, augmentation = (context.streams(name, fit.label, epoch) for name in ("order", "augmentation"))
+    train_loss = descended(fit, state, epoch, order, augmentation, context.device)
+    return Epoch(train_loss.cpu().numpy(), *tested(fit, state.params))
+
+
+def descended(
+    fit: Fit, state: State, epoch: int, order: Streams, augmentation: Streams, device: torch.device
+) -> torch.Tensor:
+    """Train for one epoch, in place; the mean loss over the batches of each seed, `(seeds,)`."""
     training, size = fit.training, len(fit.train.classes)
     lr = learning_rate(training, epoch)
     descent = Descent(training.momentum, training.weight_decay)
     names = list(state.momenta)
     values, momenta = [state.params[name] for name in names], list(state.momenta.values())
-    streams = context.streams("augmentation", fit.label, epoch)
-    augment = crop_and_flip(streams, size, context.device) if training.augment else None
+    augment = crop_and_flip(augmentation, size, device) if training.augment else None
     losses = []
-    for chosen in batches(context.streams("order", fit.label, epoch), size, training.batch, context.device):
+    for chosen in batches(order, size, training.batch, device):
         inputs, classes = fit.train.inputs[chosen], fit.train.classes[chosen]
         inputs = inputs if augment is None else augment(inputs, chosen)
         loss, slopes = gradients(fit.network, state.params, names, inputs, classes, fit.solver)
         descend(values, slopes, momenta, lr, descent)
         losses.append(loss)
-    test_loss, test_error = tested(fit, state.params)
-    return Epoch(torch.stack(losses).mean(0).cpu().numpy(), test_loss, test_error)
+    return torch.stack(losses).mean(0)
 
 
 def tested(fit: Fit, params: Params) -> tuple[np.ndarray, np.ndarray]:

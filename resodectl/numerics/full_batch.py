@@ -10,6 +10,8 @@ from collections.abc import Callable
 
 import torch
 
+from resodectl.numerics.runge_kutta import runge_kutta_step
+
 Rate = float | torch.Tensor
 
 
@@ -75,11 +77,7 @@ def effective_step(weights: torch.Tensor, lr: Rate, decay: Rate) -> torch.Tensor
 
 def flow_step(field: Callable[[torch.Tensor], torch.Tensor], weights: torch.Tensor, step: Rate) -> torch.Tensor:
     """One step of the classical Runge-Kutta method (RK4) along dw/dt = field(w)."""
-    first = field(weights)
-    second = field(weights + step / 2 * first)
-    third = field(weights + step / 2 * second)
-    last = field(weights + step * third)
-    return weights + step / 6 * (first + 2 * second + 2 * third + last)
+    return runge_kutta_step(lambda at, _: field(at), weights, 0.0, step)
 
 
 def stable_flow_step(sharpness: torch.Tensor, alpha: float, cap: float) -> torch.Tensor:

@@ -18,9 +18,9 @@ def statistics(path: torch.Tensor) -> dict[str, torch.Tensor]:
     - `largest`: max_k |T_k|; `increment`: max_k |T_{k+1} - T_k|; `detrended`: max_k |T_k - moving mean|;
     - `root_sum_square`: (sum_k |T_k|^2)^(1/2); `total`: |sum_k T_k|;
     - `quadratic_variation`: sum_k |T_{k+1} - T_k|^2; `h1_seminorm`: (depth times that)^(1/2);
-    - `roughness`: mean_k |T_{k+1} - T_k|^2 / (2 mean_k |T_k|^2): 0 if smooth, 1 if white noise, 2 if alternating.
+    - `roughness`: as below.
     """
-    layers = path.flatten(2).double() if path.dim() > 2 else path.unsqueeze(2).double()
+    layers = _vectors(path)
     depth = len(layers)
     squares = layers.square().sum(2)
     steps = (layers[1:] - layers[:-1]).square().sum(2)
@@ -33,8 +33,19 @@ def statistics(path: torch.Tensor) -> dict[str, torch.Tensor]:
         "total": layers.sum(0).norm(dim=1),
         "quadratic_variation": variation,
         "h1_seminorm": (depth * variation).sqrt(),
-        "roughness": steps.mean(0) / (2 * squares.mean(0)),
+        "roughness": roughness(path),
     }
+
+
+def roughness(path: torch.Tensor) -> torch.Tensor:
+    """mean_k |T_{k+1} - T_k|^2 / (2 mean_k |T_k|^2) of each seed, `(seeds,)` in float64; path `(depth, seeds, ...)`.
+
+    1 for independent layers of mean zero, O(1 / depth^2) for layers that are a smooth function of k / depth, 2 if they
+    alternate; no scale plays a part.
+    """
+    layers = _vectors(path)
+    steps, squares = (part.square().sum(2).mean(0) for part in (layers.diff(dim=0), layers))
+    return steps / (2 * squares)
 
 
 def moving_mean(path: torch.Tensor) -> torch.Tensor:
@@ -57,3 +68,8 @@ def bin_means(path: torch.Tensor, bins: int) -> torch.Tensor:
     counts = torch.bincount(index).to(path.dtype)
     sums = path.new_zeros((len(counts), *path.shape[1:])).index_add_(0, index, path)
     return (sums / counts.view(-1, *[1] * (path.dim() - 1)))[index]
+
+
+def _vectors(path: torch.Tensor) -> torch.Tensor:
+    """`(depth, seeds, numbers of a layer)` in float64."""
+    return path.flatten(2).double() if path.dim() > 2 else path.unsqueeze(2).double()

@@ -19,8 +19,8 @@ from resodectl.families.scaling.trained_map import spec as map_spec
 from resodectl.families.scaling.trained_map.simulation import simulate as simulate_map
 from resodectl.families.scaling.trained_weights import analysis as weights_analysis
 from resodectl.families.scaling.trained_weights import spec as weights_spec
-from resodectl.families.scaling.trained_weights.simulation import roughness
 from resodectl.families.scaling.trained_weights.simulation import simulate as simulate_weights
+from resodectl.numerics.path_statistics import roughness
 from resodectl.numerics.processes import entries
 from resodectl.recipe import load
 from resodectl.recipe.catalogue import shipped

@@ -13,13 +13,13 @@ import torch
 from resodectl.engine.cells import Cell
 from resodectl.engine.context import Context
 from resodectl.families.scaling.conv_weights.spec import BLOCKS, Point
-from resodectl.fitting.epochs import at_rest, learning_rate, restored
+from resodectl.fitting.epochs import Fit, at_rest, descended, restored
 from resodectl.fitting.images import standardised
 from resodectl.fitting.settings import CLASSES, SHAPES
 from resodectl.numerics.networks import Params, Place, Solver
 from resodectl.numerics.networks_basic import Basic, circular_norms
 from resodectl.numerics.schemes import EULER
-from resodectl.numerics.training import Descent, Images, batches, crop_and_flip, descend, evaluate, gradients
+from resodectl.numerics.training import evaluate
 
 SOLVER = Solver(EULER)  # plain backpropagation: the blocks are no steps of a scheme
 TESTED = 500  # test images at a time
@@ -30,7 +30,8 @@ def simulate(cell: Cell, context: Context) -> Iterator[tuple[str, dict[str, Any]
     train, test = standardised(point.data, context.data_root, place)
     network = network_of(point)
     start = network.initial(lambda name: context.streams("weights", name), place)
-    params, losses = _trained(network, start, train, point, context)
+    fit = Fit(network, SOLVER, train, test, point.training, "training")
+    params, losses = _trained(fit, start, context)
     # No layer normalises, so that the one training image that passes with the test images changes nothing.
     test_loss, test_error = evaluate(network, params, test, train.inputs[:1], SOLVER, TESTED)
     seeds = np.array(cell.seeds)
@@ -48,30 +49,21 @@ def network_of(point: Point) -> Basic:
     return Basic(SHAPES[point.data][0], CLASSES, BLOCKS[point.depth], *rest)
 
 
-def _trained(network: Basic, start: Params, train: Images, point: Point, context: Context) -> tuple[Params, np.ndarray]:
+def _trained(fit: Fit, start: Params, context: Context) -> tuple[Params, np.ndarray]:
     """The trained parameters and the mean loss over the batches of the last epoch, of each seed."""
-    training, size = point.training, len(train.classes)
-    descent = Descent(training.momentum, training.weight_decay)
+    epochs = fit.training.epochs
     kept = context.restore()
     if kept is None:
         kept = {"done": 0, "losses": torch.full((len(context.seeds),), torch.nan)}
         state = at_rest({name: value.clone() for name, value in start.items()})
     else:
         state = restored(kept["params"], kept["momenta"], context.device)
-    names, values, momenta = list(state.params), list(state.params.values()), list(state.momenta.values())
     losses = kept["losses"]
-    for epoch in range(kept["done"], training.epochs):
-        lr, found = learning_rate(training, epoch), []
-        streams = context.streams("augmentation", epoch)
-        augment = crop_and_flip(streams, size, context.device) if training.augment else None
-        for chosen in batches(context.streams("order", epoch), size, training.batch, context.device):
-            inputs = train.inputs[chosen] if augment is None else augment(train.inputs[chosen], chosen)
-            loss, slopes = gradients(network, state.params, names, inputs, train.classes[chosen], SOLVER)
-            descend(values, slopes, momenta, lr, descent)
-            found.append(loss)
-        losses = torch.stack(found).mean(0)
+    for epoch in range(kept["done"], epochs):
+        order, augmentation = (context.streams(name, epoch) for name in ("order", "augmentation"))
+        losses = descended(fit, state, epoch, order, augmentation, context.device)
         context.save({"done": epoch + 1, "losses": losses, "params": state.params, "momenta": state.momenta})
-        context.progress((epoch + 1) / training.epochs)
+        context.progress((epoch + 1) / epochs)
     return state.params, losses.double().cpu().numpy()
 
 

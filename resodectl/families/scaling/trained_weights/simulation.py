@@ -14,6 +14,7 @@ from resodectl.engine.cells import Cell
 from resodectl.engine.context import Context
 from resodectl.families.scaling.fitting import Fit, State, accuracy, stem_and_head, train_epoch
 from resodectl.families.scaling.flat_images import flat_images
+from resodectl.numerics.path_statistics import roughness
 from resodectl.numerics.processes import entries
 from resodectl.numerics.residual_classifiers import Classifiers, unbiased
 
@@ -57,17 +58,6 @@ def simulate(cell: Cell, context: Context) -> Iterator[tuple[str, dict[str, Any]
             "after": _entry(state.networks.matrices, chosen).T.flatten(),
         },
     )
-
-
-def roughness(layers: torch.Tensor) -> torch.Tensor:
-    """mean |V_{k+1} - V_k|^2 / (2 mean |V_k|^2) of each network, `(networks,)`, of layers `(depth, networks, ...)`.
-
-    1 for independent layers of mean zero, O(1 / depth^2) for layers that are a smooth function of k / depth; no scale
-    of the weights plays a part.
-    """
-    wide = layers.double().flatten(2)
-    steps, sizes = (part.square().sum(2).mean(0) for part in (wide.diff(dim=0), wide))
-    return steps / (2 * sizes)
 
 
 def _initial(point: Any, context: Context, pixels: int) -> Classifiers:

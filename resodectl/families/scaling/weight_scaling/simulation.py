@@ -19,7 +19,7 @@ from resodectl.numerics import adam
 from resodectl.numerics.delta_networks import Passes, Stack, outputs
 from resodectl.numerics.draws import normal
 from resodectl.numerics.networks import Place, layers_first
-from resodectl.numerics.path_statistics import bin_means, statistics
+from resodectl.numerics.path_statistics import bin_means, roughness, statistics
 
 IMPROVEMENT = 0.99  # a loss below this times the best one so far counts as an improvement
 ENTRIES = {"tanh": ((7, 9), 5), "relu": ((7, 7), 6)}  # of A and b; the paper's own, whose A is the transpose of ours
@@ -171,7 +171,7 @@ def _noise_roughness(path: torch.Tensor, trend: torch.Tensor, bins: int) -> torc
     """The roughness of what the trend leaves, NaN where the trend is the path itself."""
     if bins >= len(path):
         return torch.full((path.shape[1],), torch.nan, dtype=torch.float64)
-    return statistics(path - trend)["roughness"]
+    return roughness(path - trend)
 
 
 def _loss(stack: Stack, pairs: Pairs, point: Point) -> torch.Tensor:
