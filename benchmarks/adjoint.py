@@ -16,13 +16,13 @@ from dataclasses import dataclass
 import torch
 from torch.utils.checkpoint import checkpoint
 
-from resodectl.engine.context import stream
+from resodectl.experiment.context import stream
+from resodectl.families.adjoint.memory.counting import counting_saved_bytes, peak_bytes
 from resodectl.numerics.draws import normal
-from resodectl.numerics.memory import counting_saved_bytes, peak_bytes
-from resodectl.numerics.residuals import mlp
-from resodectl.numerics.reversible import integrate, layers_of
-from resodectl.numerics.schemes import EULER, HEUN, Scheme, advance
-from resodectl.numerics.weights import WeightKind, mlp_weights
+from resodectl.numerics.networks.residuals import mlp
+from resodectl.numerics.ode.adjoint import integrate, layers_of
+from resodectl.numerics.ode.schemes import EULER, HEUN, Scheme, advance
+from resodectl.numerics.weights.depth import WeightKind, mlp_weights
 
 torch.set_num_threads(1)
 REPETITIONS = 9

@@ -13,18 +13,18 @@ import time
 from pathlib import Path
 
 from resodectl.engine.executors import InProcess, Pool
-from resodectl.engine.run import Setting, run, tasks
+from resodectl.engine.run import Execution, run, tasks
 from resodectl.engine.store import Store
 from resodectl.engine.worker import Task
-from resodectl.pipeline.planning import cells
-from resodectl.recipe import catalogue
+from resodectl.experiment import catalogue
 from resodectl.recipe.load import load
+from resodectl.runs.plan import cells
 
 CELLS = 1_000
 LOOKED_UP = 10_000
 SPEC = """
-from resodectl.engine.cells import Column
-from resodectl.recipe.settings import Dtype, Settings
+from resodectl.experiment.columns import Column
+from resodectl.experiment.settings import Dtype, Settings
 
 SEED_BLOCK = 1
 
@@ -69,7 +69,7 @@ def main() -> None:
         recipe = load(folder / "trivial.yaml")
 
         def planned(store: str) -> list[Task]:
-            return tasks(cells(recipe), Setting(folder / store))
+            return tasks(cells(recipe), Execution(folder / store))
 
         list(run(planned("warm")[:10], InProcess()))
         started = time.perf_counter()

@@ -14,7 +14,7 @@ import pytest
 import torch
 
 import resodectl.families
-from resodectl.recipe import catalogue
+from resodectl.experiment import catalogue
 
 torch.set_num_threads(1)
 PLUGINS = Path(__file__).parent / "plugins"

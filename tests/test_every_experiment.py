@@ -14,19 +14,19 @@ import yaml
 from jsonschema import Draft202012Validator
 
 from resodectl.claims.estimate import Estimate
-from resodectl.claims.verdict import check, check_measures
+from resodectl.claims.measures import check, check_measures
 from resodectl.engine.checkpoint import FileCheckpoint
 from resodectl.engine.executors import InProcess, Pool
-from resodectl.engine.run import Setting, run, tasks
+from resodectl.engine.run import Execution, run, tasks
 from resodectl.engine.store import Store
 from resodectl.engine.tables import schema, unpack
 from resodectl.engine.worker import Task
-from resodectl.output import logs
-from resodectl.pipeline.drawing import drawing_of, figure_of, footer_of
-from resodectl.pipeline.planning import cells
-from resodectl.recipe import catalogue
+from resodectl.experiment import catalogue
 from resodectl.recipe.json_schema import recipe_schema
 from resodectl.recipe.load import Recipe, Request, load
+from resodectl.runs import logs
+from resodectl.runs.figure import drawing_of, figure_of, footer_of
+from resodectl.runs.plan import cells
 
 RECIPES = sorted(catalogue.shipped())
 EXPERIMENTS = catalogue.experiments()
@@ -43,7 +43,7 @@ def recipe_of(experiment: str) -> Recipe:
 
 
 def planned(of: Recipe, store: Path, every_s: float = 30.0) -> list[Task]:
-    return tasks(cells(of), Setting(store, checkpoint_every_s=every_s))
+    return tasks(cells(of), Execution(store, checkpoint_every_s=every_s))
 
 
 def tables(store: Path, task: Task, of: Recipe) -> dict[str, pa.Table]:
@@ -165,7 +165,7 @@ def test_its_claims_are_measured_and_each_control_looks_at_something_else(name: 
         control = verdict.claim.control
         own = {task.address for task in planned(of, smoke)}
         if control.set:
-            other = tasks(cells(of, index), Setting(smoke))
+            other = tasks(cells(of, index), Execution(smoke))
             assert {task.address for task in other} != own
         else:
             assert verdict.claim.where | control.where != verdict.claim.where

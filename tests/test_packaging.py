@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from resodectl.recipe import catalogue
+from resodectl.experiment import catalogue
 
 ROOT = Path(__file__).parents[1]
 

@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 import resodectl
-from resodectl.recipe import catalogue
+from resodectl.experiment import catalogue
 
 PAPERS: dict[str, Any] = yaml.safe_load((Path(resodectl.__file__).parent / "papers.yaml").read_text("utf-8"))
 

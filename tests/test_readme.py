@@ -38,7 +38,7 @@ def _section(context: click.Context, command: click.Command) -> str:
 
 def gallery() -> str:
     """One row for every shipped recipe: what its figure shows, and how many of its claims hold in the gallery."""
-    from resodectl.recipe.catalogue import shipped
+    from resodectl.experiment.catalogue import shipped
 
     rows = ["| recipe | shows | claims that hold: laptop | paper |", "| --- | --- | --- | --- |"]
     for name in shipped():
@@ -71,7 +71,7 @@ def test_the_written_parts_are_up_to_date(part: str) -> None:
 
 
 def test_the_gallery_is_of_the_recipes_as_they_are() -> None:
-    from resodectl.recipe.catalogue import shipped
+    from resodectl.experiment.catalogue import shipped
     from resodectl.recipe.load import Request, load
 
     for name, path in shipped().items():
@@ -86,7 +86,7 @@ def test_the_gallery_is_of_the_recipes_as_they_are() -> None:
 
 
 def test_the_figures_that_it_shows_and_the_recipes_that_it_names_exist() -> None:
-    from resodectl.recipe.catalogue import shipped
+    from resodectl.experiment.catalogue import shipped
 
     text = README.read_text("utf-8")
     shown = re.findall(r"!\[[^]]*\]\(([^)]+)\)", text)

@@ -13,18 +13,18 @@ from collections.abc import Callable
 
 import torch
 
-from resodectl.engine.context import stream
+from resodectl.experiment.context import stream
 from resodectl.families.eos.images import draw_samples
 from resodectl.families.eos.limit_flow.simulation import descend
 from resodectl.families.eos.toys import TOYS
-from resodectl.numerics.minimisers import GaussNewton, SharpnessFlow, jacobian, retract, squared
-from resodectl.numerics.networks import Place
-from resodectl.numerics.perceptrons import Perceptron, gelu, torch_default
+from resodectl.numerics.curvature.minimisers import GaussNewton, SharpnessFlow, jacobian, retract, squared
+from resodectl.numerics.draws import TensorPlace
+from resodectl.numerics.networks.perceptron import Perceptron, gelu, torch_default
 
 torch.set_num_threads(1)
 STEP = 0.05
 NETWORK = Perceptron((64, 24, 10), gelu)
-SAMPLES = draw_samples("digits", None, 40, Place())
+SAMPLES = draw_samples("digits", None, 40, TensorPlace())
 
 
 def residuals(weights: torch.Tensor) -> torch.Tensor:

@@ -12,11 +12,11 @@ from collections.abc import Callable
 import numpy as np
 import torch
 
-from resodectl.engine.context import stream
+from resodectl.experiment.context import stream
 from resodectl.families.eos.batchnorm_completion.problem import Problem, draw
 from resodectl.families.eos.sphere.simulation import descend, initial, spherical_sharpness
-from resodectl.numerics.curvature import dense, spherical_hessian
-from resodectl.numerics.full_batch import decayed_step
+from resodectl.numerics.curvature.operators import dense, spherical_hessian
+from resodectl.numerics.descent.full_batch import decayed_step
 
 torch.set_num_threads(1)
 REPETITIONS = 7

@@ -16,13 +16,14 @@ import numpy as np
 import torch
 from scipy.sparse.linalg import LinearOperator, eigsh
 
-from resodectl.engine.context import stream
+from resodectl.experiment.context import stream
 from resodectl.families.eos.images import first_images
-from resodectl.numerics.curvature import Hessian
-from resodectl.numerics.full_batch import gradient_step
-from resodectl.numerics.lanczos import largest
-from resodectl.numerics.networks import Place
-from resodectl.numerics.perceptrons import MeanSquareHessian, Perceptron, torch_default
+from resodectl.numerics.curvature.lanczos import largest
+from resodectl.numerics.curvature.mean_square import MeanSquareHessian
+from resodectl.numerics.curvature.operators import Hessian
+from resodectl.numerics.descent.full_batch import gradient_step
+from resodectl.numerics.draws import TensorPlace
+from resodectl.numerics.networks.perceptron import Perceptron, torch_default
 
 torch.set_num_threads(1)
 NETWORK, LR, FACTOR = Perceptron((64, 32, 32, 10)), 0.5, 0.5
@@ -31,7 +32,7 @@ TOLERANCE, EIGSH = 6e-3, 1e-2  # residuals at which the errors of both have the 
 ACCURACY = 1e-3
 POWER_STEPS = 100
 
-INPUTS, TARGETS = first_images("digits", None, 200, "global", Place())
+INPUTS, TARGETS = first_images("digits", None, 200, "global", TensorPlace())
 Method = Callable[[torch.Tensor], tuple[float, int]]
 """Weights -> sharpness and products that it took."""
 

@@ -13,13 +13,14 @@ from collections.abc import Callable
 
 import torch
 
-from resodectl.engine.context import stream
+from resodectl.experiment.context import stream
 from resodectl.families.eos.images import first_images
-from resodectl.numerics.curvature import Hessian, Operator
-from resodectl.numerics.full_batch import gradient_step
-from resodectl.numerics.lanczos import largest
-from resodectl.numerics.networks import Place
-from resodectl.numerics.perceptrons import MeanSquareHessian, Perceptron, torch_default
+from resodectl.numerics.curvature.lanczos import largest
+from resodectl.numerics.curvature.mean_square import MeanSquareHessian
+from resodectl.numerics.curvature.operators import Hessian, Operator
+from resodectl.numerics.descent.full_batch import gradient_step
+from resodectl.numerics.draws import TensorPlace
+from resodectl.numerics.networks.perceptron import Perceptron, torch_default
 
 torch.set_num_threads(1)
 NETWORK, LR, FACTOR = Perceptron((64, 32, 32, 10)), 0.5, 0.5
@@ -31,7 +32,7 @@ class Training:
     """One training in one precision, differentiated and tracked in different ways."""
 
     def __init__(self, dtype: torch.dtype) -> None:
-        self.inputs, self.targets = first_images("digits", None, 200, "global", Place(dtype))
+        self.inputs, self.targets = first_images("digits", None, 200, "global", TensorPlace(dtype))
         self.first = torch_default(NETWORK, lambda name: [stream(0, "weights", name)]).to(dtype)
         generator = torch.Generator().manual_seed(0)
         self.start = torch.randn(1, NETWORK.size, dtype=torch.float64, generator=generator).to(dtype)

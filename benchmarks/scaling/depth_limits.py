@@ -16,14 +16,14 @@ import numpy as np
 import torch
 from scipy.integrate import solve_ivp
 
-from resodectl.engine.context import Context, stream
+from resodectl.experiment.context import Context, stream
 from resodectl.families.scaling.limits import simulation as limits
 from resodectl.families.scaling.limits import spec as limits_spec
 from resodectl.families.scaling.linear_residuals.simulation import gradient
 from resodectl.families.scaling.ode_distance import simulation as distance
 from resodectl.families.scaling.ode_distance import spec as distance_spec
 from resodectl.numerics.draws import normal
-from resodectl.numerics.weights import smooth_at
+from resodectl.numerics.weights.depth import smooth_at
 
 SEEDS = 8
 TARGET = torch.tensor([[-0.8744, -0.9937], [0.7185, 0.3015]], dtype=torch.float64)

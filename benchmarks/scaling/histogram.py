@@ -12,8 +12,8 @@ import one_network
 import torch
 from scipy import stats
 
-from resodectl.engine.context import stream
-from resodectl.numerics.norm_sampler import marginal_norms
+from resodectl.experiment.context import stream
+from resodectl.numerics.propagation.norm_sampler import marginal_norms
 
 DIM, DEPTH, NETWORKS, TIMED = 100, 1000, 10_000, 4
 SAMPLE, SHALLOW = 400, 20

@@ -11,7 +11,7 @@ import time
 import numpy as np
 import torch
 
-from resodectl.numerics.processes import fractional_noise
+from resodectl.numerics.weights.processes import fractional_noise
 
 LENGTH, PATHS, TIMED = 1000, 2 * 40 * 40, 100
 

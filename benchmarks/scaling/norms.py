@@ -12,8 +12,8 @@ import one_network
 import torch
 from scipy import stats
 
-from resodectl.engine.context import stream
-from resodectl.numerics.norm_sampler import joint_norms, marginal_norms
+from resodectl.experiment.context import stream
+from resodectl.numerics.propagation.norm_sampler import joint_norms, marginal_norms
 
 DEPTHS = [int(depth) for depth in np.linspace(10, 1000, 10)]
 EXPONENTS = (1.0, 0.25, 0.5)

@@ -1,7 +1,7 @@
 """The map of trained networks as one program, beside one network at a time as the official scripts train them.
 
 Baseline, written from the paper's setting (Marion, Fermanian, Biau & Vert 2022, arXiv 2206.06929, Figure 9): for each
-place of the map and each learning rate the weights are drawn anew, path by path and number by number in Python, and a
+node of the map and each learning rate the weights are drawn anew, path by path and number by number in Python, and a
 chain of modules, one a layer, is trained by torch.optim.Adam on the batches of a DataLoader. Before anything is timed,
 both sides train a small map in float64 from the same draws: the same losses, and the same accuracies.
 Then, in seconds a network: a step of training, and a whole run with the drawing of its weights.
@@ -20,8 +20,8 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
-from resodectl.engine.cells import Cell
-from resodectl.engine.context import Context, stream
+from resodectl.experiment.cells import Cell
+from resodectl.experiment.context import Context, stream
 from resodectl.families.scaling.flat_images import FlatImages, flat_images
 from resodectl.families.scaling.grids import Grid
 from resodectl.families.scaling.trained import Training
@@ -51,7 +51,7 @@ LAPTOP = Point(
 )
 
 
-class Place(NamedTuple):
+class Node(NamedTuple):
     """A network of the map."""
 
     hurst: float
@@ -105,11 +105,11 @@ def noise_path(generator: np.random.Generator, length: int, hurst: float) -> np.
     return np.fft.ifft(spectrum).real[:length]
 
 
-def drawn(point: Point, place: Place, seed: int, pixels: int) -> ResNet:
+def drawn(point: Point, node: Node, seed: int, pixels: int) -> ResNet:
     """A network of the map with its weights."""
-    network = ResNet(pixels, point.dim, point.depth, point.depth**-place.beta).to(getattr(torch, point.dtype))
+    network = ResNet(pixels, point.dim, point.depth, point.depth**-node.beta).to(getattr(torch, point.dtype))
     generator = stream(seed, "weights", "layers")
-    paths = np.array([noise_path(generator, point.depth, place.hurst) for _ in range(point.dim**2)])
+    paths = np.array([noise_path(generator, point.depth, node.hurst) for _ in range(point.dim**2)])
     with torch.no_grad():
         for name, linear in (("stem", network.stem), ("head", network.head)):
             bound = math.sqrt(3 / linear.in_features)
@@ -122,11 +122,11 @@ def drawn(point: Point, place: Place, seed: int, pixels: int) -> ResNet:
 
 
 def trained(
-    point: Point, place: Place, seed: int, network: ResNet, data: tuple[FlatImages, FlatImages]
+    point: Point, node: Node, seed: int, network: ResNet, data: tuple[FlatImages, FlatImages]
 ) -> tuple[float, float]:
     """The mean loss over the last epoch, and the test accuracy."""
     train, test = data
-    optimiser = torch.optim.Adam(network.parameters(), lr=place.lr)
+    optimiser = torch.optim.Adam(network.parameters(), lr=node.lr)
     schedule = torch.optim.lr_scheduler.StepLR(optimiser, point.training.drop_every, point.training.drop)
     losses: list[float] = []
     for epoch in range(point.training.epochs):
@@ -151,16 +151,16 @@ def together(point: Point, seed: int) -> dict[str, np.ndarray]:
     return {name: np.asarray(values) for name, values in columns.items()}
 
 
-def places(point: Point) -> list[Place]:
-    return [Place(*place) for place in product(point.hursts.values(), point.betas.values(), point.lrs)]
+def nodes(point: Point) -> list[Node]:
+    return [Node(*node) for node in product(point.hursts.values(), point.betas.values(), point.lrs)]
 
 
 def assert_equal(point: Point, seed: int = 0) -> None:
     """Both sides train the same networks to the same end."""
     data = flat_images(point.data, None, getattr(torch, point.dtype), torch.device("cpu"))
     rows = together(point, seed)
-    for index, place in enumerate(places(point)):
-        loss, accuracy = trained(point, place, seed, drawn(point, place, seed, data[0].pixels.shape[1]), data)
+    for index, node in enumerate(nodes(point)):
+        loss, accuracy = trained(point, node, seed, drawn(point, node, seed, data[0].pixels.shape[1]), data)
         np.testing.assert_allclose(rows["train_loss"][index], loss, rtol=1e-9)
         np.testing.assert_allclose(rows["accuracy"][index], accuracy, rtol=1e-12)
 
@@ -174,13 +174,13 @@ def seconds(call: Callable[[], object]) -> float:
 def main() -> None:
     assert_equal(SMALL)
     data = flat_images(LAPTOP.data, None, torch.float32, torch.device("cpu"))
-    everywhere, pixels = places(LAPTOP), data[0].pixels.shape[1]
+    everywhere, pixels = nodes(LAPTOP), data[0].pixels.shape[1]
     steps = LAPTOP.training.epochs * -(-len(data[0].classes) // LAPTOP.training.batch)
     noise, training, ours = [], [], []
-    for place in (everywhere[9], everywhere[24], everywhere[49]):  # the baseline's time is that of any place
-        network = drawn(LAPTOP, place, 0, pixels)
-        noise.append(seconds(lambda place=place: drawn(LAPTOP, place, 0, pixels)))
-        training.append(seconds(lambda place=place, network=network: trained(LAPTOP, place, 0, network, data)))
+    for node in (everywhere[9], everywhere[24], everywhere[49]):  # the baseline's time is that of any node
+        network = drawn(LAPTOP, node, 0, pixels)
+        noise.append(seconds(lambda node=node: drawn(LAPTOP, node, 0, pixels)))
+        training.append(seconds(lambda node=node, network=network: trained(LAPTOP, node, 0, network, data)))
         ours.append(seconds(lambda: together(LAPTOP, 0)) / len(everywhere))
     drawing, alone, joint = (statistics.median(times) for times in (noise, training, ours))
     print(

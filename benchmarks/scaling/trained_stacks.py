@@ -12,12 +12,12 @@ from collections.abc import Callable
 
 import torch
 
-from resodectl.engine.context import stream
+from resodectl.experiment.context import stream
 from resodectl.families.scaling.vector_pairs import Pairs, ode_pairs
-from resodectl.numerics import adam
-from resodectl.numerics.delta_networks import Activation, Passes, Stack
-from resodectl.numerics.draws import normal
-from resodectl.numerics.networks import Place, layers_first
+from resodectl.numerics.descent import adam
+from resodectl.numerics.draws import TensorPlace, normal
+from resodectl.numerics.networks.delta import Activation, Passes, Stack
+from resodectl.numerics.networks.network import layers_first
 
 torch.set_num_threads(1)
 SEEDS, DIM, BATCH, STEPS, LR = 8, 10, 32, 4, 0.01
@@ -97,7 +97,7 @@ def main() -> None:
         for depth in (16, 128, 512):
             for dtype in (torch.float64, torch.float32):
                 streams = [stream(seed, "pairs") for seed in range(SEEDS)]
-                pairs = ode_pairs(streams, STEPS * BATCH, Place(dtype))
+                pairs = ode_pairs(streams, STEPS * BATCH, TensorPlace(dtype))
                 stack = start(depth, shared, dtype)
                 if dtype is torch.float64:
                     assert same(side_by_side(stack, pairs, activation), one_by_one(stack, pairs, activation))

@@ -5,7 +5,9 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from xml.etree import ElementTree
 
+from resodectl.claims.estimate import Estimate
 from resodectl.claims.verdict import Verdict
+from resodectl.recipe.schema import Band
 
 _NOT_IN_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _NO_ERRORS: Mapping[str, Sequence[str]] = MappingProxyType({})
@@ -26,7 +28,7 @@ def junit(verdicts: Mapping[str, Sequence[Verdict]], errors: Mapping[str, Sequen
             name = f"{index + 1} {verdict.claim.claim}: {verdict.claim.says}"
             case = ElementTree.SubElement(suite, "testcase", classname=recipe, name=name)
             tests += 1
-            says = f"{verdict.judgement}: {describe(verdict)}"
+            says = f"{verdict.judgement}: {describe(verdict.estimate, verdict.band)}"
             if verdict.judgement != "holds" and verdict.claim.gate:
                 ElementTree.SubElement(case, "failure", message=says)
                 failures += 1
@@ -38,8 +40,9 @@ def junit(verdicts: Mapping[str, Sequence[Verdict]], errors: Mapping[str, Sequen
             if verdict.control_state == "broken":
                 ElementTree.SubElement(control, "failure", message="broken control: the claim does not fail under it")
                 failures += 1
-            elif verdict.control_state == "not run":
-                ElementTree.SubElement(control, "skipped", message="run with --controls")
+            elif verdict.control_state in ("not run", "no rows"):
+                why = {"not run": "run with --controls", "no rows": "no row of the log is selected"}
+                ElementTree.SubElement(control, "skipped", message=why[verdict.control_state])
                 skipped += 1
         for number, sentence in enumerate(of_errors, 1):
             case = ElementTree.SubElement(suite, "testcase", classname=recipe, name=f"error {number}")
@@ -52,8 +55,13 @@ def junit(verdicts: Mapping[str, Sequence[Verdict]], errors: Mapping[str, Sequen
     return ElementTree.tostring(root, encoding="utf-8", xml_declaration=True) + b"\n"
 
 
-def describe(verdict: Verdict) -> str:
-    """The estimate with its interval, and the band: `-1.00 [-1.01, -0.99] within [-1.08, -0.92]`."""
-    estimate = verdict.estimate
+def describe(estimate: Estimate | None, band: Band) -> str:
+    """The estimate with its interval, and the band: `-1.00 [-1.01, -0.99] within [-1.08, -0.92]`.
+
+    >>> describe(Estimate(-1.0, -1.01, -0.99, 8, "student"), Band(low=-1.08, high=None))
+    '-1 [-1.01, -0.99] within [-1.08, inf)'
+    """
+    if estimate is None:
+        return "no row of the log is selected"
     interval = f" [{estimate.low:.4g}, {estimate.high:.4g}]" if estimate.units else ""
-    return f"{estimate.value:.4g}{interval} within {verdict.band}"
+    return f"{estimate.value:.4g}{interval} within {band}"

@@ -14,17 +14,17 @@ import click
 
 from resodectl.errors import UserError
 
-# Every command with the module that holds it and its line in the overview, so that --help imports none of them.
+# Every command with its line in the overview, so that --help imports none of their modules, which have their names.
 COMMANDS = {
-    "run": ("running", "Run recipes: compute, draw and check."),
-    "list": ("listing", "List recipes with their papers and figures."),
-    "show": ("listing", "Show a recipe: its setting, its distance from the paper, its cost."),
-    "plot": ("replaying", "Draw figures again, from their logs only."),
-    "check": ("replaying", "Check claims again, from the logs only."),
-    "data": ("data", "List and fetch data sets."),
-    "store": ("store", "List, verify and clean the store of finished cells."),
-    "init": ("starting", "Copy the shipped recipes to a folder, to edit them."),
-    "schema": ("starting", "Print the JSON Schema of recipes, for editors."),
+    "run": "Run recipes: compute, draw and check.",
+    "list": "List recipes with their papers and figures.",
+    "show": "Show a recipe: its setting, its distance from the paper, its cost.",
+    "plot": "Draw figures again, from their logs only.",
+    "check": "Check claims again, from the logs only.",
+    "data": "List and fetch data sets.",
+    "store": "List, verify and clean the store of finished cells.",
+    "init": "Copy the shipped recipes to a folder, to edit them.",
+    "schema": "Print the JSON Schema of recipes, for editors.",
 }
 ONE_THREAD = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 
@@ -37,19 +37,19 @@ class Commands(click.Group):
     """The commands, and one more for each family."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        from resodectl.recipe.catalogue import families
+        from resodectl.experiment.catalogue import families
 
         return [*families(), *COMMANDS]
 
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
         if name in COMMANDS:
-            module = importlib.import_module(f"resodectl.cli.{COMMANDS[name][0]}")
+            module = importlib.import_module(f"resodectl.cli.{name}")
             return getattr(module, f"{name}_command")
-        from resodectl.recipe.catalogue import families
+        from resodectl.experiment.catalogue import families
 
         if name not in families():
             return None
-        from resodectl.cli.running import family_command
+        from resodectl.cli.run import family_command
 
         return family_command(name, families()[name])
 
@@ -63,16 +63,16 @@ class Commands(click.Group):
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        from resodectl.recipe.catalogue import families
+        from resodectl.experiment.catalogue import families
 
         with formatter.section("Families (run, draw and check their recipes)"):
             formatter.write_dl([(name, about.split("\n")[0]) for name, about in families().items()])
         with formatter.section("Commands"):
-            formatter.write_dl([(name, about) for name, (_, about) in COMMANDS.items()])
+            formatter.write_dl(list(COMMANDS.items()))
 
 
 def _load_plugins(ctx: click.Context, param: click.Parameter, folders: tuple[Path, ...]) -> None:
-    from resodectl.recipe import catalogue
+    from resodectl.experiment import catalogue
 
     commands = frozenset(COMMANDS)
     catalogue.add_installed(commands)

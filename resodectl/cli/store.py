@@ -114,19 +114,19 @@ def _needed_by_results(out: Path) -> set[str]:
 
 def _needed_by_shipped(store_folder: Path) -> set[str]:
     """The addresses of the cells of every shipped recipe and control, as far as their data sets are there."""
-    from resodectl.engine.run import Setting, resolve_device
+    from resodectl.engine.run import Execution, resolve_device
     from resodectl.errors import UserError
-    from resodectl.pipeline.planning import plan
-    from resodectl.recipe.catalogue import shipped
+    from resodectl.experiment.catalogue import shipped
     from resodectl.recipe.load import Request, load
     from resodectl.recipe.schema import PROFILES
+    from resodectl.runs.plan import plan
 
-    setting = Setting(store_folder, resolve_device("auto"))
+    execution = Execution(store_folder, resolve_device("auto"))
     needed: set[str] = set()
     for path in shipped().values():
         for profile in PROFILES:
             try:
-                (job,) = plan([load(path, Request(profile))], setting)
+                (job,) = plan([load(path, Request(profile))], execution)
             except UserError:  # no such profile, or its data set is not here
                 continue
             needed.update(task.address for task in job.wanted(controls=True))

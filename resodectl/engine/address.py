@@ -6,16 +6,16 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from resodectl.engine.cells import Cell
 from resodectl.engine.fingerprint import fingerprint, third_party
-from resodectl.recipe.catalogue import Experiment
+from resodectl.experiment.catalogue import Experiment
+from resodectl.experiment.cells import Cell
 
 
 @cache
 def environment(experiment: str, device: str) -> dict[str, Any]:
     """What determines the result besides the cell itself: device type, package versions, code."""
     package = Experiment(experiment).package
-    entries = (f"{package}.simulation", f"{package}.spec", "resodectl.engine.context")
+    entries = (f"{package}.simulation", f"{package}.spec", "resodectl.experiment.context")
     return {
         "device": device,
         "versions": third_party(entries),

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from resodectl.engine.address import address, identity
-from resodectl.engine.cells import Cell
 from resodectl.engine.executors import BROKEN, Executor
 from resodectl.engine.worker import Outcome, Task
 from resodectl.errors import UserError
-from resodectl.recipe import catalogue
+from resodectl.experiment import catalogue
+from resodectl.experiment.cells import Cell
 
 POLL_S = 0.2
 TRIES_IN_POOL = 2
@@ -19,7 +19,7 @@ RESTARTS_IN_VAIN = 3
 
 
 @dataclass(frozen=True)
-class Setting:
+class Execution:
     """Where and on what cells are computed; none of it but `device` changes a result."""
 
     store: Path
@@ -29,7 +29,7 @@ class Setting:
     checkpoint_every_s: float = 30.0
 
 
-def tasks(cells: Iterable[Cell], setting: Setting) -> list[Task]:
+def tasks(cells: Iterable[Cell], execution: Execution) -> list[Task]:
     """The tasks of cells, in their order.
 
     Raises:
@@ -37,16 +37,16 @@ def tasks(cells: Iterable[Cell], setting: Setting) -> list[Task]:
     """
     made = []
     for cell in cells:
-        about = identity(cell, setting.device, setting.data_root)
+        about = identity(cell, execution.device, execution.data_root)
         made.append(
             Task(
                 address(about),
                 about,
                 cell.label,
-                setting.store,
-                setting.data_root,
+                execution.store,
+                execution.data_root,
                 catalogue.plugin_folders(),
-                setting.checkpoint_every_s,
+                execution.checkpoint_every_s,
             )
         )
     return made

@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from resodectl.engine.cells import Cell, Column
+from resodectl.experiment.cells import Cell
+from resodectl.experiment.columns import Column, Log
+from resodectl.experiment.settings import Settings
 
-Log = Mapping[str, tuple[Column, ...]]
 Block = tuple[str, dict[str, Any]]
 
 _ARROW = {
@@ -35,7 +36,7 @@ def schema(columns: tuple[Column, ...]) -> pa.Schema:
     )
 
 
-def tables(blocks: Iterable[Block], log: Log, cell: Cell) -> dict[str, pa.Table]:
+def tables(blocks: Iterable[Block], log: Log, cell: Cell[Settings]) -> dict[str, pa.Table]:
     """The rows of a cell, one table a kind, in the order in which they were yielded (blocks as `snapshot` left them).
 
     Raises:

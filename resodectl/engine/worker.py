@@ -18,9 +18,9 @@ from multiprocessing.connection import wait
 from pathlib import Path
 from typing import Any
 
-from resodectl.engine.cells import Cell
 from resodectl.errors import UserError
-from resodectl.recipe import catalogue
+from resodectl.experiment import catalogue
+from resodectl.experiment.cells import Cell
 
 Report = Callable[[str, float], None]
 REPORT_EVERY_S = 0.5
@@ -69,9 +69,9 @@ def _compute(task: Task, report: Report | None, started: float) -> None:
     import pyarrow.parquet as pq
 
     from resodectl.engine.checkpoint import FileCheckpoint
-    from resodectl.engine.context import Context
     from resodectl.engine.store import Store
     from resodectl.engine.tables import Block, pack, snapshot, tables
+    from resodectl.experiment.context import Context
 
     torch = single_threaded_torch()
     if task.identity["device"] == "cuda":  # on the CPU one thread is enough

@@ -4,11 +4,19 @@ So a draw depends on its seed's stream alone: neither on the other seeds of a bl
 """
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 import torch
 
 Streams = Sequence[np.random.Generator]
+
+
+class TensorPlace(NamedTuple):
+    """Where tensors live."""
+
+    dtype: torch.dtype = torch.float64
+    device: torch.device | str = "cpu"
 
 
 def normal(

@@ -5,11 +5,12 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-from resodectl.engine.cells import Column
 from resodectl.errors import suggestion
-from resodectl.recipe import catalogue
+from resodectl.experiment import catalogue
+from resodectl.experiment.columns import Column
+from resodectl.recipe.papers import papers
 from resodectl.recipe.reading import Document, KeyPath, RecipeError
-from resodectl.recipe.schema import Claim, Profile, Range, RecipeFile, Selection
+from resodectl.recipe.schema import Claim, Near, Profile, Range, RecipeFile, Selection
 
 _FITS: dict[str, tuple[type, ...]] = {
     "bool": (bool,),
@@ -39,14 +40,23 @@ def check_names(file: RecipeFile, profile: Profile, document: Document) -> None:
     for key, known in (("family", catalogue.families()), ("experiment", catalogue.experiments())):
         value = getattr(file, key)
         if value not in known:
-            raise RecipeError(f"{document.place((key,))}: there is no {key} '{value}'; {suggestion(value, known)}")
+            raise RecipeError(f"{document.location((key,))}: there is no {key} '{value}'; {suggestion(value, known)}")
+    if isinstance(file.paper, str) and file.paper not in papers():
+        raise RecipeError(
+            f"{document.location(('paper',))}: there is no paper '{file.paper}'; {suggestion(file.paper, papers())}; "
+            "or describe your own: paper: {title, authors, year}"
+        )
     for name, changes in file.profiles.items():
         because = changes.get("because")
         if not isinstance(because, str) or not because:
-            raise RecipeError(f"{document.place(('profiles', name))}: the profile must say why it differs: 'because'")
-    if profile not in (*file.profiles, "paper"):
-        known_profiles = ", ".join((*file.profiles, "paper"))
-        raise RecipeError(f"{document.place(('profiles',))}: there is no profile '{profile}'; known: {known_profiles}")
+            raise RecipeError(
+                f"{document.location(('profiles', name))}: the profile must say why it differs: 'because'"
+            )
+    if profile not in (*file.profiles, "laptop", "paper"):
+        known_profiles = ", ".join(dict.fromkeys((*file.profiles, "laptop", "paper")))
+        raise RecipeError(
+            f"{document.location(('profiles',))}: there is no profile '{profile}'; known: {known_profiles}"
+        )
 
 
 def check_claims(claims: Iterable[Claim], log: dict[str, tuple[Column, ...]], document: Document) -> None:
@@ -58,21 +68,28 @@ def check_claims(claims: Iterable[Claim], log: dict[str, tuple[Column, ...]], do
     for index, claim in enumerate(claims):
         at: KeyPath = ("claims", index)
         if claim.kind is None and len(log) > 1:
-            raise RecipeError(f"{document.place(at)}: the log has several kinds; add 'kind', one of {', '.join(log)}")
+            raise RecipeError(
+                f"{document.location(at)}: the log has several kinds; add 'kind', one of {', '.join(log)}"
+            )
         if claim.kind is not None and claim.kind not in log:
-            where = document.place((*at, "kind"))
+            where = document.location((*at, "kind"))
             raise RecipeError(f"{where}: the log has no kind '{claim.kind}'; {suggestion(claim.kind, log)}")
         columns = {column.name: column for column in log[claim.kind or next(iter(log))]}
         _check_selection(claim.where, columns, document, (*at, "where"))
+        _check_selection(dict(claim.each), columns, document, (*at, "each"))
         _check_selection(claim.control.where, columns, document, (*at, "control", "where"))
 
 
 def _check_selection(selection: Selection, columns: dict[str, Column], document: Document, at: KeyPath) -> None:
     for name, wanted in selection.items():
-        where = document.place((*at, name))
+        where = document.location((*at, name))
         if name not in columns:
             raise RecipeError(f"{where}: the log has no column '{name}'; {suggestion(name, columns)}")
         dtype = columns[name].dtype
+        if isinstance(wanted, Near):
+            if dtype not in ("float32", "float64"):
+                raise RecipeError(f"{where}: the column '{name}' holds {dtype} values; 'near' is for floats")
+            continue
         if isinstance(wanted, Range):
             if dtype in ("bool", "string"):
                 raise RecipeError(f"{where}: the column '{name}' holds {dtype} values, which have no range")

@@ -41,13 +41,13 @@ _WORDS = (
 
 
 def explain(
-    error: ValidationError, model: type[BaseModel], data: Any, place: Callable[[KeyPath], str], prefix: KeyPath = ()
+    error: ValidationError, model: type[BaseModel], data: Any, location: Callable[[KeyPath], str], prefix: KeyPath = ()
 ) -> RecipeError:
     """The first thing that is wrong with `data`, in words.
 
     Args:
         model: what `data` should have been.
-        place: where a path of `data` was written.
+        location: where a path of `data` was written.
         prefix: the path of `data` inside the recipe, for the message.
     """
     errors = _telling([dict(found) for found in error.errors()], model, data)
@@ -67,7 +67,7 @@ def explain(
         says = f"{name}: 'kind' must be one of {expected}, got {_short(value)}"
     else:
         says = f"{name}: {_expected(first, errors, path, data)}, got {_short(value)}"
-    return RecipeError(f"{place(path)}: {says}")
+    return RecipeError(f"{location(path)}: {says}")
 
 
 def _telling(errors: list[dict[str, Any]], model: type[BaseModel], data: Any) -> list[dict[str, Any]]:

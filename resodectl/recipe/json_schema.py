@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from resodectl.recipe import catalogue
+from resodectl.experiment import catalogue
 from resodectl.recipe.schema import RecipeFile
 
 

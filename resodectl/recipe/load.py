@@ -10,13 +10,14 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from resodectl.recipe import catalogue
+from resodectl.experiment import catalogue
+from resodectl.experiment.settings import Settings
 from resodectl.recipe.checking import check_claims, check_names, check_stem
 from resodectl.recipe.explaining import explain
 from resodectl.recipe.merging import Layer, Layers, Written, option, override
-from resodectl.recipe.reading import Document, KeyPath, RecipeError, check_mapping, read_file
-from resodectl.recipe.schema import Claim, Profile, RecipeFile
-from resodectl.recipe.settings import Settings
+from resodectl.recipe.papers import papers
+from resodectl.recipe.reading import Document, Key, KeyPath, RecipeError, check_mapping, read_file
+from resodectl.recipe.schema import Claim, Paper, Profile, RecipeFile
 
 MOST_SEEDS = 1_000_000
 
@@ -83,9 +84,15 @@ class Recipe:
     def figure(self) -> str:
         return self.file.figure
 
-    @property
+    @cached_property
     def claims(self) -> tuple[Claim, ...]:
-        return self.file.claims
+        """The claims, one for each value of those that say `each`."""
+        return tuple(claim for written in self.file.claims for claim in written.of_each())
+
+    @property
+    def paper(self) -> Paper:
+        """What is known of the paper."""
+        return self.file.paper if isinstance(self.file.paper, Paper) else papers()[self.file.paper]
 
     @property
     def profile(self) -> Profile:
@@ -118,9 +125,16 @@ class Recipe:
         }
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
-    def place(self, path: KeyPath) -> str:
+    def location(self, path: KeyPath) -> str:
         """`file:line:column` of what stands at a path of the file, or of what encloses it."""
-        return self._document.place(path)
+        return self._document.location(path)
+
+    def claim_location(self, index: int, *path: Key) -> str:
+        """`file:line:column` of a part of a claim; those that one `each` makes stand at one place."""
+        return self.location(("claims", self._written(index), *path))
+
+    def _written(self, index: int) -> int:
+        return [written for written, claim in enumerate(self.file.claims) for _ in claim.of_each()][index]
 
     def varied(self, index: int) -> Any:
         """The params of the control of a claim: its `set` laid over the recipe's own.
@@ -129,7 +143,7 @@ class Recipe:
             RecipeError: they are not valid; a loaded recipe's are.
         """
         layers = _layers(self._document, self.profile, self.request)
-        written = Written(self._document, ("claims", index, "control", "set"))
+        written = Written(self._document, ("claims", self._written(index), "control", "set"))
         layers.lay(Layer(self.claims[index].control.set, written))
         return _validated(self.experiment.spec.Params, layers)
 
@@ -148,7 +162,7 @@ def load(path: Path, request: Request | None = None) -> Recipe:
     try:
         file = RecipeFile.model_validate_json(json.dumps(document.data))
     except ValidationError as error:
-        raise explain(error, RecipeFile, document.data, document.place) from error
+        raise explain(error, RecipeFile, document.data, document.location) from error
     check_names(file, request.profile, document)
     spec = catalogue.experiment(file.experiment).spec
     paper = _validated(spec.Params, _layers(document, "paper", Request("paper")))
@@ -156,7 +170,7 @@ def load(path: Path, request: Request | None = None) -> Recipe:
         _validated(spec.Params, _layers(document, profile, Request(profile)))
     layers = _layers(document, request.profile, request)
     recipe = Recipe(path, file, request, _validated(spec.Params, layers), paper, document)
-    check_claims(recipe.claims, spec.LOG, document)
+    check_claims(file.claims, spec.LOG, document)
     for index, claim in enumerate(recipe.claims):
         if claim.control.set:
             recipe.varied(index)
@@ -167,7 +181,9 @@ def _layers(document: Document, profile: Profile, request: Request) -> Layers:
     """The paper's params with the profile and the request's overrides laid over them."""
     layers = Layers(Layer(document.data["params"], Written(document, ("params",))))
     if profile != "paper":
-        changes = {key: value for key, value in document.data["profiles"].get(profile, {}).items() if key != "because"}
+        changes = {
+            key: value for key, value in document.data.get("profiles", {}).get(profile, {}).items() if key != "because"
+        }
         layers.lay(Layer(changes, Written(document, ("profiles", profile))))
     for text in request.sets:
         layers.lay(override(text))
@@ -180,9 +196,9 @@ def _validated(model: type[Settings], layers: Layers) -> Any:
     try:
         params: Any = model.model_validate_json(json.dumps(layers.values))
     except ValidationError as error:
-        raise explain(error, model, layers.values, layers.place, ("params",)) from error
+        raise explain(error, model, layers.values, layers.location, ("params",)) from error
     if params.seeds > MOST_SEEDS:
-        raise RecipeError(f"{layers.place(('seeds',))}: params.seeds: more than {MOST_SEEDS} seeds are too many")
+        raise RecipeError(f"{layers.location(('seeds',))}: params.seeds: more than {MOST_SEEDS} seeds are too many")
     return params
 
 

@@ -14,7 +14,7 @@ class Written:
     path: KeyPath
 
     def __str__(self) -> str:
-        return self.document.place(self.path)
+        return self.document.location(self.path)
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Layers:
     def lay(self, layer: Layer) -> None:
         self.values = self._merge(self.values, layer.values, (), layer.written)
 
-    def place(self, path: KeyPath) -> str:
+    def location(self, path: KeyPath) -> str:
         """Where the value at `path` (or what encloses it) was written, `file:line:column` or the override's text."""
         for length in range(len(path), -1, -1):
             origin = self._written.get(path[:length])
@@ -57,7 +57,7 @@ class Layers:
                 inner = Written(written.document, (*written.path, key))
                 merged[key] = self._merge(old.get(key), value, (*path, key), inner)
             return merged
-        self._written = {known: place for known, place in self._written.items() if known[: len(path)] != path}
+        self._written = {known: written for known, written in self._written.items() if known[: len(path)] != path}
         self._written[path] = written
         return new
 
@@ -91,5 +91,5 @@ def option(source: str, values: dict[str, Any]) -> Layer:
 class Override(Document):
     """A document of one command-line option: it has a name, but no lines."""
 
-    def place(self, path: KeyPath) -> str:
+    def location(self, path: KeyPath) -> str:
         return self.source

@@ -34,7 +34,7 @@ class Document:
     data: Any
     positions: dict[KeyPath, tuple[int, int]]
 
-    def place(self, path: KeyPath) -> str:
+    def location(self, path: KeyPath) -> str:
         """`source:line:column` of the value at `path`, or of its nearest enclosing value."""
         while path and path not in self.positions:
             path = path[:-1]
@@ -102,7 +102,7 @@ def headline(path: Path) -> dict[str, str]:
 def check_mapping(document: Document) -> None:
     """Refuse a recipe that is no mapping."""
     if not isinstance(document.data, dict):
-        raise RecipeError(f"{document.place(())}: a recipe is a mapping with the keys family, paper, figure, ...")
+        raise RecipeError(f"{document.location(())}: a recipe is a mapping with the keys family, paper, figure, ...")
 
 
 def check_text(text: str, source: str) -> None:

@@ -2,9 +2,9 @@
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import StringConstraints, model_validator
 
-from resodectl.recipe.settings import Settings, setting
+from resodectl.experiment.settings import Settings, setting
 
 Profile = Literal["smoke", "laptop", "paper"]
 PROFILES: tuple[Profile, ...] = ("smoke", "laptop", "paper")
@@ -21,11 +21,21 @@ class Range(Settings):
     max: float | None = None
 
 
-Selection = dict[str, Scalar | tuple[Scalar, ...] | Range]
+class Near(Settings):
+    """The value of a column that is nearest to this one: grids of other profiles need not hit it exactly."""
+
+    near: float
+
+
+Selection = dict[str, Scalar | tuple[Scalar, ...] | Range | Near]
 
 
 class Band(Settings):
-    """Where an estimate must fall; an end that is None is open."""
+    """Where an estimate must fall; an end that is None is open, and one integer is a band of its own.
+
+    >>> str(Band.model_validate((-1.1, None))), str(Band.model_validate(4))
+    ('[-1.1, inf)', '4')
+    """
 
     low: float | None
     high: float | None
@@ -35,20 +45,26 @@ class Band(Settings):
     def from_pair(cls, value: Any) -> Any:
         if isinstance(value, dict):
             return value
+        if isinstance(value, int) and not isinstance(value, bool):
+            return {"low": value, "high": value}
         pair = isinstance(value, list | tuple) and len(value) == 2
         if not pair or any(isinstance(end, bool) or not isinstance(end, int | float | None) for end in value):
-            raise ValueError("a band is a pair [low, high] of numbers; write null for an open end")
+            raise ValueError(
+                "a band is a pair [low, high] of numbers, null for an open end; or one integer, where that is exact"
+            )
+        if None not in value and value[0] >= value[1]:
+            raise ValueError("the low end of a band must be below its high end")
         return {"low": value[0], "high": value[1]}
 
     @model_validator(mode="after")
     def ordered(self) -> Self:
         if self.low is None and self.high is None:
             raise ValueError("a band that is open at both ends cannot fail")
-        if self.low is not None and self.high is not None and self.low >= self.high:
-            raise ValueError("the low end of a band must be below its high end")
         return self
 
     def __str__(self) -> str:
+        if self.low == self.high:
+            return f"{self.low:g}"
         low = "(-inf" if self.low is None else f"[{self.low:g}"
         high = "inf)" if self.high is None else f"{self.high:g}]"
         return f"{low}, {high}"
@@ -90,6 +106,9 @@ class Claim(Settings):
     says: Text = setting("the statement, in one sentence")
     kind: Name | None = setting("the log's kind, where the log has several", default=None)
     where: Selection = setting("the rows it looks at", default={})
+    each: dict[str, tuple[Scalar, ...]] = setting(
+        "makes one claim of each value of a column; `says` has {column} where the value stands", default={}
+    )
     options: dict[str, Any] = setting("options of the measure", default={}, alias="with")
     published: float | None = setting("the paper's number", default=None)
     theory: Theory | None = setting("what theory says", default=None)
@@ -104,6 +123,37 @@ class Claim(Settings):
             raise ValueError("'because' belongs to a claim with 'gate: false', which must have it")
         return self
 
+    @model_validator(mode="after")
+    def each_value_makes_a_sentence(self) -> Self:
+        if len(self.each) > 1:
+            raise ValueError("'each' takes one column")
+        for column, values in self.each.items():
+            if not values or len(set(values)) < len(values):
+                raise ValueError(f"each.{column}: give different values, at least one")
+            if column in self.where:
+                raise ValueError(f"'{column}' stands in 'where' and in 'each'; leave it to 'each'")
+            if f"{{{column}}}" not in self.says:
+                raise ValueError(f"'says' must name the value of each claim: write {{{column}}} where it stands")
+        return self
+
+    def of_each(self) -> tuple["Claim", ...]:
+        """The claims that this one stands for: one for each value of `each`, itself if there is none."""
+        (column, values), *_ = [*self.each.items(), ("", ())]
+        if not column:
+            return (self,)
+        return tuple(
+            self.model_copy(
+                update={
+                    "each": {},
+                    "says": self.says.replace(
+                        f"{{{column}}}", f"{value:g}" if isinstance(value, float) else str(value)
+                    ),
+                    "where": {**self.where, column: Near(near=value) if isinstance(value, float) else value},
+                }
+            )
+            for value in values
+        )
+
     def band(self, profile: Profile) -> Band:
         """The band that holds in a profile; `smoke` takes the laptop's unless it has its own."""
         if isinstance(self.within, Band):
@@ -111,11 +161,23 @@ class Claim(Settings):
         return getattr(self.within, profile) or self.within.laptop
 
 
+class Paper(Settings):
+    """A paper that papers.yaml does not have."""
+
+    title: Text = setting("its title")
+    authors: tuple[Text, ...] = setting("its authors", min_length=1)
+    year: int = setting("the year of publication", ge=1600)
+    venue: Text | None = setting("where it was published", default=None)
+    arxiv: Annotated[str, StringConstraints(pattern=r"^[a-z.-]+/\d{7}$|^\d{4}\.\d{4,5}$")] | None = setting(
+        "its arXiv id", default=None
+    )
+
+
 class RecipeFile(Settings):
     """One figure or table of one paper: its setting, its smaller profiles and its claims."""
 
     family: Name = setting("the family that lists this recipe")
-    paper: Name = setting("the paper's key in papers.yaml")
+    paper: Name | Paper = setting("the paper's key in papers.yaml, or a paper of your own")
     figure: Text = setting("the figure or table of the paper, or 'unnumbered'")
     title: Text = setting("what the figure shows")
     experiment: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]*/[a-z][a-z0-9-]*$")] = setting(
@@ -124,11 +186,13 @@ class RecipeFile(Settings):
     draw: Name | None = setting("draw_<draw> of the experiment's analysis, where it has several", default=None)
     departs: Text | None = setting("in what even the paper profile differs from the paper", default=None)
     params: dict[str, Any] = setting("the paper's own setting: the profile 'paper'")
-    profiles: dict[Literal["smoke", "laptop"], dict[str, Any]] = setting("what smaller profiles change, and why")
-    claims: tuple[Claim, ...] = Field(min_length=1, description="what the figure claims")
+    profiles: dict[Literal["smoke", "laptop"], dict[str, Any]] = setting(
+        "what smaller profiles change, and why; without `laptop` that profile is the params", default={}
+    )
+    claims: tuple[Claim, ...] = setting("what the figure claims", default=())
 
     @model_validator(mode="after")
     def one_headline_is_gated(self) -> Self:
-        if not any(claim.gate for claim in self.claims):
+        if self.claims and not any(claim.gate for claim in self.claims):
             raise ValueError("every recipe gates its headline: no claim here is judged")
         return self

@@ -12,9 +12,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from resodectl.claims.document import document
 from resodectl.claims.estimate import Estimate
 from resodectl.claims.junit import junit
-from resodectl.claims.verdict import check, check_measures, document, judge, judge_control, named, select
+from resodectl.claims.measures import check, check_measures, named, select
+from resodectl.claims.verdict import judge, judge_control
 from resodectl.errors import UserError
 from resodectl.recipe.load import load
 from resodectl.recipe.reading import RecipeError

@@ -10,7 +10,7 @@ import pytest
 from resodectl.engine import address
 from resodectl.engine import fingerprint as module
 from resodectl.engine.fingerprint import closure, fingerprint, third_party
-from resodectl.recipe import catalogue
+from resodectl.experiment import catalogue
 
 
 @pytest.fixture
@@ -58,7 +58,7 @@ def test_random_streams_and_tables_are_part_of_what_determines_a_result(monkeypa
     asked: list[str] = []
     monkeypatch.setattr(address, "fingerprint", lambda entries: asked.extend(entries) or "code")
     address.environment.__wrapped__(catalogue.experiments()[0], "cpu")
-    assert {"resodectl.engine.context", "resodectl.engine.tables"} <= set(asked)
+    assert {"resodectl.experiment.context", "resodectl.engine.tables"} <= set(asked)
 
 
 def test_comments_docstrings_and_formatting_leave_it_and_formulas_change_it(package: Path) -> None:

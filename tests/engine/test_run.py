@@ -15,18 +15,18 @@ import torch
 from resodectl.datasets.dataset import DataError
 from resodectl.engine import run as module
 from resodectl.engine.address import identity
-from resodectl.engine.cells import Cell
 from resodectl.engine.checkpoint import FileCheckpoint
 from resodectl.engine.executors import InProcess, Pool
-from resodectl.engine.run import Setting, parse_shard, resolve_device, run, shard, tasks
+from resodectl.engine.run import Execution, parse_shard, resolve_device, run, shard, tasks
 from resodectl.engine.store import Store
 from resodectl.engine.tables import unpack
 from resodectl.engine.worker import Outcome, Task
 from resodectl.errors import UserError
-from resodectl.pipeline.planning import cells
-from resodectl.recipe.catalogue import experiment
+from resodectl.experiment.catalogue import experiment
+from resodectl.experiment.cells import Cell
+from resodectl.experiment.settings import Settings
 from resodectl.recipe.load import Request, load
-from resodectl.recipe.settings import Settings
+from resodectl.runs.plan import cells
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +38,7 @@ def pool() -> Iterator[Pool]:
 
 def planned(toy: Path, store: Path, *sets: str, seeds: int = 4) -> list[Task]:
     recipe = load(toy, Request("laptop", sets, seeds))
-    return tasks(cells(recipe), Setting(store, checkpoint_every_s=0.0))
+    return tasks(cells(recipe), Execution(store, checkpoint_every_s=0.0))
 
 
 def rows(store: Path, task: Task, log) -> dict[str, bytes]:

@@ -8,9 +8,10 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 
-from resodectl.engine.cells import Cell, Column
 from resodectl.engine.tables import SimulationError, pack, snapshot, tables, unpack
-from resodectl.recipe.settings import Settings
+from resodectl.experiment.cells import Cell
+from resodectl.experiment.columns import Column
+from resodectl.experiment.settings import Settings
 
 
 class Point(Settings):

@@ -121,9 +121,9 @@ def test_a_mapping_whose_kind_changes_is_replaced_and_others_merge() -> None:
     layers.lay(override("model={kind: mlp, width: 4}"))
     layers.lay(override("lr.stop=3"))
     assert layers.values == {"model": {"kind": "mlp", "width": 4}, "lr": {"start": 1, "stop": 3}}
-    assert layers.place(("model", "width")) == "--set model={kind: mlp, width: 4}"
-    assert layers.place(("lr", "start")).startswith("base:2:")
-    assert layers.place(("lr", "stop")) == "--set lr.stop=3"
+    assert layers.location(("model", "width")) == "--set model={kind: mlp, width: 4}"
+    assert layers.location(("lr", "start")).startswith("base:2:")
+    assert layers.location(("lr", "stop")) == "--set lr.stop=3"
 
 
 def test_a_choice_of_another_kind_deviates_as_a_whole() -> None:

@@ -79,9 +79,9 @@ def test_a_bomb_of_aliases_is_refused_quickly() -> None:
 
 def test_places_are_lines_and_columns_of_keys_and_items() -> None:
     document = read_text("params:\n  depths: [8, 16]\n  seeds: 4\n", "r.yaml")
-    assert document.place(("params", "seeds")) == "r.yaml:3:3"
-    assert document.place(("params", "depths", 1)) == "r.yaml:2:15"
-    assert document.place(("params", "absent")) == "r.yaml:1:1"
+    assert document.location(("params", "seeds")) == "r.yaml:3:3"
+    assert document.location(("params", "depths", 1)) == "r.yaml:2:15"
+    assert document.location(("params", "absent")) == "r.yaml:1:1"
 
 
 def test_files_that_are_no_recipes_are_refused(tmp_path: Path) -> None:

@@ -4,8 +4,8 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from resodectl.fitting.settings import SHAPES, DataName
-from resodectl.recipe.settings import Settings, setting
+from resodectl.experiment.settings import Settings, setting
+from resodectl.training.settings import SHAPES, DataName
 
 SchemeName = Literal["euler", "heun"]
 GradientName = Literal["backprop", "adjoint"]

@@ -1,11 +1,11 @@
 """From what a recipe asks for to a network (Sander, Ablin & Peyre 2022, arXiv 2205.14612)."""
 
 from resodectl.families.adjoint.models import STEMS, BottleneckModel, MlpModel, Model
-from resodectl.fitting.settings import CLASSES, SHAPES
-from resodectl.numerics.networks import Network
-from resodectl.numerics.networks_bottleneck import Bottleneck
-from resodectl.numerics.networks_mlp import Mlp
-from resodectl.numerics.networks_tiny import TinyConv
+from resodectl.numerics.networks.bottleneck import Bottleneck
+from resodectl.numerics.networks.mlp import Mlp
+from resodectl.numerics.networks.network import Network
+from resodectl.numerics.networks.tiny import TinyConv
+from resodectl.training.settings import CLASSES, SHAPES
 
 
 def network_of(model: Model, data: str, depth: int, tied: bool) -> Network:

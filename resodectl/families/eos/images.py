@@ -12,9 +12,9 @@ import torch
 
 from resodectl.datasets.dataset import DataError, Examples
 from resodectl.datasets.load import load
-from resodectl.engine.context import stream
 from resodectl.errors import UserError
-from resodectl.numerics.networks import Place
+from resodectl.experiment.context import stream
+from resodectl.numerics.draws import TensorPlace
 
 SCALES = {  # mean and spread of a channel's pixels: of MNIST, and of ImageNet for CIFAR-10
     "mnist": ((0.1307,), (0.3081,)),
@@ -42,7 +42,7 @@ class Split(NamedTuple):
 
 
 def first_images(
-    name: str, root: Path | None, samples: int, scaling: str, place: Place
+    name: str, root: Path | None, samples: int, scaling: str, place: TensorPlace
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Inputs `(samples, pixels)` and targets `(samples, classes)` of the first training images.
 
@@ -68,7 +68,7 @@ def first_images(
     return pixels, torch.nn.functional.one_hot(labels, dataset.classes).to(pixels)
 
 
-def draw_samples(name: str, root: Path | None, size: int, place: Place) -> Samples:
+def draw_samples(name: str, root: Path | None, size: int, place: TensorPlace) -> Samples:
     """The first `size` training images of digits, or as many random ones of a set with a published split.
 
     The rest of digits are its test images. Pixels of digits are centred one by one, and divided by one root mean

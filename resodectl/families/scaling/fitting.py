@@ -10,13 +10,13 @@ from typing import Any, NamedTuple, Self
 
 import torch
 
-from resodectl.engine.context import Context
+from resodectl.experiment.context import Context
 from resodectl.families.scaling.flat_images import FlatImages
 from resodectl.families.scaling.trained import Training
-from resodectl.numerics import adam
+from resodectl.numerics.descent import adam
 from resodectl.numerics.draws import uniform
-from resodectl.numerics.residual_classifiers import Classifiers, Tape, correct, gradients, logits
-from resodectl.numerics.training import batches
+from resodectl.numerics.networks.residual_classifiers import Classifiers, Tape, correct, gradients, logits
+from resodectl.training.classifiers import batches
 
 CLASSES = 10
 AT_ONCE = 500  # test images

@@ -7,7 +7,7 @@ import torch
 
 from resodectl.datasets.dataset import Examples
 from resodectl.datasets.load import load
-from resodectl.engine.context import stream
+from resodectl.experiment.context import stream
 
 DIGITS_TRAIN = 1437  # four fifths of 1797; the set has no published split
 

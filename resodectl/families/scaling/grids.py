@@ -4,7 +4,7 @@ from typing import Annotated, Self
 
 from pydantic import AfterValidator, model_validator
 
-from resodectl.recipe.settings import Settings, setting
+from resodectl.experiment.settings import Settings, setting
 
 
 class Grid(Settings):

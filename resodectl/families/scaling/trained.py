@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from resodectl.recipe.settings import Settings, setting
+from resodectl.experiment.settings import Settings, setting
 
 DataName = Literal["digits", "mnist", "cifar10"]
 

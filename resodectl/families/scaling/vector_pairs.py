@@ -15,8 +15,7 @@ import torch.nn.functional as F
 
 from resodectl.datasets.dataset import Examples
 from resodectl.datasets.load import load
-from resodectl.numerics.draws import Streams, uniform
-from resodectl.numerics.networks import Place
+from resodectl.numerics.draws import Streams, TensorPlace, uniform
 
 ODE_DIM = 10
 ODE_STEPS = 100  # n, the steps of the map that is to be learnt
@@ -32,7 +31,7 @@ class Pairs(NamedTuple):
     targets: torch.Tensor
 
 
-def ode_pairs(streams: Streams, size: int, place: Place) -> Pairs:
+def ode_pairs(streams: Streams, size: int, place: TensorPlace) -> Pairs:
     """(x/|x|, z_n/|z_n|) for x uniform on (-1, 1)^10: z_0 = x, z_{t+1} = z_t + n^-1/2 tanh(sin(a) z_t + cos(a)),
     a = 5 pi t / n."""
     start = uniform(streams, (size, ODE_DIM), -1.0, 1.0).transpose(1, 2)
@@ -43,7 +42,7 @@ def ode_pairs(streams: Streams, size: int, place: Place) -> Pairs:
     return Pairs(*(F.normalize(part, dim=1).to(place.device, place.dtype).contiguous() for part in (start, z)))
 
 
-def mnist_pairs(streams: Streams, root: Path | None, place: Place) -> tuple[Pairs, Pairs]:
+def mnist_pairs(streams: Streams, root: Path | None, place: TensorPlace) -> tuple[Pairs, Pairs]:
     """Training and test pairs of MNIST: raw pixels through a 5x5 and a 3x3 convolution of stride 2 with one channel
     each, drawn once a seed within 1/sqrt(fan-in), as unit vectors; the class as a unit vector of the same length.
 
@@ -61,7 +60,7 @@ def _convolution(streams: Streams, side: int) -> tuple[torch.Tensor, torch.Tenso
     return drawn[:, :-1].reshape(-1, 1, side, side).contiguous(), drawn[:, -1].contiguous()
 
 
-def _pairs(examples: Examples, kernels: Sequence[tuple[torch.Tensor, torch.Tensor]], place: Place) -> Pairs:
+def _pairs(examples: Examples, kernels: Sequence[tuple[torch.Tensor, torch.Tensor]], place: TensorPlace) -> Pairs:
     parts = [_features(images, kernels) for images in np.array_split(examples.images, -(-len(examples) // CHUNK))]
     inputs = torch.cat(parts).permute(1, 2, 0)
     classes = F.one_hot(torch.from_numpy(examples.labels), MNIST_DIM).T

@@ -11,24 +11,24 @@ from typing import Any
 import numpy as np
 import torch
 
-from resodectl.engine.cells import Cell
-from resodectl.engine.context import Context
+from resodectl.experiment.cells import Cell
+from resodectl.experiment.context import Context
 from resodectl.families.adjoint.gradient_error.spec import FieldWeights
 from resodectl.families.adjoint.networks import network_of
-from resodectl.fitting.epochs import Fit, at_rest, restored, train_epoch
-from resodectl.fitting.images import halved, standardised
-from resodectl.numerics.draws import normal
-from resodectl.numerics.networks import Network, Params, Place, Solver
-from resodectl.numerics.schemes import SCHEMES
-from resodectl.numerics.training import Images, gradients
-from resodectl.numerics.weights import weights
+from resodectl.numerics.draws import TensorPlace, normal
+from resodectl.numerics.networks.network import Network, Params, Solver
+from resodectl.numerics.ode.schemes import SCHEMES
+from resodectl.numerics.weights.depth import weights
+from resodectl.training.classifiers import Images, gradients
+from resodectl.training.epochs import Fit, at_rest, restored, train_epoch
+from resodectl.training.images import halved, standardised
 
 STAGE = "residual."
 
 
 def simulate(cell: Cell, context: Context) -> Iterator[tuple[str, dict[str, Any]]]:
     """The squared relative error of every tensor's gradient, a block of rows for every depth."""
-    point, place = cell.point, Place(context.dtype, context.device)
+    point, place = cell.point, TensorPlace(context.dtype, context.device)
     if isinstance(point.weights, FieldWeights):
         images, base = halved(point.data, context.data_root, place), None
     else:
@@ -78,7 +78,7 @@ def resampled(params: Params, depth: int) -> Params:
     }
 
 
-def _field(point: Any, network: Network, depth: int, place: Place, context: Context) -> Params:
+def _field(point: Any, network: Network, depth: int, place: TensorPlace, context: Context) -> Params:
     """Convolutions of variance 2 / fan-in that vary with depth as asked, without biases; all BN at one and zero."""
     params = network.initial(lambda name: context.streams("weights", name), place)
     for name, value in params.items():
@@ -96,7 +96,7 @@ def _field(point: Any, network: Network, depth: int, place: Place, context: Cont
     return params
 
 
-def _trained(point: Any, place: Place, context: Context) -> tuple[Images, Params]:
+def _trained(point: Any, place: TensorPlace, context: Context) -> tuple[Images, Params]:
     """The training images, and a network trained on them; it goes on from a checkpoint if there is one."""
     origin = point.weights
     train, test = standardised(point.data, context.data_root, place)

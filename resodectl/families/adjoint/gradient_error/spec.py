@@ -4,10 +4,10 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from resodectl.engine.cells import Column
+from resodectl.experiment.columns import Column
+from resodectl.experiment.settings import Dtype, Settings, setting
 from resodectl.families.adjoint.models import SchemeName, TinyConvModel, Trained
-from resodectl.fitting.settings import DataName, Training
-from resodectl.recipe.settings import Dtype, Settings, setting
+from resodectl.training.settings import DataName, Training
 
 Depth = Annotated[int, Field(ge=2)]
 

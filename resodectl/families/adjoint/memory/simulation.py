@@ -10,14 +10,14 @@ from typing import Any
 import numpy as np
 import torch
 
-from resodectl.engine.cells import Cell
-from resodectl.engine.context import Context
+from resodectl.experiment.cells import Cell
+from resodectl.experiment.context import Context
+from resodectl.families.adjoint.memory.counting import counting_saved_bytes, peak_bytes
 from resodectl.numerics.draws import normal
-from resodectl.numerics.memory import counting_saved_bytes, peak_bytes
-from resodectl.numerics.residuals import mlp
-from resodectl.numerics.reversible import integrate
-from resodectl.numerics.schemes import EULER
-from resodectl.numerics.weights import mlp_weights
+from resodectl.numerics.networks.residuals import mlp
+from resodectl.numerics.ode.adjoint import integrate
+from resodectl.numerics.ode.schemes import EULER
+from resodectl.numerics.weights.depth import mlp_weights
 
 
 def simulate(cell: Cell, context: Context) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -5,8 +5,8 @@ Sander, Ablin & Peyre 2022 (arXiv 2205.14612): a perceptron 500 -> 8 -> tanh -> 
 
 from typing import Literal
 
-from resodectl.engine.cells import Column
-from resodectl.recipe.settings import Dtype, Settings, setting
+from resodectl.experiment.columns import Column
+from resodectl.experiment.settings import Dtype, Settings, setting
 
 SEED_BLOCK = 1
 

@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 import torch
 
-from resodectl.engine.cells import Cell
-from resodectl.engine.context import Context
+from resodectl.experiment.cells import Cell
+from resodectl.experiment.context import Context
 from resodectl.numerics.draws import normal
-from resodectl.numerics.residuals import ACTIVATIONS, LIPSCHITZ, mlp
-from resodectl.numerics.reversible import Gradient, integrate, layers_of, reconstruct, trajectory
-from resodectl.numerics.schemes import EULER, SCHEMES, Scheme
-from resodectl.numerics.weights import mlp_weights
+from resodectl.numerics.networks.residuals import ACTIVATIONS, LIPSCHITZ, mlp
+from resodectl.numerics.ode.adjoint import Gradient, integrate, layers_of, reconstruct, trajectory
+from resodectl.numerics.ode.schemes import EULER, SCHEMES, Scheme
+from resodectl.numerics.weights.depth import mlp_weights
 
 
 def simulate(cell: Cell, context: Context) -> Iterator[tuple[str, dict[str, Any]]]:

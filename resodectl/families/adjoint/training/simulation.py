@@ -5,18 +5,19 @@ from typing import Any
 
 import numpy as np
 
-from resodectl.engine.cells import Cell
-from resodectl.engine.context import Context
+from resodectl.experiment.cells import Cell
+from resodectl.experiment.context import Context
 from resodectl.families.adjoint.networks import network_of
-from resodectl.fitting.epochs import Fit, at_rest, restored, train_epoch
-from resodectl.fitting.images import standardised
-from resodectl.numerics.networks import Place, Solver
-from resodectl.numerics.schemes import SCHEMES
+from resodectl.numerics.draws import TensorPlace
+from resodectl.numerics.networks.network import Solver
+from resodectl.numerics.ode.schemes import SCHEMES
+from resodectl.training.epochs import Fit, at_rest, restored, train_epoch
+from resodectl.training.images import standardised
 
 
 def simulate(cell: Cell, context: Context) -> Iterator[tuple[str, dict[str, Any]]]:
     """The learning curves of one cell, an epoch at a time."""
-    point, place = cell.point, Place(context.dtype, context.device)
+    point, place = cell.point, TensorPlace(context.dtype, context.device)
     train, test = standardised(point.data, context.data_root, place)
     solver = Solver(SCHEMES[point.scheme], point.gradient, point.residual_exponent)
     network = network_of(point.model, point.data, point.depth, point.weights == "tied")

@@ -4,10 +4,10 @@ from typing import Annotated
 
 from pydantic import Field
 
-from resodectl.engine.cells import Column
+from resodectl.experiment.columns import Column
+from resodectl.experiment.settings import Dtype, setting
 from resodectl.families.adjoint.models import GradientName, SchemeName, Trained, Tying
-from resodectl.fitting.settings import Training
-from resodectl.recipe.settings import Dtype, setting
+from resodectl.training.settings import Training
 
 Depth = Annotated[int, Field(ge=2)]
 

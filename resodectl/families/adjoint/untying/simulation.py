@@ -9,14 +9,15 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
-from resodectl.engine.cells import Cell
-from resodectl.engine.context import Context
+from resodectl.experiment.cells import Cell
+from resodectl.experiment.context import Context
 from resodectl.families.adjoint.models import BottleneckModel
 from resodectl.families.adjoint.networks import network_of
-from resodectl.fitting.epochs import Fit, at_rest, restored, train_epoch
-from resodectl.fitting.images import standardised
-from resodectl.numerics.networks import Params, Place, Solver, untied
-from resodectl.numerics.schemes import SCHEMES
+from resodectl.numerics.draws import TensorPlace
+from resodectl.numerics.networks.network import Params, Solver, untied
+from resodectl.numerics.ode.schemes import SCHEMES
+from resodectl.training.epochs import Fit, at_rest, restored, train_epoch
+from resodectl.training.images import standardised
 
 
 class Phase(NamedTuple):
@@ -29,7 +30,7 @@ class Phase(NamedTuple):
 
 def simulate(cell: Cell, context: Context) -> Iterator[tuple[str, dict[str, Any]]]:
     """The curves of the pretraining, if any, and of each fine-tuning, with the roughness that it leaves."""
-    point, place, seeds = cell.point, Place(context.dtype, context.device), np.array(cell.seeds)
+    point, place, seeds = cell.point, TensorPlace(context.dtype, context.device), np.array(cell.seeds)
     phases = _phases(point, context, place)
     kept = context.restore()
     if kept is None:
@@ -68,7 +69,7 @@ def roughness(params: Params, stages: dict[str, int]) -> torch.Tensor:
     return torch.stack(found).mean(0)
 
 
-def _phases(point: Any, context: Context, place: Place) -> list[Phase]:
+def _phases(point: Any, context: Context, place: TensorPlace) -> list[Phase]:
     train, test = standardised(point.data, context.data_root, place)
     scheme, exponent = SCHEMES[point.scheme], point.residual_exponent
     tied, own = (network_of(point.model, point.data, point.depth, shared) for shared in (True, False))

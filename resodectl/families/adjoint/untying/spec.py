@@ -4,10 +4,10 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from resodectl.engine.cells import Column
+from resodectl.experiment.columns import Column
+from resodectl.experiment.settings import Dtype, setting
 from resodectl.families.adjoint.models import GradientName, SchemeName, Trained
-from resodectl.fitting.settings import Training
-from resodectl.recipe.settings import Dtype, setting
+from resodectl.training.settings import Training
 
 Start = Literal["pretrained", "fresh"]
 

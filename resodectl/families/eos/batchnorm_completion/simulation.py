@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 import torch
 
-from resodectl.engine.cells import Cell
-from resodectl.engine.context import Context
+from resodectl.experiment.cells import Cell
+from resodectl.experiment.context import Context
 from resodectl.families.eos.batchnorm_completion.problem import Problem, draw
-from resodectl.numerics.curvature import spherical_hessian
+from resodectl.numerics.curvature.lanczos import largest
+from resodectl.numerics.curvature.operators import spherical_hessian
+from resodectl.numerics.descent.full_batch import decayed_step, effective_step
 from resodectl.numerics.draws import normal
-from resodectl.numerics.full_batch import decayed_step, effective_step
-from resodectl.numerics.lanczos import largest
 
 
 def simulate(cell: Cell, context: Context) -> Iterator[tuple[str, dict[str, Any]]]:

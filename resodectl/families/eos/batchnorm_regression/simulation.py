@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 import torch
 
-from resodectl.engine.cells import Cell
-from resodectl.engine.context import Context
+from resodectl.experiment.cells import Cell
+from resodectl.experiment.context import Context
 from resodectl.families.eos.batchnorm_regression.problem import Problem, draw, edge_start, plateau_start
 from resodectl.families.eos.batchnorm_regression.spec import Point
 from resodectl.families.eos.edges import edge_time
-from resodectl.numerics.full_batch import decayed_step, effective_step
-from resodectl.numerics.sharpness_reduction import reduction_flow
+from resodectl.numerics.curvature.sharpness_reduction import reduction_flow
+from resodectl.numerics.descent.full_batch import decayed_step, effective_step
 
 Found = dict[str, torch.Tensor]
 Rows = dict[str, np.ndarray]

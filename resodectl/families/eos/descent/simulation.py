@@ -9,11 +9,12 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
-from resodectl.engine.cells import Cell
-from resodectl.engine.context import Context
+from resodectl.experiment.cells import Cell
+from resodectl.experiment.context import Context
 from resodectl.families.eos.images import first_images
-from resodectl.numerics.draws import normal
-from resodectl.numerics.full_batch import (
+from resodectl.numerics.curvature.lanczos import largest
+from resodectl.numerics.curvature.mean_square import MeanSquareHessian
+from resodectl.numerics.descent.full_batch import (
     flow_step,
     gradient_step,
     gradient_threshold,
@@ -23,9 +24,8 @@ from resodectl.numerics.full_batch import (
     polyak_threshold,
     stable_flow_step,
 )
-from resodectl.numerics.lanczos import largest
-from resodectl.numerics.networks import Place
-from resodectl.numerics.perceptrons import MeanSquareHessian, Perceptron, torch_default, xavier_normal
+from resodectl.numerics.draws import TensorPlace, normal
+from resodectl.numerics.networks.perceptron import Perceptron, torch_default, xavier_normal
 
 FACTOR = 0.5  # of the squared error
 
@@ -92,7 +92,7 @@ def simulate(cell: Cell, context: Context) -> Iterator[tuple[str, dict[str, Any]
 
 def prepared(point: Any, context: Context) -> tuple[Task, State]:
     """The task of a cell and the state that it starts from: all seeds for the first step size, then the next one."""
-    place, problem, lrs = Place(context.dtype, context.device), point.problem, point.method.lrs
+    place, problem, lrs = TensorPlace(context.dtype, context.device), point.problem, point.method.lrs
     if problem.kind == "chebyshev":
         network = Perceptron((1, problem.width, 1), output_bias=False)
         inputs = torch.linspace(-1, 1, problem.points, dtype=torch.float64).unsqueeze(1)

@@ -7,9 +7,9 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from resodectl.engine.cells import Column
+from resodectl.experiment.columns import Column
+from resodectl.experiment.settings import Dtype, Settings, setting
 from resodectl.families.eos.sizes import check_size
-from resodectl.recipe.settings import Dtype, Settings, setting
 
 SEED_BLOCK = 8
 

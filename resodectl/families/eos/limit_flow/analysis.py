@@ -32,20 +32,20 @@ MARKERS = ("o", ".")  # of the largest and of the smallest learning rate
 
 def measure_error_per_rate(rows: pd.DataFrame) -> Estimate:
     """The largest distance of a path from the limiting flow, over all steps, divided by the learning rate."""
-    return exact(float((rows["error"] / rows["rate"]).max()), ACCURACY)
+    return exact(float((rows["error"] / rows["lr"]).max()), ACCURACY)
 
 
 def measure_halving(rows: pd.DataFrame) -> Estimate:
     """By what factor at least the largest distance falls when the learning rate is halved."""
-    largest = rows.groupby("rate")["error"].max()
-    pairs = [(2 * rate, rate) for rate in largest.index if np.isclose(largest.index, 2 * rate).any()]
-    at = [largest[np.isclose(largest.index, double)].iloc[0] / largest[rate] for double, rate in pairs]
+    largest = rows.groupby("lr")["error"].max()
+    pairs = [(2 * lr, lr) for lr in largest.index if np.isclose(largest.index, 2 * lr).any()]
+    at = [largest[np.isclose(largest.index, double)].iloc[0] / largest[lr] for double, lr in pairs]
     return exact(min(at, default=np.nan), ACCURACY)
 
 
 def measure_pair_error(rows: pd.DataFrame, *, identity: Identity) -> Estimate:
     """The largest error of an identity between two consecutive steps, divided by the learning rate."""
-    return exact(float((rows[f"pair_{identity}"] / rows["rate"]).max()), ACCURACY)
+    return exact(float((rows[f"pair_{identity}"] / rows["lr"]).max()), ACCURACY)
 
 
 def measure_misalignment(rows: pd.DataFrame) -> Estimate:
@@ -84,18 +84,18 @@ def draw_flows(log: Mapping[str, pd.DataFrame], recipe: Any) -> Figure:
 
 
 def _follow(ax: Axes, rows: pd.DataFrame) -> None:
-    rates = (rows["rate"].max(), rows["rate"].min())
+    lrs = (rows["lr"].max(), rows["lr"].min())
     for algorithm, (name, potential, colour) in ALGORITHMS.items():
         own = rows[rows["algorithm"] == algorithm]
         if own.empty:
             continue
-        for rate, marker in zip(rates, MARKERS, strict=True):
-            path = own[own["rate"] == rate]
+        for lr, marker in zip(lrs, MARKERS, strict=True):
+            path = own[own["lr"] == lr]
             shown = path.iloc[:: max(1, len(path) // 25)]
             ax.plot(
-                shown["time"], shown["coordinate"], marker, color=colour, alpha=0.7, label=f"{name}, $\\eta={rate:g}$"
+                shown["time"], shown["coordinate"], marker, color=colour, alpha=0.7, label=f"{name}, $\\eta={lr:g}$"
             )
-        finest = own[own["rate"] == rates[1]]
+        finest = own[own["lr"] == lrs[1]]
         ax.plot(finest["time"], finest["flow"], color=colour, label=f"its limiting flow, {potential}")
     ax.set_xlabel("$\\tau=\\eta^2 t$")
 
@@ -103,10 +103,10 @@ def _follow(ax: Axes, rows: pd.DataFrame) -> None:
 def _errors(ax: Axes, rows: pd.DataFrame) -> None:
     landed = rows[rows["landed"]]
     for algorithm, (_, _, colour) in ALGORITHMS.items():
-        largest = landed[landed["algorithm"] == algorithm].groupby("rate")["error"].max()
+        largest = landed[landed["algorithm"] == algorithm].groupby("lr")["error"].max()
         ax.plot(largest.index, largest, "o-", color=colour)
-    ends = float(rows["rate"].min()), float(rows["rate"].max())
-    highest = float(landed.loc[landed["rate"] == ends[0], "error"].max())
+    ends = float(rows["lr"].min()), float(rows["lr"].max())
+    highest = float(landed.loc[landed["lr"] == ends[0], "error"].max())
     reference_slope(ax, ends, 1.0, (ends[0], 1.6 * highest), "$\\eta$")
     ax.set_xscale("log")
     ax.set_yscale("log")

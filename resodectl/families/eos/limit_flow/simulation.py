@@ -11,12 +11,20 @@ from typing import Any
 import numpy as np
 import torch
 
-from resodectl.engine.cells import Cell
-from resodectl.engine.context import Context
+from resodectl.experiment.cells import Cell
+from resodectl.experiment.context import Context
 from resodectl.families.eos.limit_flow.spec import Point
 from resodectl.families.eos.toys import TOYS, Algorithm, Toy
-from resodectl.numerics.full_batch import normalised_step, square_root_step
-from resodectl.numerics.minimisers import Ambient, GaussNewton, Potential, SharpnessFlow, landing, retract, squared
+from resodectl.numerics.curvature.minimisers import (
+    Ambient,
+    GaussNewton,
+    Potential,
+    SharpnessFlow,
+    landing,
+    retract,
+    squared,
+)
+from resodectl.numerics.descent.full_batch import normalised_step, square_root_step
 
 CHUNK = 20_000  # points whose Hessians are taken at once
 LANDING_STEP = 0.004  # of RK4, for an error of 1e-8; from gradients of 1e-7 on Gauss-Newton does the rest
@@ -28,30 +36,30 @@ POTENTIALS: dict[Algorithm, tuple[Potential, float]] = {
 
 def simulate(cell: Cell, context: Context) -> Iterator[tuple[str, dict[str, Any]]]:
     point, toy = cell.point, TOYS[cell.point.toy]
-    rates = torch.tensor(point.rates, dtype=context.dtype)
-    start = toy.start(rates)
+    lrs = torch.tensor(point.lrs, dtype=context.dtype)
+    start = toy.start(lrs)
     landed = landing(lambda at: toy.loss_and_gradient(at)[1], start, LANDING_STEP, tolerance=1e-7)
     landed = retract(toy.residuals, landed)
     yield "flows", _integrated(point, toy, landed)
     context.progress(0.3)
-    steps = [round(point.horizon / rate**2) for rate in point.rates]
-    path = descend(toy, point.algorithm, start, rates, max(steps))
+    steps = [round(point.horizon / lr**2) for lr in point.lrs]
+    path = descend(toy, point.algorithm, start, lrs, max(steps))
     context.progress(0.8)
     entries = []
-    for index, (rate, count) in enumerate(zip(point.rates, steps, strict=True)):
+    for index, (lr, count) in enumerate(zip(point.lrs, steps, strict=True)):
         own = path[: count + 2, index]
-        entry = int((toy.distance(own) <= rate).int().argmax())
-        entries.append(entry * rate if toy.distance(own[entry]) <= rate else torch.inf)
-        yield "paths", _records(point, toy, rate, own, toy.coordinate(landed[index]), entry)
-    yield "landings", {"rate": rates, "landing": toy.coordinate(landed), "entry": np.array(entries, dtype=float)}
+        entry = int((toy.distance(own) <= lr).int().argmax())
+        entries.append(entry * lr if toy.distance(own[entry]) <= lr else torch.inf)
+        yield "paths", _records(point, toy, lr, own, toy.coordinate(landed[index]), entry)
+    yield "landings", {"lr": lrs, "landing": toy.coordinate(landed), "entry": np.array(entries, dtype=float)}
 
 
 @torch.no_grad()
-def descend(toy: Toy, algorithm: Algorithm, start: torch.Tensor, rates: torch.Tensor, steps: int) -> torch.Tensor:
+def descend(toy: Toy, algorithm: Algorithm, start: torch.Tensor, lrs: torch.Tensor, steps: int) -> torch.Tensor:
     """The iterates 0 to steps + 1 of all learning rates, `(steps + 2, runs, size)`."""
     path = start.new_empty(steps + 2, *start.shape)
     path[0] = at = start
-    lr = rates.unsqueeze(1)
+    lr = lrs.unsqueeze(1)
     for t in range(1, steps + 2):
         loss, gradient = toy.loss_and_gradient(at)
         if algorithm == "normalised":
@@ -69,13 +77,11 @@ def curvature(toy: Toy, points: torch.Tensor) -> tuple[torch.Tensor, torch.Tenso
     return torch.cat([values[:, -1] for values, _ in found]), torch.cat([vectors[..., -1] for _, vectors in found])
 
 
-def _records(
-    point: Point, toy: Toy, rate: float, path: torch.Tensor, landed: torch.Tensor, entry: int
-) -> dict[str, Any]:
+def _records(point: Point, toy: Toy, lr: float, path: torch.Tensor, landed: torch.Tensor, entry: int) -> dict[str, Any]:
     """The rows of one learning rate, from its path of one iterate more than there are steps to record."""
     count = len(path) - 1
     step = torch.arange(count)
-    time = step * rate**2
+    time = step * lr**2
     coordinate = toy.coordinate(path[:-1])
     speed = 2.0 if point.ablation == "double-time" else 1.0
     flow = toy.clocks[point.algorithm].flow(landed, time, speed)
@@ -84,12 +90,12 @@ def _records(
     roots = toy.loss(path).sqrt()
     on_manifold = toy.sharpness(coordinate)
     if point.algorithm == "normalised":
-        inverse = gradient.norm(dim=1) / (rate * sharpness)
+        inverse = gradient.norm(dim=1) / (lr * sharpness)
         pair = (inverse[:-1] + inverse[1:] - 1).abs()
-        roots_sum = rate * (on_manifold / 2).sqrt()
+        roots_sum = lr * (on_manifold / 2).sqrt()
     else:
         pair = torch.full_like(time, torch.nan)
-        roots_sum = rate * on_manifold / 2
+        roots_sum = lr * on_manifold / 2
     cosine = (gradient * vector).sum(1).abs() / gradient.norm(dim=1)
     even = torch.linspace(0, count - 1, min(point.records, count), dtype=torch.float64).round().long()
     at = torch.cat([even, torch.tensor([min(entry, count - 1)])]).unique()
@@ -99,7 +105,7 @@ def _records(
         return torch.stack([values[a:b].max() for a, b in zip(at.tolist(), ends, strict=True)])
 
     return {
-        "rate": rate,
+        "lr": lr,
         "step": step[at],
         "time": time[at],
         "fraction": time[at] / point.horizon,
@@ -129,7 +135,7 @@ def _integrated(point: Point, toy: Toy, landed: torch.Tensor) -> dict[str, Any]:
     time = (step * torch.arange(len(points), dtype=points.dtype)).unsqueeze(1).expand(points.shape[:2])
     closed = toy.clocks[point.algorithm].flow(toy.coordinate(landed), time)
     return {
-        "rate": torch.tensor(point.rates).expand(points.shape[:2]).flatten(),
+        "lr": torch.tensor(point.lrs).expand(points.shape[:2]).flatten(),
         "time": time.flatten(),
         "integrated": toy.coordinate(points).flatten(),
         "flow": closed.flatten(),

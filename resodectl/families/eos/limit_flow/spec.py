@@ -7,8 +7,8 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from resodectl.engine.cells import Column
-from resodectl.recipe.settings import Dtype, Settings, setting
+from resodectl.experiment.columns import Column
+from resodectl.experiment.settings import Dtype, Settings, setting
 
 SEED_BLOCK = 1
 
@@ -28,7 +28,7 @@ class Run(Settings):
 
 class Params(Settings):
     runs: tuple[Run, ...] = setting("toys and algorithms", min_length=1)
-    rates: tuple[Rate, ...] = setting("learning rates", min_length=1)
+    lrs: tuple[Rate, ...] = setting("learning rates", min_length=1)
     records: int = setting("rows of a path; what is largest is taken over all steps between", ge=2, default=200)
     flow_steps: int = setting("midpoint steps of the flow along the manifold", ge=1, default=400)
     ablation: Ablation = setting(
@@ -41,11 +41,11 @@ class Params(Settings):
 
     @model_validator(mode="after")
     def paths_can_be_recorded(self) -> Self:
-        shortest = min(run.horizon for run in self.runs) / max(self.rates) ** 2
+        shortest = min(run.horizon for run in self.runs) / max(self.lrs) ** 2
         if shortest < 2:
-            raise ValueError(f"rates: the learning rate {max(self.rates):g} makes fewer than 2 steps in a horizon")
-        if len(set(self.rates)) < len(self.rates):
-            raise ValueError("rates: a learning rate is given twice")
+            raise ValueError(f"lrs: the learning rate {max(self.lrs):g} makes fewer than 2 steps in a horizon")
+        if len(set(self.lrs)) < len(self.lrs):
+            raise ValueError("lrs: a learning rate is given twice")
         return self
 
 
@@ -53,7 +53,7 @@ class Point(Settings):
     toy: ToyName
     algorithm: Algorithm
     horizon: float
-    rates: tuple[Rate, ...]
+    lrs: tuple[Rate, ...]
     records: int
     flow_steps: int
     ablation: Ablation
@@ -67,7 +67,7 @@ _OF_RUN = (
 LOG = {
     "paths": (
         *_OF_RUN,
-        Column("rate", "float64", "", "learning rate"),
+        Column("lr", "float64", "", "learning rate"),
         Column("step", "int64", "steps", "steps done"),
         Column("time", "float64", "tau", "lr^2 times the steps done"),
         Column("fraction", "float64", "", "of the horizon"),
@@ -81,7 +81,7 @@ LOG = {
     ),
     "flows": (
         *_OF_RUN,
-        Column("rate", "float64", "", "learning rate of the start"),
+        Column("lr", "float64", "", "learning rate of the start"),
         Column("time", "float64", "tau", "time"),
         Column("integrated", "float64", "", "the flow integrated from third derivatives of the loss"),
         Column("flow", "float64", "", "the closed-form flow"),
@@ -89,7 +89,7 @@ LOG = {
     ),
     "landings": (
         *_OF_RUN,
-        Column("rate", "float64", "", "learning rate"),
+        Column("lr", "float64", "", "learning rate"),
         Column("landing", "float64", "", "coordinate of the limit of gradient flow from the start"),
         Column("entry", "float64", "t lr", "lr times the steps until the path is within lr of the minimisers"),
     ),

@@ -31,7 +31,7 @@ def measure_deviation(rows: pd.DataFrame, *, statistic: Literal["max", "median"]
 
     def of_seed(both: pd.DataFrame) -> float:
         flow = both[both["path"] == "flow"].set_index("s")["sharpness"]
-        paths = both[both["path"] == "normalised"].groupby("rate")
+        paths = both[both["path"] == "normalised"].groupby("lr")
         found = [(own.set_index("s")["sharpness"] / flow - 1).abs() for _, own in paths]
         worst = [float(getattr(apart, statistic)(skipna=False)) for apart in found]
         return float(np.max(worst)) if worst else np.nan
@@ -43,7 +43,7 @@ def measure_fall(rows: pd.DataFrame) -> Estimate:
     """The sharpness at the end over that at the beginning, mean over the learning rates."""
 
     def of_seed(own: pd.DataFrame) -> float:
-        paths = own.sort_values("s").groupby("rate")["sharpness"]
+        paths = own.sort_values("s").groupby("lr")["sharpness"]
         return float(np.mean([path.iloc[-1] / path.iloc[0] for _, path in paths]))
 
     return per_seed(rows, of_seed)
@@ -76,10 +76,10 @@ def draw_flow(log: Mapping[str, pd.DataFrame], recipe: Any) -> Figure:
 
 
 def _paths(ax: Axes, rows: pd.DataFrame, column: str) -> None:
-    rates = sorted(rate for rate in rows["rate"].unique() if rate > 0)
-    for rate, colour in zip(rates, COLOURS, strict=False):
-        own = rows[rows["rate"] == rate]
-        label = f"normalised descent, $\\eta={rate:g}$"
+    lrs = sorted(lr for lr in rows["lr"].unique() if lr > 0)
+    for lr, colour in zip(lrs, COLOURS, strict=False):
+        own = rows[rows["lr"] == lr]
+        label = f"normalised descent, $\\eta={lr:g}$"
         spread(ax, own, "s", column, colour=colour, label=label, marker="", points=False)
     flow = rows[rows["path"] == "flow"]
     label = "flow of $-P\\,\\nabla\\log\\lambda_1$"

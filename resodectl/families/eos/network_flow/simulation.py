@@ -11,16 +11,25 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
-from resodectl.engine.cells import Cell
-from resodectl.engine.context import Context
+from resodectl.experiment.cells import Cell
+from resodectl.experiment.context import Context
 from resodectl.families.eos.images import draw_samples
 from resodectl.families.eos.network_flow import spec
 from resodectl.families.eos.network_flow.spec import Point
-from resodectl.numerics.full_batch import gradient_step, normalised_step
-from resodectl.numerics.lanczos import largest
-from resodectl.numerics.minimisers import Ambient, Descent, GaussNewton, Normal, SharpnessFlow, retract, squared
-from resodectl.numerics.networks import Place
-from resodectl.numerics.perceptrons import MeanSquareHessian, Perceptron, gelu, torch_default
+from resodectl.numerics.curvature.lanczos import largest
+from resodectl.numerics.curvature.mean_square import MeanSquareHessian
+from resodectl.numerics.curvature.minimisers import (
+    Ambient,
+    Descent,
+    GaussNewton,
+    Normal,
+    SharpnessFlow,
+    retract,
+    squared,
+)
+from resodectl.numerics.descent.full_batch import gradient_step, normalised_step
+from resodectl.numerics.draws import TensorPlace
+from resodectl.numerics.networks.perceptron import Perceptron, gelu, torch_default
 
 TOLERANCE = {"float64": 1e-6, "float32": 1e-4}  # residual of lambda_1, relative
 
@@ -56,7 +65,7 @@ class Task(NamedTuple):
 
 
 def simulate(cell: Cell, context: Context) -> Iterator[tuple[str, dict[str, Any]]]:
-    point, place = cell.point, Place(context.dtype, context.device)
+    point, place = cell.point, TensorPlace(context.dtype, context.device)
     task = task_of(point, context.data_root, place)
     kept = context.restore()
     if kept is None:
@@ -76,7 +85,7 @@ def simulate(cell: Cell, context: Context) -> Iterator[tuple[str, dict[str, Any]
         context.progress((record + 1) / (point.records + 1))
 
 
-def task_of(point: Point, root: Path | None, place: Place) -> Task:
+def task_of(point: Point, root: Path | None, place: TensorPlace) -> Task:
     """The network and the images that a recipe asks for.
 
     Raises:
@@ -141,13 +150,13 @@ def _descent(task: Task, point: Point) -> Advance:
     """From one record to the next by normalised steps, 4 s / lr^2 of them to the time s."""
 
     def advance(at: torch.Tensor, start: torch.Tensor, record: int) -> tuple[torch.Tensor, torch.Tensor]:
-        before, after = (round(4 * k * point.horizon / point.records / point.rate**2) for k in (record - 1, record))
+        before, after = (round(4 * k * point.horizon / point.records / point.lr**2) for k in (record - 1, record))
         for _ in range(after - before):
             gradient = task.operator(at).gradient
             if point.ablation == "plain-descent":
                 at = gradient_step(at, gradient, point.approach.lr)
             else:
-                at = normalised_step(at, gradient, point.rate)
+                at = normalised_step(at, gradient, point.lr)
         return at, start
 
     return advance

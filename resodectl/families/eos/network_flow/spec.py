@@ -8,9 +8,9 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from resodectl.engine.cells import Column
+from resodectl.experiment.columns import Column
+from resodectl.experiment.settings import Dtype, Settings, setting
 from resodectl.families.eos.sizes import check_size
-from resodectl.recipe.settings import Dtype, Settings, setting
 
 SEED_BLOCK = 2
 
@@ -67,7 +67,7 @@ class Shared(Settings):
 
 
 class Params(Shared):
-    rates: tuple[Rate, ...] = setting("learning rates of normalised descent", min_length=1)
+    lrs: tuple[Rate, ...] = setting("learning rates of normalised descent", min_length=1)
     seeds: int = setting("independent networks", ge=1)
 
     @model_validator(mode="after")
@@ -81,20 +81,20 @@ class Params(Shared):
         ratio = between / self.flow.step
         if ratio < 0.5 or abs(ratio - round(ratio)) > 1e-9 * ratio:
             raise ValueError(f"flow: records are {between:g} apart, no multiple of the step {self.flow.step:g}")
-        for rate in self.rates:
-            if 4 * between / rate**2 < 1:
-                raise ValueError(f"rates: {rate:g} makes less than a step between two records")
+        for lr in self.lrs:
+            if 4 * between / lr**2 < 1:
+                raise ValueError(f"lrs: {lr:g} makes less than a step between two records")
         return self
 
 
 class Point(Shared):
     path: Path
-    rate: float
+    lr: float
 
 
 _OF_PATH = (
     Column("path", "string", "", "flow, or normalised descent"),
-    Column("rate", "float64", "", "learning rate of normalised descent; 0 for the flow, its limit"),
+    Column("lr", "float64", "", "learning rate of normalised descent; 0 for the flow, its limit"),
     Column("seed", "int64", "", "seed of the first weights"),
     Column("s", "float64", "s", "lr^2 t / 4"),
 )
@@ -119,6 +119,6 @@ def cells(params: Params) -> list[Point]:
     flow = shared | {"ablation": "none" if of_descent else params.ablation}
     descent = shared | {"ablation": params.ablation if of_descent else "none"}
     return [
-        Point(path="flow", rate=0.0, **flow),
-        *(Point(path="normalised", rate=rate, **descent) for rate in params.rates),
+        Point(path="flow", lr=0.0, **flow),
+        *(Point(path="normalised", lr=lr, **descent) for lr in params.lrs),
     ]

@@ -14,9 +14,9 @@ import torch
 from numpy.typing import NDArray
 from scipy.signal import lfilter
 
-from resodectl.engine.cells import Cell
-from resodectl.engine.context import Context
-from resodectl.numerics.sharpness_reduction import reduction_flow
+from resodectl.experiment.cells import Cell
+from resodectl.experiment.context import Context
+from resodectl.numerics.curvature.sharpness_reduction import reduction_flow
 
 Floats = NDArray[np.floating[Any]]
 

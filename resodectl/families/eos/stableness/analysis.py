@@ -23,7 +23,7 @@ from resodectl.drawing.style import BLUE, GREEN, ORANGE, PURPLE, VERMILLION, pan
 
 Identity = Literal["stableness", "root_loss"]
 
-RUN = ["algorithm", "rate", "seed"]
+RUN = ["algorithm", "lr", "seed"]
 COLOURS = (VERMILLION, ORANGE, BLUE, GREEN, PURPLE)  # of learning rates, from the largest on
 NAMES = {
     "normalised": "normalised descent on $L$",
@@ -40,7 +40,7 @@ TITLES = (
 
 def measure_harmonic_mean(rows: pd.DataFrame) -> Estimate:
     """The harmonic mean of the stableness over all steps recorded, at the smallest learning rate."""
-    finest = rows[rows["rate"] == rows["rate"].min()]
+    finest = rows[rows["lr"] == rows["lr"].min()]
     return over_units(2 / _means(finest, "stableness"))
 
 
@@ -48,13 +48,13 @@ def measure_gap_per_rate(rows: pd.DataFrame, *, identity: Identity) -> Estimate:
     """How far an identity, averaged over the pairs of a run, is from 1, over the learning rate: the largest of the
     rates."""
     gaps = _gaps(rows, identity)
-    return over_units(_largest(gaps / gaps.index.get_level_values("rate")))
+    return over_units(_largest(gaps / gaps.index.get_level_values("lr")))
 
 
 def measure_gap_order(rows: pd.DataFrame, *, identity: Identity) -> Estimate:
     """The power of the learning rate with which the same distance vanishes."""
     gaps = _gaps(rows, identity).rename("gap").reset_index()
-    return over_units(loglog_slope(own["rate"], own["gap"]) for _, own in gaps.groupby("seed"))
+    return over_units(loglog_slope(own["lr"], own["gap"]) for _, own in gaps.groupby("seed"))
 
 
 def measure_along_gradient(rows: pd.DataFrame, *, identity: Identity) -> Estimate:
@@ -91,12 +91,12 @@ def paired(rows: pd.DataFrame) -> pd.DataFrame:
     ordered = rows.sort_values([*key, "step"])
     second = ordered.duplicated(key)
     one, two = ordered[~second].set_index(key), ordered[second].set_index(key)
-    rate = one.index.get_level_values("rate").to_numpy()
+    lr = one.index.get_level_values("lr").to_numpy()
     of_root = one.index.get_level_values("algorithm") == "square-root"
 
     def expected(curvature: pd.Series) -> pd.Series:
         """What sqrt(L_t) + sqrt(L_{t+1}) is along a direction of this curvature."""
-        return rate * (curvature / 2).where(of_root, np.sqrt(curvature.clip(lower=0) / 2))
+        return lr * (curvature / 2).where(of_root, np.sqrt(curvature.clip(lower=0) / 2))
 
     averages = {name: (one[name] + two[name]) / 2 for name in ("train_loss", "sharpness", "second", "rayleigh")}
     found = one[["step", "fraction", "turn"]].assign(first_loss=one["train_loss"], **averages)
@@ -106,7 +106,7 @@ def paired(rows: pd.DataFrame) -> pd.DataFrame:
         expected_root=expected(found["sharpness"]),
         stableness=1 / one["stableness"] + 1 / two["stableness"],
         root_loss=root / expected(found["sharpness"]),
-        stableness_along=(one["gradient_norm"] + two["gradient_norm"]) / (rate * found["rayleigh"]),
+        stableness_along=(one["gradient_norm"] + two["gradient_norm"]) / (lr * found["rayleigh"]),
         root_loss_along=root / expected(found["rayleigh"]),
     )
 
@@ -138,14 +138,14 @@ def draw_network(log: Mapping[str, pd.DataFrame], recipe: Any) -> Figure:
     pairs = paired(log["steps"]).reset_index()
     algorithms = [name for name in NAMES if (pairs["algorithm"] == name).any()]
     figure, axes = panels(len(algorithms), len(TITLES), panel=(3.6, 2.9))
-    rates = sorted(pairs["rate"].unique(), reverse=True)
+    lrs = sorted(pairs["lr"].unique(), reverse=True)
     for row, algorithm in enumerate(algorithms):
         own = pairs[pairs["algorithm"] == algorithm]
         loss, sharpness, stableness, gaps = axes[len(TITLES) * row :][: len(TITLES)]
-        for rate, colour in zip(rates, COLOURS, strict=False):
-            of_rate = own[own["rate"] == rate]
+        for lr, colour in zip(lrs, COLOURS, strict=False):
+            of_rate = own[own["lr"] == lr]
             if len(of_rate):
-                _curves(loss, sharpness, stableness, of_rate, f"$\\eta={rate:g}$", colour)
+                _curves(loss, sharpness, stableness, of_rate, f"$\\eta={lr:g}$", colour)
         level(stableness, 2.0, "theory (loss: from $\\lambda_1$)")
         stableness.set_ylim(0, 3)
         loss.set_yscale("log")
@@ -184,10 +184,10 @@ def _orders(ax: Axes, rows: pd.DataFrame, algorithm: str) -> None:
     late = rows[(rows["algorithm"] == algorithm) & (rows["fraction"] >= 0.5)]
     if algorithm == "normalised":
         gaps = _gaps(late, "stableness").rename("gap").reset_index()
-        spread(ax, gaps, "rate", "gap", colour="#12355B", marker="s", label="sum of two $1/S$")
+        spread(ax, gaps, "lr", "gap", colour="#12355B", marker="s", label="sum of two $1/S$")
     gaps = _gaps(late, "root_loss").rename("gap").reset_index()
-    spread(ax, gaps, "rate", "gap", colour="#C1121F", label="sum of two $\\sqrt{L}$")
-    middle = gaps.groupby("rate")["gap"].median()
+    spread(ax, gaps, "lr", "gap", colour="#C1121F", label="sum of two $\\sqrt{L}$")
+    middle = gaps.groupby("lr")["gap"].median()
     if len(middle) > 1 and np.isfinite(middle).all():
         ends = float(middle.index.min()), float(middle.index.max())
         reference_slope(ax, ends, 1.0, (ends[0], 0.7 * float(middle.iloc[0])), "$\\eta$")

@@ -9,17 +9,17 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
-from resodectl.engine.cells import Cell
-from resodectl.engine.context import Context
+from resodectl.experiment.cells import Cell
+from resodectl.experiment.context import Context
 from resodectl.families.eos.images import draw_samples
 from resodectl.families.eos.stableness.spec import recorded
-from resodectl.numerics.curvature import Losses, Operator, SquareRootHessian, SummedHessian
-from resodectl.numerics.draws import normal
-from resodectl.numerics.full_batch import gradient_step, normalised_step, square_root_step
-from resodectl.numerics.lanczos import largest
-from resodectl.numerics.networks import Place
-from resodectl.numerics.networks_vgg import Vgg
-from resodectl.numerics.perceptrons import MeanSquareHessian, Perceptron, gelu, torch_default
+from resodectl.numerics.curvature.lanczos import largest
+from resodectl.numerics.curvature.mean_square import MeanSquareHessian
+from resodectl.numerics.curvature.operators import Losses, Operator, SquareRootHessian, SummedHessian
+from resodectl.numerics.descent.full_batch import gradient_step, normalised_step, square_root_step
+from resodectl.numerics.draws import TensorPlace, normal
+from resodectl.numerics.networks.perceptron import Perceptron, gelu, torch_default
+from resodectl.numerics.networks.vgg import Vgg
 
 CLASSES = 10
 
@@ -72,10 +72,10 @@ def simulate(cell: Cell, context: Context) -> Iterator[tuple[str, dict[str, Any]
 def _stepped(point: Any, weights: torch.Tensor, here: Operator) -> torch.Tensor:
     """The weights after one step."""
     if point.algorithm == "normalised":
-        return normalised_step(weights, here.gradient, point.rate)
+        return normalised_step(weights, here.gradient, point.lr)
     if point.algorithm == "square-root":
-        return square_root_step(weights, here.loss, here.gradient, point.rate)
-    return gradient_step(weights, here.gradient, point.rate)
+        return square_root_step(weights, here.loss, here.gradient, point.lr)
+    return gradient_step(weights, here.gradient, point.lr)
 
 
 def _measured(point: Any, problem: Problem, here: Operator, state: State) -> tuple[dict[str, np.ndarray], State]:
@@ -99,7 +99,7 @@ def _measured(point: Any, problem: Problem, here: Operator, state: State) -> tup
         "second": second,
         "residual": ritz.residuals.amax(1),
         "rayleigh": ((here @ unit) * unit).sum(1),
-        "stableness": top * point.rate / (norm if point.algorithm == "normalised" else 1.0),
+        "stableness": top * point.lr / (norm if point.algorithm == "normalised" else 1.0),
         "diverged": ~here.loss.isfinite(),
     }
     return {name: value.cpu().numpy() for name, value in columns.items()}, state
@@ -116,7 +116,7 @@ def _on_the_way(point: Any, problem: Problem, here: Operator, state: State) -> I
 
 
 def _perceptron(point: Any, context: Context) -> Problem:
-    place = Place(context.dtype, context.device)
+    place = TensorPlace(context.dtype, context.device)
     samples = draw_samples(point.data, context.data_root, point.images, place)
     inputs, targets = samples.inputs.flatten(1), samples.targets
     network = Perceptron((inputs.shape[1], *point.model.hidden, CLASSES), gelu)
@@ -125,7 +125,7 @@ def _perceptron(point: Any, context: Context) -> Problem:
 
 
 def _vgg(point: Any, context: Context) -> Problem:
-    samples = draw_samples(point.data, context.data_root, point.images, Place(context.dtype, context.device))
+    samples = draw_samples(point.data, context.data_root, point.images, TensorPlace(context.dtype, context.device))
     images, targets = samples.inputs, samples.targets
     network = Vgg(images.shape[1], CLASSES, normalised=False)
     drawn = network.initial(lambda name: context.streams("weights", name))

@@ -10,9 +10,9 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from resodectl.engine.cells import Column
+from resodectl.experiment.columns import Column
+from resodectl.experiment.settings import Dtype, Settings, setting
 from resodectl.families.eos.sizes import check_size
-from resodectl.recipe.settings import Dtype, Settings, setting
 
 SEED_BLOCK = 16
 
@@ -41,7 +41,7 @@ class Run(Settings):
     """One algorithm with one learning rate."""
 
     algorithm: Algorithm = setting("normalised descent, descent on sqrt(L), or plain descent")
-    rate: float = setting("learning rate", gt=0.0)
+    lr: float = setting("learning rate", gt=0.0)
     steps: int = setting("steps of training", ge=2)
     every: int = setting(
         "steps from one record to the next, of two steps in a row each; before the first also at halves of it", ge=2
@@ -88,7 +88,7 @@ class Params(Trained):
 
     @model_validator(mode="after")
     def runs_can_be_told_apart(self) -> Self:
-        if len({(run.algorithm, run.rate) for run in self.runs}) < len(self.runs):
+        if len({(run.algorithm, run.lr) for run in self.runs}) < len(self.runs):
             raise ValueError("runs: an algorithm is given twice with one learning rate")
         return self
 
@@ -97,7 +97,7 @@ class Point(Trained):
     """What determines a cell."""
 
     algorithm: Algorithm
-    rate: float
+    lr: float
     steps: int
     every: int
 
@@ -105,7 +105,7 @@ class Point(Trained):
 LOG = {
     "steps": (
         Column("algorithm", "string", "", "normalised, square-root or gradient"),
-        Column("rate", "float64", "", "learning rate"),
+        Column("lr", "float64", "", "learning rate"),
         Column("seed", "int64", "", "seed of the initialisation"),
         Column("pair", "int64", "", "number of the record, from 0"),
         Column("step", "int64", "steps", "steps done; each pair is of two steps in a row"),

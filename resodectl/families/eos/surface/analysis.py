@@ -55,7 +55,7 @@ def draw_surface(log: Mapping[str, pd.DataFrame], recipe: Any) -> Figure:
         _draw_valley(space)
         _draw_path(space, own)
         _mark_published(space, recipe, algorithm)
-        space.set_title(f"{NAMES[algorithm]}, $\\eta={own['rate'].iloc[0]:g}$, {len(own)} iterates", loc="left")
+        space.set_title(f"{NAMES[algorithm]}, $\\eta={own['lr'].iloc[0]:g}$, {len(own)} iterates", loc="left")
         axes.append(space)
     letters(axes)
     colours = figure.colorbar(axes[0].collections[0], ax=axes, shrink=0.6, pad=0.02)

@@ -9,11 +9,11 @@ from typing import Any
 
 import torch
 
-from resodectl.engine.cells import Cell
-from resodectl.engine.context import Context
+from resodectl.experiment.cells import Cell
+from resodectl.experiment.context import Context
 from resodectl.families.eos.toys import TOYS
-from resodectl.numerics.curvature import Hessian, SquareRootHessian, dense
-from resodectl.numerics.full_batch import normalised_step, square_root_step
+from resodectl.numerics.curvature.operators import Hessian, SquareRootHessian, dense
+from resodectl.numerics.descent.full_batch import normalised_step, square_root_step
 
 
 def simulate(cell: Cell, context: Context) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -23,17 +23,17 @@ def simulate(cell: Cell, context: Context) -> Iterator[tuple[str, dict[str, Any]
     for _ in range(point.steps):
         loss, gradient = toy.loss_and_gradient(at)
         if point.algorithm == "normalised":
-            at = normalised_step(at, gradient, point.rate)
+            at = normalised_step(at, gradient, point.lr)
         else:
-            at = square_root_step(at, loss, gradient, point.rate)
+            at = square_root_step(at, loss, gradient, point.lr)
         path.append(at)
     iterates = torch.cat(path)
     hessian = Hessian(toy.loss, iterates)
     if point.algorithm == "normalised":
-        step = point.rate / hessian.gradient.norm(dim=1)
+        step = point.lr / hessian.gradient.norm(dim=1)
         sharpness = largest_eigenvalue(dense(hessian))
     else:
-        step = torch.full_like(hessian.loss, point.rate)
+        step = torch.full_like(hessian.loss, point.lr)
         sharpness = largest_eigenvalue(dense(SquareRootHessian(hessian)))
     yield (
         "iterates",

@@ -7,8 +7,8 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from resodectl.engine.cells import Column
-from resodectl.recipe.settings import Dtype, Settings, setting
+from resodectl.experiment.columns import Column
+from resodectl.experiment.settings import Dtype, Settings, setting
 
 SEED_BLOCK = 1
 
@@ -20,7 +20,7 @@ class Run(Settings):
     """One descent."""
 
     algorithm: Algorithm = setting("descent normalised by the gradient's norm, or on sqrt(L)")
-    rate: float = setting("learning rate", gt=0.0)
+    lr: float = setting("learning rate", gt=0.0)
     start: tuple[Coordinate, Coordinate] = setting("x and y of the first iterate")
     steps: int = setting("steps", ge=1, le=10_000)
 
@@ -44,7 +44,7 @@ class Point(Run):
 LOG = {
     "iterates": (
         Column("algorithm", "string", "", "normalised descent, or descent on sqrt(L)"),
-        Column("rate", "float64", "", "learning rate"),
+        Column("lr", "float64", "", "learning rate"),
         Column("step", "int64", "steps", "steps done"),
         Column("x", "float64", "", "along the valley"),
         Column("y", "float64", "", "across the valley"),

@@ -10,15 +10,15 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from resodectl.engine.cells import Cell
-from resodectl.engine.context import Context
+from resodectl.experiment.cells import Cell
+from resodectl.experiment.context import Context
 from resodectl.families.eos.images import Split, split
-from resodectl.numerics.curvature import Hessian, Losses, Operator, SummedHessian
+from resodectl.numerics.curvature.lanczos import largest
+from resodectl.numerics.curvature.operators import Hessian, Losses, Operator, SummedHessian
+from resodectl.numerics.descent.full_batch import decayed_step, effective_step
 from resodectl.numerics.draws import normal
-from resodectl.numerics.full_batch import decayed_step, effective_step
-from resodectl.numerics.lanczos import largest
-from resodectl.numerics.networks_invariant import NormalisedPerceptron
-from resodectl.numerics.networks_vgg import Vgg
+from resodectl.numerics.networks.normalised_perceptron import NormalisedPerceptron
+from resodectl.numerics.networks.vgg import Vgg
 
 CLASSES = 10
 

@@ -10,23 +10,25 @@ from typing import Any
 import numpy as np
 import torch
 
-from resodectl.engine.cells import Cell
-from resodectl.engine.context import Context
+from resodectl.experiment.cells import Cell
+from resodectl.experiment.context import Context
 from resodectl.families.scaling.conv_weights.spec import BLOCKS, Point
-from resodectl.fitting.epochs import Fit, at_rest, descended, restored
-from resodectl.fitting.images import standardised
-from resodectl.fitting.settings import CLASSES, SHAPES
-from resodectl.numerics.networks import Params, Place, Solver
-from resodectl.numerics.networks_basic import Basic, circular_norms
-from resodectl.numerics.schemes import EULER
-from resodectl.numerics.training import evaluate
+from resodectl.numerics.curvature.convolution_norms import circular_norms
+from resodectl.numerics.draws import TensorPlace
+from resodectl.numerics.networks.basic import Basic
+from resodectl.numerics.networks.network import Params, Solver
+from resodectl.numerics.ode.schemes import EULER
+from resodectl.training.classifiers import evaluate
+from resodectl.training.epochs import Fit, at_rest, descended, restored
+from resodectl.training.images import standardised
+from resodectl.training.settings import CLASSES, SHAPES
 
 SOLVER = Solver(EULER)  # plain backpropagation: the blocks are no steps of a scheme
 TESTED = 500  # test images at a time
 
 
 def simulate(cell: Cell, context: Context) -> Iterator[tuple[str, dict[str, Any]]]:
-    point, place = cell.point, Place(context.dtype, context.device)
+    point, place = cell.point, TensorPlace(context.dtype, context.device)
     train, test = standardised(point.data, context.data_root, place)
     network = network_of(point)
     start = network.initial(lambda name: context.streams("weights", name), place)

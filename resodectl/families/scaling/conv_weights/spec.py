@@ -8,9 +8,9 @@ from typing import Literal, Self
 
 from pydantic import model_validator
 
-from resodectl.engine.cells import Column
-from resodectl.fitting.settings import DataName, Training
-from resodectl.recipe.settings import Dtype, Settings, setting
+from resodectl.experiment.columns import Column
+from resodectl.experiment.settings import Dtype, Settings, setting
+from resodectl.training.settings import DataName, Training
 
 SEED_BLOCK = 8
 

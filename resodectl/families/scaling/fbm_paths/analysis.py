@@ -11,7 +11,7 @@ from resodectl.claims import estimate
 from resodectl.claims.estimate import Estimate
 from resodectl.drawing.axes import legend_below, letters
 from resodectl.drawing.style import BLACK, BLUE, panels
-from resodectl.numerics.correlations import fractional_noise
+from resodectl.numerics.laws.correlations import fractional_noise
 
 FURTHER = 4  # seeds whose paths are drawn faintly
 FAINT = "#B8B8B8"

@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from resodectl.engine.cells import Cell
-from resodectl.engine.context import Context
-from resodectl.numerics.correlations import Floats
-from resodectl.numerics.processes import circulant_eigenvalues, circulant_noise
+from resodectl.experiment.cells import Cell
+from resodectl.experiment.context import Context
+from resodectl.numerics.laws.correlations import Floats
+from resodectl.numerics.weights.processes import circulant_eigenvalues, circulant_noise
 
 
 def simulate(cell: Cell, context: Context) -> Iterator[tuple[str, dict[str, Any]]]:

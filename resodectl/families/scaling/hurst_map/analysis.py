@@ -19,8 +19,8 @@ from resodectl.claims import estimate
 from resodectl.claims.estimate import Estimate
 from resodectl.drawing.axes import legend_below, letters
 from resodectl.drawing.style import BLACK, GREEN, ORANGE, panels
-from resodectl.numerics.correlations import Floats, fractional_noise
-from resodectl.numerics.residual_laws import Norm, critical_exponent, first_order_change
+from resodectl.numerics.laws.correlations import Floats, fractional_noise
+from resodectl.numerics.laws.residual_norms import Norm, critical_exponent, first_order_change
 
 Average = Literal["log", "rms"]
 

@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 import torch
 
-from resodectl.engine.cells import Cell
-from resodectl.engine.context import Context
+from resodectl.experiment.cells import Cell
+from resodectl.experiment.context import Context
 from resodectl.numerics.draws import uniform
-from resodectl.numerics.residual_norms import backward, forward, random_layers, relative_change
+from resodectl.numerics.propagation.residual_norms import backward, forward, random_layers, relative_change
 
 
 def simulate(cell: Cell, context: Context) -> Iterator[tuple[str, dict[str, Any]]]:

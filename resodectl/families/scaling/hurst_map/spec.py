@@ -4,9 +4,9 @@ h_{k+1} = h_k + L^-beta V_k relu(Theta_k h_k), h_0 = A x; along the layers, each
 Gaussian noise of Hurst index H and variance 1/d.
 """
 
-from resodectl.engine.cells import Column
+from resodectl.experiment.columns import Column
+from resodectl.experiment.settings import Dtype, Settings, setting
 from resodectl.families.scaling.grids import Grid, HurstGrid
-from resodectl.recipe.settings import Dtype, Settings, setting
 
 
 class Experiment(Settings):

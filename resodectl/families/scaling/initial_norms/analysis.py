@@ -18,8 +18,8 @@ from resodectl.claims import estimate
 from resodectl.claims.estimate import Estimate
 from resodectl.drawing.axes import legend_below, letters, note
 from resodectl.drawing.style import BLACK, BLUE, ORANGE, VERMILLION, panels
-from resodectl.numerics import correlations
-from resodectl.numerics.residual_laws import Norm, first_order_change, log_normal_limit, mean_square_change
+from resodectl.numerics.laws import correlations
+from resodectl.numerics.laws.residual_norms import Norm, first_order_change, log_normal_limit, mean_square_change
 
 SYMBOLS: dict[Norm, tuple[str, str]] = {
     "output": (r"$\|h_L - h_0\| \,/\, \|h_0\|$", r"$\|h_L\| \,/\, \|h_0\|$"),

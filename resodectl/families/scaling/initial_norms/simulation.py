@@ -11,12 +11,11 @@ from typing import Any
 import numpy as np
 import torch
 
-from resodectl.engine.cells import Cell
-from resodectl.engine.context import Context
+from resodectl.experiment.cells import Cell
+from resodectl.experiment.context import Context
 from resodectl.numerics.draws import Streams, uniform
-from resodectl.numerics.norm_sampler import joint_norms, marginal_norms
-from resodectl.numerics.processes import entries
-from resodectl.numerics.residual_norms import (
+from resodectl.numerics.propagation.norm_sampler import joint_norms, marginal_norms
+from resodectl.numerics.propagation.residual_norms import (
     ACTIVATIONS,
     backward,
     forward,
@@ -24,6 +23,7 @@ from resodectl.numerics.residual_norms import (
     relative_change,
     stretch,
 )
+from resodectl.numerics.weights.processes import entries
 
 AT_ONCE = 5  # networks whose matrices are kept in memory
 SHARED_BY_DEPTHS = ("rbf", "rbf_increments")  # the weights of all depths are samples of one function

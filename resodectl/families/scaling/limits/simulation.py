@@ -19,11 +19,11 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
-from resodectl.engine.cells import Cell
-from resodectl.engine.context import Context
+from resodectl.experiment.cells import Cell
+from resodectl.experiment.context import Context
 from resodectl.numerics.draws import normal
-from resodectl.numerics.runge_kutta import runge_kutta
-from resodectl.numerics.weights import smooth_at
+from resodectl.numerics.ode.runge_kutta import runge_kutta
+from resodectl.numerics.weights.depth import smooth_at
 
 REFINED = 512  # Runge-Kutta steps on [0, 1], at least
 

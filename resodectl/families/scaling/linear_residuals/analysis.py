@@ -80,7 +80,7 @@ def measure_balance_slope(rows: pd.DataFrame) -> Estimate:
     """The order in the learning rate of the largest drift of the balance of neighbouring layers."""
 
     def of_run(own: pd.DataFrame) -> float:
-        drift = own.groupby("rate")["imbalance"].max()
+        drift = own.groupby("lr")["imbalance"].max()
         return estimate.loglog_slope(drift.index, drift)
 
     return _over_inits(rows, of_run)
@@ -150,7 +150,7 @@ def draw_regularization(log: Mapping[str, pd.DataFrame], recipe: Any) -> Figure:
 
 def _main(rows: pd.DataFrame, recipe: Any) -> pd.DataFrame:
     """The rows without the further runs of the balance."""
-    return rows[rows["rate"] == recipe.params.rate]
+    return rows[rows["lr"] == recipe.params.lr]
 
 
 def _entry(ax: Axes, rows: pd.DataFrame) -> None:
@@ -230,8 +230,8 @@ def _through_depth(ax: Axes, rows: pd.DataFrame) -> None:
 
 def _balance(ax: Axes, rows: pd.DataFrame, recipe: Any) -> None:
     """The largest drift of the balance against the learning rate."""
-    own = rows[(rows["init"] == "zero") & (rows["rate"] != recipe.params.rate)]
-    drift = own.groupby("rate")["imbalance"].max()
+    own = rows[(rows["init"] == "zero") & (rows["lr"] != recipe.params.lr)]
+    drift = own.groupby("lr")["imbalance"].max()
     ax.plot(drift.index, drift, "o-", color=GREEN, label="drift of the balance")
     ax.set_xscale("log")
     ax.set_yscale("log")

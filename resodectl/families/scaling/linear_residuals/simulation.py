@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from resodectl.engine.cells import Cell
-from resodectl.engine.context import Context
-from resodectl.numerics.weights import WeightKind, weights
+from resodectl.experiment.cells import Cell
+from resodectl.experiment.context import Context
+from resodectl.numerics.weights.depth import WeightKind, weights
 
 DENSE = 40  # steps that are all logged; of later ones every tenth
 SHOWN = (0, 1, 2, 4, 10, 100)  # steps whose weights are logged layer by layer, besides the last
@@ -41,7 +41,7 @@ def simulate(cell: Cell, context: Context) -> Blocks:
         if step in SHOWN or step == point.steps:
             yield "layers", _layers(trained[point.shown], cell.seeds) | {"step": step, "depth": point.shown}
         for depth, (_, slope) in found.items():
-            trained[depth] -= point.rate * depth ** (point.rate_exponent - 1) * slope
+            trained[depth] -= point.lr * depth ** (point.lr_exponent - 1) * slope
         if step % 16 == 0:
             context.progress(step / (point.steps + 1))
 

@@ -9,8 +9,8 @@ from typing import Literal, Self
 import numpy as np
 from pydantic import model_validator
 
-from resodectl.engine.cells import Column
-from resodectl.recipe.settings import Dtype, Settings, setting
+from resodectl.experiment.columns import Column
+from resodectl.experiment.settings import Dtype, Settings, setting
 
 SEED_BLOCK = 8
 
@@ -20,7 +20,7 @@ Init = Literal["zero", "smooth", "rough"]
 class Balance(Settings):
     """Runs at several learning rates for the same time, in which the balance of neighbouring layers drifts."""
 
-    rates: tuple[float, ...] = setting("learning rates eta", min_length=1)
+    lrs: tuple[float, ...] = setting("learning rates eta", min_length=1)
     time: float = setting("training time, steps times eta", gt=0)
     depth: int = setting("depth N", unit="layers", ge=2)
 
@@ -37,8 +37,8 @@ class Params(Settings):
     shown: int = setting("depth whose weights are logged layer by layer", unit="layers", ge=2)
     seeds: int = setting("independent initial weights", ge=1)
     steps: int = setting("steps of gradient descent", ge=1)
-    rate: float = setting("eta; the learning rate is eta N", gt=0, default=1.0)
-    rate_exponent: float = setting("the learning rate is eta N to this power", default=1.0)
+    lr: float = setting("eta; the learning rate is eta N", gt=0, default=1.0)
+    lr_exponent: float = setting("the learning rate is eta N to this power", default=1.0)
     init_scale: float = setting("size of initial weights that are not zero", gt=0, default=0.25)
     balance: Balance | None = setting("further runs, from zero weights", default=None)
     dtype: Dtype = setting("floating-point type of weights and gradients", default="float64")
@@ -61,15 +61,15 @@ class Point(Settings):
     reference: int
     shown: int
     steps: int
-    rate: float
-    rate_exponent: float
+    lr: float
+    lr_exponent: float
     init_scale: float
     dtype: Dtype
 
 
 _RUN = (
     Column("init", "string", "", "initial weights"),
-    Column("rate", "float64", "", "eta"),
+    Column("lr", "float64", "", "eta"),
     Column("seed", "int64", "", "seed of the initial weights"),
     Column("depth", "int64", "layers", "depth N"),
     Column("step", "int64", "", "steps of gradient descent taken"),
@@ -102,8 +102,8 @@ def cells(params: Params) -> list[Point]:
     points = [Point(init=init, **rest) for init in params.inits]
     if params.balance is not None:
         of_balance = dict.fromkeys(("reference", "shown"), params.balance.depth)
-        for rate in params.balance.rates:
-            steps = max(1, round(params.balance.time / rate))
-            own = {"depths": (params.balance.depth,), "rate": rate, "steps": steps}
+        for lr in params.balance.lrs:
+            steps = max(1, round(params.balance.time / lr))
+            own = {"depths": (params.balance.depth,), "lr": lr, "steps": steps}
             points.append(Point(init="zero", **(rest | of_balance | own)))
     return points

@@ -13,12 +13,12 @@ from typing import Any
 import numpy as np
 import torch
 
-from resodectl.engine.cells import Cell
-from resodectl.engine.context import Context
+from resodectl.experiment.cells import Cell
+from resodectl.experiment.context import Context
 from resodectl.families.scaling.fitting import Fit, State, accuracy, stem_and_head, train_epoch
 from resodectl.families.scaling.flat_images import flat_images
-from resodectl.numerics.processes import entries
-from resodectl.numerics.residual_classifiers import Classifiers, unbiased
+from resodectl.numerics.networks.residual_classifiers import Classifiers, unbiased
+from resodectl.numerics.weights.processes import entries
 
 
 def simulate(cell: Cell, context: Context) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -8,10 +8,10 @@ from typing import Annotated
 
 from pydantic import Field
 
-from resodectl.engine.cells import Column
+from resodectl.experiment.columns import Column
+from resodectl.experiment.settings import Dtype, Settings, setting
 from resodectl.families.scaling.grids import Grid, HurstGrid
 from resodectl.families.scaling.trained import DataName, Training
-from resodectl.recipe.settings import Dtype, Settings, setting
 
 Rate = Annotated[float, Field(gt=0)]
 

@@ -5,9 +5,9 @@ h_{k+1} = h_k + L^-beta V_k relu(h_k); along the layers, the entries of V_k are 
 
 from typing import Literal
 
-from resodectl.engine.cells import Column
+from resodectl.experiment.columns import Column
+from resodectl.experiment.settings import Dtype, Settings, setting
 from resodectl.families.scaling.trained import DataName, Training
-from resodectl.recipe.settings import Dtype, Settings, setting
 
 
 class Network(Settings):

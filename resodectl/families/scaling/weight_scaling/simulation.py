@@ -10,16 +10,16 @@ from typing import Any
 import numpy as np
 import torch
 
-from resodectl.engine.cells import Cell
-from resodectl.engine.context import Context
 from resodectl.errors import UserError
+from resodectl.experiment.cells import Cell
+from resodectl.experiment.context import Context
 from resodectl.families.scaling.vector_pairs import Pairs, mnist_pairs, ode_pairs
 from resodectl.families.scaling.weight_scaling.spec import Point
-from resodectl.numerics import adam
-from resodectl.numerics.delta_networks import Passes, Stack, outputs
-from resodectl.numerics.draws import normal
-from resodectl.numerics.networks import Place, layers_first
-from resodectl.numerics.path_statistics import bin_means, roughness, statistics
+from resodectl.numerics.descent import adam
+from resodectl.numerics.draws import TensorPlace, normal
+from resodectl.numerics.networks.delta import Passes, Stack, outputs
+from resodectl.numerics.networks.network import layers_first
+from resodectl.numerics.weights.statistics import bin_means, roughness, statistics
 
 IMPROVEMENT = 0.99  # a loss below this times the best one so far counts as an improvement
 ENTRIES = {"tanh": ((7, 9), 5), "relu": ((7, 7), 6)}  # of A and b; the paper's own, whose A is the transpose of ours
@@ -28,7 +28,7 @@ RUNNING = "running"
 
 
 def simulate(cell: Cell, context: Context) -> Iterator[tuple[str, dict[str, Any]]]:
-    point, place = cell.point, Place(context.dtype, context.device)
+    point, place = cell.point, TensorPlace(context.dtype, context.device)
     train, test = _pairs(point, context, place)
     stack, outcome = _trained(point, train, context)
     scale = torch.ones_like(stack.steps) if stack.shared else stack.steps.abs()
@@ -62,7 +62,7 @@ def simulate(cell: Cell, context: Context) -> Iterator[tuple[str, dict[str, Any]
     yield "entries", _entries(paths, stack.steps, point, seeds)
 
 
-def _pairs(point: Point, context: Context, place: Place) -> tuple[Pairs, Pairs]:
+def _pairs(point: Point, context: Context, place: TensorPlace) -> tuple[Pairs, Pairs]:
     """Training and test pairs; those of a seed are the same for all networks and depths."""
     if point.task == "mnist":
         return mnist_pairs(context.streams("convolutions"), context.data_root, place)

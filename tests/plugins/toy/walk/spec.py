@@ -1,7 +1,7 @@
 """What may be asked of a random walk: its lengths and its drift."""
 
-from resodectl.engine.cells import Column
-from resodectl.recipe.settings import Dtype, Settings, setting
+from resodectl.experiment.columns import Column
+from resodectl.experiment.settings import Dtype, Settings, setting
 
 SEED_BLOCK = 2
 

@@ -1,0 +1,56 @@
+"""Verdicts as plain values, for JSON."""
+
+import math
+from typing import Any
+
+from resodectl.claims.estimate import Estimate
+from resodectl.claims.verdict import Verdict
+from resodectl.recipe.schema import Selection, Settings
+
+
+def document(verdict: Verdict) -> dict[str, Any]:
+    """A verdict as plain values; what is not finite becomes None, as does an estimate without rows."""
+    claim = verdict.claim
+    return {
+        "claim": claim.claim,
+        "says": claim.says,
+        "judgement": verdict.judgement,
+        "gate": claim.gate,
+        **({"because": claim.because} if claim.because else {}),
+        "estimate": _plain(verdict.estimate),
+        "within": [verdict.band.low, verdict.band.high],
+        "published": claim.published,
+        "theory": claim.theory.model_dump() if claim.theory else None,
+        "where": _selection(claim.where),
+        "with": claim.options,
+        "control": {
+            "state": verdict.control_state,
+            "because": claim.control.because,
+            "where": _selection(claim.control.where),
+            "set": claim.control.set,
+            "estimate": _plain(verdict.control),
+        },
+    }
+
+
+def _selection(where: Selection) -> dict[str, Any]:
+    return {
+        column: wanted.model_dump(exclude_none=True) if isinstance(wanted, Settings) else wanted
+        for column, wanted in where.items()
+    }
+
+
+def _plain(estimate: Estimate | None) -> dict[str, Any] | None:
+    if estimate is None:
+        return None
+
+    def number(value: float) -> float | None:
+        return value if math.isfinite(value) else None
+
+    return {
+        "value": number(estimate.value),
+        "low": number(estimate.low),
+        "high": number(estimate.high),
+        "units": estimate.units,
+        "method": estimate.method,
+    }

@@ -1,0 +1,139 @@
+"""Measuring: the functions of an analysis that claims name, the rows that they look at, the verdicts that follow."""
+
+import inspect
+import math
+from collections.abc import Callable, Mapping
+from types import ModuleType
+from typing import Any
+
+import pandas as pd
+
+from resodectl.claims.estimate import Estimate
+from resodectl.claims.verdict import Verdict, judge, judge_control
+from resodectl.errors import UserError, in_short, suggestion
+from resodectl.recipe.load import Recipe
+from resodectl.recipe.reading import RecipeError
+from resodectl.recipe.schema import Claim, Near, Range, Selection
+
+Logs = Mapping[str, pd.DataFrame]
+NEAR = 0.02  # relative: what is further away from a wanted value than this is not near it
+
+
+def check(recipe: Recipe, log: Logs, control_logs: Mapping[int, Logs]) -> list[Verdict]:
+    """The verdicts on all claims of a recipe.
+
+    Args:
+        log: the run's tables by kind.
+        control_logs: the tables of the controls that ran their own cells, by the claim's index. A control by `set`
+            that is not among them was not run; a control by `where` alone looks at `log`.
+
+    Raises:
+        UserError: a measure fails, or gives no Estimate.
+    """
+    measures = _measures(recipe)
+    verdicts = []
+    for index, (claim, measure) in enumerate(zip(recipe.claims, measures, strict=True)):
+        band = claim.band(recipe.profile)
+        estimate = _estimate(recipe, measure, claim, log, claim.where)
+        seen = log if not claim.control.set else control_logs.get(index)
+        where = claim.where | claim.control.where
+        control = None if seen is None else _estimate(recipe, measure, claim, seen, where)
+        state = "not run" if seen is None else judge_control(control, band)
+        verdicts.append(Verdict(claim, band, estimate, judge(estimate, band), control, state))
+    return verdicts
+
+
+def check_measures(recipe: Recipe) -> None:
+    """Refuse claims that name no measure of the experiment, options that it does not take, and an unknown drawing.
+
+    Raises:
+        RecipeError: with the place in the recipe, and the nearest name that there is.
+    """
+    _measures(recipe)
+    if recipe.file.draw is not None:
+        named(recipe.experiment.module("analysis"), "draw", recipe.file.draw, recipe.location(("draw",)))
+
+
+def _measures(recipe: Recipe) -> list[Callable[..., Estimate]]:
+    analysis = recipe.experiment.module("analysis")
+    found = []
+    for index, claim in enumerate(recipe.claims):
+        measure = named(analysis, "measure", claim.claim, recipe.claim_location(index, "claim"))
+        known = inspect.signature(measure).parameters
+        options = {name for name, parameter in known.items() if parameter.kind is parameter.KEYWORD_ONLY}
+        for option in claim.options:
+            if option not in options:
+                location = recipe.claim_location(index, "with", option)
+                raise RecipeError(
+                    f"{location}: measure_{claim.claim} has no option '{option}'; {suggestion(option, options)}"
+                )
+        for option in sorted(options - claim.options.keys()):
+            if known[option].default is inspect.Parameter.empty:
+                location = recipe.claim_location(index, "with")
+                raise RecipeError(
+                    f"{location}: measure_{claim.claim} needs the option '{option}'; give it under 'with'"
+                )
+        found.append(measure)
+    return found
+
+
+def named(analysis: ModuleType, prefix: str, name: str, location: str) -> Any:
+    """The function `<prefix>_<name>` of an analysis; an empty name stands for a choice that was not made.
+
+    Raises:
+        RecipeError: there is none; the nearest one is named.
+    """
+    known = {
+        key.removeprefix(f"{prefix}_"): value
+        for key, value in vars(analysis).items()
+        if key.startswith(f"{prefix}_") and callable(value)
+    }
+    if name in known:
+        return known[name]
+    if not known:
+        raise RecipeError(f"{location}: the experiment's analysis has no function {prefix}_<name>")
+    if not name:
+        raise RecipeError(f"{location}: there are several drawings; add '{prefix}', one of {', '.join(sorted(known))}")
+    raise RecipeError(f"{location}: the experiment has no {prefix}_{name}; {suggestion(name, known)}")
+
+
+def _estimate(
+    recipe: Recipe, measure: Callable[..., Any], claim: Claim, log: Logs, where: Selection
+) -> Estimate | None:
+    """What the measure of a claim gives on the selected rows; None if there are none."""
+    rows = select(log[claim.kind or next(iter(log))], where)
+    if rows.empty:
+        return None
+    what = f"{recipe.path}: measure_{claim.claim} of {recipe.file.experiment}"
+    try:
+        estimate = measure(rows, **claim.options)
+    except (Exception, SystemExit) as error:
+        raise UserError(f"{what} failed: {in_short(error)}") from error
+    if not isinstance(estimate, Estimate):
+        raise UserError(f"{what} failed: it gives {type(estimate).__name__}, not an Estimate")
+    return estimate
+
+
+def select(rows: pd.DataFrame, where: Selection) -> pd.DataFrame:
+    """The rows whose columns have the given values: this one, one of these, inside a range, or the nearest to a value.
+
+    >>> rows = pd.DataFrame({"hurst": [0.2, 0.4916, 0.8], "seed": [0, 0, 0]})
+    >>> select(rows, {"hurst": Near(near=0.5)})["hurst"].to_list()
+    [0.4916]
+    >>> select(rows, {"hurst": Near(near=0.6)})["hurst"].to_list()
+    []
+    """
+    keep = pd.Series(True, index=rows.index)
+    for column, wanted in where.items():
+        values = rows[column]
+        if isinstance(wanted, Range):
+            keep &= values >= (-math.inf if wanted.min is None else wanted.min)
+            keep &= values <= (math.inf if wanted.max is None else wanted.max)
+        elif isinstance(wanted, Near):
+            distance = (values - wanted.near).abs()
+            keep &= (distance == distance.min()) & (distance <= NEAR * abs(wanted.near))
+        elif isinstance(wanted, tuple):
+            keep &= values.isin(wanted)
+        else:
+            keep &= values == wanted
+    return rows[keep]

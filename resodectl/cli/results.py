@@ -1,0 +1,157 @@
+"""Verdicts and results, for people (tables) and for programs (one JSON document, JUnit XML)."""
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from resodectl.claims.document import document
+from resodectl.claims.estimate import Estimate
+from resodectl.claims.verdict import Verdict
+from resodectl.cli.tables import coloured, document_on_stdout, table
+from resodectl.errors import UserError
+from resodectl.recipe.load import Recipe
+from resodectl.runs.finish import Result
+from resodectl.runs.plan import Job
+
+_COLOURS = {
+    "holds": "green",
+    "breaks": "green",
+    "unclear": "yellow",
+    "no rows": "yellow",
+    "fails": "red",
+    "broken": "red",
+}
+
+
+def number(estimate: Estimate | None) -> str:
+    """An estimate with its interval: `-1.003 [-1.010, -0.996]`, with the digits that the interval supports."""
+    if estimate is None:
+        return ""
+    width = estimate.high - estimate.low
+    if not math.isfinite(width) or width == 0 or not math.isfinite(estimate.value):
+        return f"{estimate.value:.6g}" + ("" if width == 0 else " [?, ?]")
+    scale = max(abs(estimate.low), abs(estimate.high))
+    if scale and not 1e-3 <= scale < 1e5:
+        return f"{estimate.value:.2e} [{estimate.low:.2e}, {estimate.high:.2e}]"
+    digits = min(6, max(0, 1 - math.floor(math.log10(width))))
+    return f"{estimate.value:.{digits}f} [{estimate.low:.{digits}f}, {estimate.high:.{digits}f}]"
+
+
+def claims_held(verdicts: Sequence[Verdict]) -> str:
+    """`5/5 hold`, with what is not judged and the controls that ran beside it."""
+    if not verdicts:
+        return "nothing is claimed"
+    judged = [verdict for verdict in verdicts if verdict.claim.gate and verdict.judgement != "no rows"]
+    text = f"{sum(verdict.judgement == 'holds' for verdict in judged)}/{len(judged)} hold"
+    reported = sum(not verdict.claim.gate for verdict in verdicts)
+    if reported:
+        text += f", {reported} reported"
+    without_rows = sum(verdict.judgement == "no rows" for verdict in verdicts)
+    if without_rows:
+        text += f", {without_rows} without rows"
+    ran = [verdict.control_state for verdict in verdicts if verdict.control_state in ("breaks", "broken")]
+    return text + (f", {ran.count('breaks')}/{len(ran)} controls break" if ran else "")
+
+
+def finished_line(result: Result) -> str:
+    """One line on a finished recipe."""
+    if result.errors:
+        return f"{result.recipe.name}: no figure: {result.errors[0]}"
+    return f"{result.recipe.name}: {claims_held(result.verdicts)}, {result.seconds:.1f} s, {result.figures[0]}"
+
+
+def print_verdicts(recipe: Recipe, verdicts: Sequence[Verdict]) -> None:
+    """Print what was measured of each claim of a recipe, and what its control shows."""
+    print(f"{recipe.name} ({recipe.profile}): {recipe.title}")
+    for verdict in verdicts:
+        claim, word = verdict.claim, verdict.judgement
+        print(f"  {coloured(word.ljust(8), _COLOURS[word])}{claim.says}")
+        what = "no row of the log is selected" if verdict.estimate is None else number(verdict.estimate)
+        parts = [f"{what}; the band is {verdict.band}" if verdict.estimate is None else f"{what} in {verdict.band}"]
+        if claim.theory is not None:
+            parts.append(f"theory {claim.theory.value:g}")
+        if claim.published is not None:
+            parts.append(f"paper {claim.published:g}")
+        if not claim.gate:
+            parts.append(f"not judged: {claim.because}")
+        print(f"          {', '.join(parts)}")
+        state = verdict.control_state
+        if state == "not run":
+            print("          control not run (--controls)")
+        elif state == "no rows":
+            print(f"          control: no row of the log is selected ({claim.control.because})")
+        else:
+            measured = number(verdict.control)
+            print(f"          control {coloured(state, _COLOURS[state])}: {measured} ({claim.control.because})")
+    print()
+
+
+def print_report(results: Sequence[Result], as_json: bool, junit_file: Path | None, code: int) -> None:
+    """Print the verdicts of recipes and the closing table, or all of it as JSON; write JUnit XML if asked."""
+    if junit_file is not None:
+        verdicts = {result.recipe.name: result.verdicts for result in results}
+        write_junit(junit_file, verdicts, {result.recipe.name: result.errors for result in results})
+    if as_json:
+        document_on_stdout({"exit_code": code, "recipes": [_result_document(result) for result in results]})
+        return
+    for result in results:
+        if not result.errors:
+            print_verdicts(result.recipe, result.verdicts)
+    rows = [
+        (
+            result.recipe.name,
+            "failed" if result.errors else claims_held(result.verdicts),
+            f"{result.seconds:.1f} s",
+            f"{result.computed} computed, {result.reused} reused",
+            str(result.figures[0]) if result.figures else "",
+        )
+        for result in results
+    ]
+    table(("recipe", "claims", "time", "cells", "figure"), rows, fold=("claims", "cells", "figure"))
+
+
+def write_junit(path: Path, verdicts: dict[str, list[Verdict]], errors: dict[str, tuple[str, ...]]) -> None:
+    """Write verdicts, and what failed, as JUnit XML.
+
+    Raises:
+        UserError: the file cannot be written.
+    """
+    from resodectl.claims.junit import junit
+    from resodectl.files import write_atomically
+
+    try:
+        write_atomically(path, junit(verdicts, errors))
+    except OSError as error:
+        raise UserError(f"--junit {path}: cannot be written ({error.strerror})") from error
+
+
+def print_shard(name: str, computed: int, left: int, as_json: bool) -> None:
+    """Say what a shard has computed, and how many cells of all shards are still missing."""
+    if as_json:
+        document_on_stdout({"shard": name, "computed": computed, "missing": left})
+    else:
+        print(f"shard {name}: {computed} cells computed, {left} of all still missing")
+
+
+def _result_document(result: Result) -> dict[str, Any]:
+    return {
+        "recipe": result.recipe.name,
+        "profile": result.recipe.profile,
+        "overrides": list(result.recipe.request.overrides),
+        "folder": str(result.folder),
+        "figures": [str(path) for path in result.figures],
+        "seconds": round(result.seconds, 3),
+        "cells": {"computed": result.computed, "reused": result.reused},
+        "errors": list(result.errors),
+        "claims": [document(verdict) for verdict in result.verdicts],
+    }
+
+
+def print_plans(jobs: Sequence[Job], controls: bool, as_json: bool) -> None:
+    """Print what a run would compute."""
+    counts = [(job.recipe.name, len(job.wanted(controls)), len(job.waiting)) for job in jobs]
+    if as_json:
+        document_on_stdout({"recipes": [{"recipe": n, "cells": all_, "to_compute": left} for n, all_, left in counts]})
+        return
+    table(("recipe", "cells", "stored", "to compute"), [(n, str(a), str(a - left), str(left)) for n, a, left in counts])

@@ -1,0 +1,113 @@
+"""`resodectl show`: a recipe in words, its setting, its distance from the paper, its claims, its cost."""
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from resodectl.cli import options
+from resodectl.cli.tables import document_on_stdout, table
+
+if TYPE_CHECKING:
+    from resodectl.engine.run import Execution
+    from resodectl.recipe.load import Recipe
+
+
+@click.command("show")
+@click.argument("recipe")
+@options.requesting
+@options.storing
+@options.rooting
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead of a table.")
+def show_command(recipe: str, **given: Any) -> int:
+    """Show a recipe: its resolved setting, its distance from the paper, its claims, and what it costs."""
+    from resodectl.cli.selection import chosen
+
+    asked = options.Options(**given)
+    (loaded,) = chosen((recipe,), asked.request)
+    found = facts(loaded, asked.execution())
+    if asked.as_json:
+        document_on_stdout(found)
+    else:
+        describe(loaded, found)
+    return 0
+
+
+def facts(recipe: "Recipe", execution: "Execution") -> dict[str, Any]:
+    """All that `show` says, as plain values."""
+    own = not isinstance(recipe.file.paper, str)
+    return {
+        "recipe": recipe.name,
+        "title": recipe.title,
+        "figure": recipe.figure,
+        "paper": {"key": None if own else recipe.file.paper, **recipe.paper.model_dump()},
+        "experiment": recipe.file.experiment,
+        "profile": recipe.profile,
+        "overrides": list(recipe.request.overrides),
+        "because": recipe.because,
+        "departs": recipe.file.departs,
+        "params": recipe.params.model_dump(mode="json"),
+        "deviations": [{"key": d.key, "paper": d.paper, "here": d.here} for d in recipe.deviations],
+        "claims": [
+            {"claim": claim.claim, "says": claim.says, "within": str(claim.band(recipe.profile)), "gate": claim.gate,
+             "control": claim.control.because}
+            for claim in recipe.claims
+        ],
+        "cost": _cost(recipe, execution),
+    }  # fmt: skip
+
+
+def _cost(recipe: "Recipe", execution: "Execution") -> dict[str, Any]:
+    """Cells, those that are stored, and the seconds that these took."""
+    from resodectl.engine.run import tasks
+    from resodectl.engine.store import Store, metadata
+    from resodectl.errors import UserError
+    from resodectl.runs.plan import cells
+
+    all_cells = cells(recipe)
+    try:
+        addresses = [task.address for task in tasks(all_cells, execution)]
+    except UserError as error:
+        return {"cells": len(all_cells), "stored": 0, "seconds": None, "note": str(error)}
+    stored = Store(execution.store).find(addresses)
+    seconds = [metadata(entry.path).get("seconds", 0.0) for entry in stored.values()]
+    return {"cells": len(all_cells), "stored": len(stored), "seconds": round(sum(seconds), 3) if seconds else None}
+
+
+def describe(recipe: "Recipe", found: dict[str, Any]) -> None:
+    """Print the facts of a recipe."""
+    from resodectl.recipe.papers import citation
+
+    print(f"{recipe.name}: {recipe.title}")
+    print(f"{recipe.figure} of {citation(recipe.paper)}")
+    print(
+        f"experiment {recipe.file.experiment}, profile {recipe.profile}"
+        + (f": {recipe.because}" if recipe.because else "")
+    )
+    if recipe.request.overrides:
+        print(f"with {' '.join(recipe.request.overrides)}")
+    print()
+    params = found["params"]
+    properties = recipe.experiment.spec.Params.model_json_schema()["properties"]
+    rows = [
+        (key, json.dumps(value), properties[key].get("unit", ""), properties[key].get("description", ""))
+        for key, value in params.items()
+    ]
+    table(("parameter", "value", "unit", "meaning"), rows, fold=("value", "meaning"))
+    print()
+    if recipe.deviations:
+        differing = [(d["key"], json.dumps(d["paper"]), json.dumps(d["here"])) for d in found["deviations"]]
+        table(("differs", "paper", "here"), differing, fold=("paper", "here"))
+    else:
+        print("The paper's own setting.")
+    if recipe.file.departs:
+        print(f"Even the paper profile departs from the paper: {recipe.file.departs}")
+    print()
+    if not recipe.claims:
+        print("Nothing is claimed.")
+    rows = [(c["says"], c["within"], "" if c["gate"] else "reported only", c["control"]) for c in found["claims"]]
+    if rows:
+        table(("claim", "band", "", "control"), rows, fold=("claim", "control"))
+    cost = found["cost"]
+    spent = f", which took {cost['seconds']:.1f} s" if cost["seconds"] is not None else ""
+    print(f"\n{cost['cells']} cells, {cost['stored']} stored{spent}" + (f"; {cost['note']}" if "note" in cost else ""))

@@ -1,0 +1,1 @@
+"""Curvature of losses: Hessian operators, their largest eigenvalues, manifolds of minimisers, flows of sharpness."""

@@ -1,0 +1,1 @@
+"""Step rules of descent: full batch, stochastic, Adam."""

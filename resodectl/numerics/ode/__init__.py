@@ -1,0 +1,1 @@
+"""Integration over depth and time: schemes as tableaux, their adjoints, and reference solutions."""

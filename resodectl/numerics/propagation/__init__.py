@@ -1,0 +1,1 @@
+"""Norms of hidden states and gradients through untrained residual networks."""

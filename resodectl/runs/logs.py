@@ -1,0 +1,107 @@
+"""The log of a run: one Parquet file a kind, the same bytes for the same rows."""
+
+import hashlib
+import io
+import json
+import sys
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from resodectl.engine.run import Execution, tasks
+from resodectl.engine.tables import schema
+from resodectl.experiment.columns import Log
+from resodectl.errors import UserError
+from resodectl.files import write_if_changed
+from resodectl.recipe.load import Recipe
+from resodectl.runs.folders import OutputFolders
+from resodectl.runs.plan import cells
+
+
+def paths(folder: Path, log: Log) -> dict[str, Path]:
+    """The file of each kind: `log.parquet` if there is one kind, else `log-<kind>.parquet`."""
+    if len(log) == 1:
+        return dict.fromkeys(log, folder / "log.parquet")
+    return {kind: folder / f"log-{kind}.parquet" for kind in log}
+
+
+def concatenate(parts: Iterable[Mapping[str, pa.Table]], log: Log) -> dict[str, pa.Table]:
+    """The rows of all cells, in the order of the cells."""
+    parts = list(parts)
+    return {
+        kind: pa.concat_tables([schema(columns).empty_table(), *(p[kind] for p in parts)])
+        for kind, columns in log.items()
+    }
+
+
+def write(folder: Path, tables: Mapping[str, pa.Table], log: Log) -> str:
+    """Write the log where it differs from what is there; returns its digest."""
+    files = paths(folder, log)
+    for kind, table in tables.items():
+        buffer = io.BytesIO()
+        pq.write_table(table.combine_chunks(), buffer, compression="zstd")
+        write_if_changed(files[kind], buffer.getvalue())
+    return digest(folder, log)
+
+
+def digest(folder: Path, log: Log) -> str:
+    """The SHA-256 of the log's files."""
+    found = hashlib.sha256()
+    for kind, path in paths(folder, log).items():
+        found.update(f"{kind}\n".encode() + hashlib.sha256(path.read_bytes()).digest())
+    return found.hexdigest()
+
+
+def read(folder: Path, log: Log, expected: str, command: str) -> dict[str, pa.Table]:
+    """The log of an earlier run.
+
+    Args:
+        expected: the digest that the run's manifest gives.
+        command: what makes the log, for messages.
+
+    Raises:
+        UserError: there is no log, or it is not the one that the run wrote.
+    """
+    absent = [path for path in paths(folder, log).values() if not path.is_file()]
+    if absent:
+        raise UserError(f"{absent[0]}: there is no log yet; run `{command}` first")
+    if digest(folder, log) != expected:
+        raise UserError(f"{folder}: the log is damaged, or not of the run of the manifest; run `{command}` again")
+    return {kind: pq.read_table(path) for kind, path in paths(folder, log).items()}
+
+
+def recorded(
+    recipe: Recipe, folders: OutputFolders, command: str, execution: Execution
+) -> tuple[dict[str, pd.DataFrame], str]:
+    """The frames of the log that a recipe's last run wrote, and its digest; warns if today's code gives other cells.
+
+    Args:
+        command: what makes the log, for messages.
+        execution: where the cells were stored; the device is that of the run.
+
+    Raises:
+        UserError: there is no log, it is not the one that the run wrote, or the run was of other params.
+    """
+    folder = folders.folder(recipe)
+    try:
+        about = json.loads((folder / "manifest.json").read_bytes())
+        made_of = {cell["address"] for cell in about["cells"]}
+        params, device, log_digest = about["params"], about["device"], about["log"]
+    except FileNotFoundError as error:
+        raise UserError(f"{folder}: there is no log yet; run `{command}` first") from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise UserError(f"{folder}/manifest.json: is no manifest of a run; run `{command}` again") from error
+    if params != json.loads(recipe.params.model_dump_json()):
+        raise UserError(f"{folder}: the log was made with other params than the recipe's; run `{command}` again")
+    tables = read(folder, recipe.experiment.spec.LOG, log_digest, command)
+    try:
+        today = {task.address for task in tasks(cells(recipe), replace(execution, device=device))}
+    except UserError:
+        today = set()  # without the data set nothing can be said about it
+    if not today <= made_of:
+        print(f"warning: {folder} was made with other code or versions than today's; run `{command}`", file=sys.stderr)
+    return {kind: table.to_pandas() for kind, table in tables.items()}, log_digest

@@ -1,0 +1,94 @@
+"""Planning: the cells of recipes and of their controls, and which of them are still missing."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from resodectl.claims.measures import check_measures
+from resodectl.datasets.dataset import DataError
+from resodectl.experiment.cells import Cell, cut
+from resodectl.engine.run import Execution, tasks
+from resodectl.engine.store import Store
+from resodectl.engine.worker import Outcome, Task
+from resodectl.errors import UserError
+from resodectl.runs.figure import drawing_of
+from resodectl.recipe.load import Recipe
+
+
+@dataclass
+class Job:
+    """The cells of one recipe, those of its controls by the claim's index, and what is known of them so far."""
+
+    recipe: Recipe
+    tasks: list[Task]
+    controls: dict[int, list[Task]]
+    waiting: set[str] = field(default_factory=set)
+    computed: dict[str, float] = field(default_factory=dict)
+    errors: list[str] = field(default_factory=list)
+
+    def wanted(self, controls: bool) -> list[Task]:
+        """The tasks of the recipe, and of its controls if they are asked for, each once."""
+        every = [*self.tasks, *(task for tasks in self.controls.values() if controls for task in tasks)]
+        return list({task.address: task for task in every}.values())
+
+
+def cells(recipe: Recipe, control_of: int | None = None) -> list[Cell]:
+    """The cells of a recipe, or of the control of one of its claims, by the claim's index."""
+    params = recipe.params if control_of is None else recipe.varied(control_of)
+    first = recipe.request.first_seed
+    spec = recipe.experiment.spec
+    seeds = range(first, first + params.seeds)
+    return list(cut(recipe.file.experiment, spec.cells(params), seeds, spec.SEED_BLOCK))
+
+
+def plan(recipes: Sequence[Recipe], execution: Execution) -> list[Job]:
+    """The jobs of recipes, checked as far as possible before anything is computed or written.
+
+    Raises:
+        UserError: a claim names no measure, or a data set is missing.
+    """
+    jobs = []
+    for recipe in recipes:
+        check_measures(recipe)
+        drawing_of(recipe)
+        try:
+            jobs.append(Job(recipe, tasks(cells(recipe), execution), control_tasks(recipe, execution)))
+        except DataError as error:
+            raise UserError(f"{recipe.name}, profile {recipe.profile}: {error}") from error
+    return jobs
+
+
+def control_tasks(recipe: Recipe, execution: Execution) -> dict[int, list[Task]]:
+    """The tasks of the controls that need cells of their own, by the claim's index."""
+    return {
+        index: tasks(cells(recipe, index), execution) for index, claim in enumerate(recipe.claims) if claim.control.set
+    }
+
+
+def missing(jobs: Sequence[Job], store: Store, controls: bool, force: bool = False) -> list[Task]:
+    """The tasks that the store does not have, each once, in the order of the jobs; the jobs then wait for them."""
+    stored = {} if force else store.find(task.address for job in jobs for task in job.wanted(controls))
+    needed: dict[str, Task] = {}
+    for job in jobs:
+        absent = [task for task in job.wanted(controls) if task.address not in stored]
+        job.waiting = {task.address for task in absent}
+        needed.update({task.address: task for task in absent})
+    return list(needed.values())
+
+
+def settle(jobs: Sequence[Job], outcome: Outcome) -> list[Job]:
+    """Tell the jobs what became of a cell; returns those that now wait for nothing more.
+
+    A cell that failed takes the recipe's figure along if it is the recipe's own, and else only the control.
+    """
+    ready = []
+    for job in jobs:
+        if outcome.address not in job.waiting:
+            continue
+        job.waiting.discard(outcome.address)
+        if outcome.error is None:
+            job.computed[outcome.address] = outcome.seconds
+        elif any(task.address == outcome.address for task in job.tasks):
+            job.errors.append(outcome.error)
+        if not job.waiting:
+            ready.append(job)
+    return ready

@@ -1,0 +1,152 @@
+"""adjoint/gradient-error: the metric by its formula, the resampling of layers, the measures on known logs."""
+
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from resodectl.claims.measures import select
+from resodectl.claims.verdict import judge
+from resodectl.experiment.catalogue import shipped
+from resodectl.experiment.cells import Cell
+from resodectl.experiment.context import Context, stream
+from resodectl.families.adjoint.gradient_error import analysis, spec
+from resodectl.families.adjoint.gradient_error.simulation import resampled, simulate, squared_errors
+from resodectl.numerics.draws import TensorPlace
+from resodectl.numerics.networks.network import Solver
+from resodectl.numerics.networks.tiny import TinyConv
+from resodectl.numerics.ode.schemes import EULER
+from resodectl.recipe import load
+from resodectl.training.classifiers import Images, gradients
+
+SEEDS = (0, 1, 2)
+TINY = {"kind": "tiny-conv", "channels": 4, "stem": "plain-3x3"}
+TRAINING = {"epochs": 2, "batch": 256, "lr": 0.05, "momentum": 0.9, "weight_decay": 0.0, "augment": True}
+TRAINING |= {"schedule": {"kind": "cosine"}}
+
+
+def simulated(seeds=SEEDS, **changes) -> pd.DataFrame:
+    values = {"data": "digits", "model": TINY, "weights": {"kind": "field", "smoothness": "smooth"}, "depths": (4, 8)}
+    values |= {"batch": 16, "residual_exponent": 1.0, "scheme": "euler", "dtype": "float64"}
+    point = spec.Point(**(values | changes))
+    cell = Cell("adjoint/gradient-error", point, tuple(seeds))
+    context = Context(cell.seeds, torch.device("cpu"), getattr(torch, point.dtype))
+    return pd.concat([pd.DataFrame(block) for _, block in simulate(cell, context)], ignore_index=True)
+
+
+def network() -> tuple[TinyConv, dict[str, torch.Tensor], Images]:
+    made = TinyConv((1, 8, 8), 10, 4, channels=4, stem=(3, 1, 1), stem_norm=False)
+    params = made.initial(lambda name: [stream(seed, name) for seed in SEEDS], TensorPlace())
+    draw = torch.Generator().manual_seed(0)
+    inputs = torch.randn(3, 12, 1, 8, 8, generator=draw, dtype=torch.float64)
+    return made, params, Images(inputs, torch.randint(0, 10, (3, 12), generator=draw))
+
+
+def test_the_metric_is_the_squared_difference_over_the_square_tensor_by_tensor() -> None:
+    made, params, batch = network()
+    params["residual.bn2.weight"] += 1
+    found = squared_errors(made, params, batch, "euler", 1.0)
+    exact, adjoint = (
+        gradients(made, params, ["residual.conv1.weight"], *batch, Solver(EULER, gradient))[1][0]
+        for gradient in ("backprop", "adjoint")
+    )
+    for layer in range(4):
+        for seed in range(3):
+            right, wrong = exact[layer, seed], adjoint[layer, seed]
+            expected = ((right - wrong) ** 2).mean() / (right**2).mean()
+            torch.testing.assert_close(found["residual.conv1.weight"][layer, seed], expected)
+    names = {"stem.weight", *(f"residual.{part}{i}.weight" for part in ("conv", "bn") for i in (1, 2))}
+    assert found.keys() == names
+
+
+def test_where_the_residuals_vanish_the_adjoint_makes_no_error() -> None:
+    """The residuals are zero at the start: those tensors whose gradient is not zero must have it right."""
+    made, params, batch = network()
+    found = squared_errors(made, params, batch, "euler", 1.0)
+    for name in ("stem.weight", "residual.bn2.weight"):
+        assert found[name].max().item() < 1e-24
+
+
+def test_layer_i_of_n_is_layer_int_of_32_i_over_n() -> None:
+    base = {"residual.x": torch.arange(32.0).view(32, 1), "head.weight": torch.ones(1, 3)}
+    assert resampled(base, 4)["residual.x"].flatten().tolist() == [0, 8, 16, 24]
+    assert resampled(base, 64)["residual.x"].flatten().tolist() == [int(32 * i / 64) for i in range(64)]
+    assert torch.equal(resampled(base, 32)["residual.x"], base["residual.x"])
+    assert resampled(base, 4)["head.weight"] is base["head.weight"]
+
+
+def test_every_tensor_of_every_layer_has_its_row() -> None:
+    rows = simulated()
+    for depth, own in rows[rows["seed"] == 1].groupby("depth"):
+        assert len(own) == 4 * depth + 1
+        assert own.groupby("tensor").size().to_dict() == {
+            "stem.weight": 1,
+            **{f"residual.{part}{i}.weight": depth for part in ("conv", "bn") for i in (1, 2)},
+        }
+    assert np.isfinite(rows["squared_error"]).all()
+    alone = simulated(seeds=(1,))
+    np.testing.assert_allclose(alone["squared_error"], rows[rows["seed"] == 1]["squared_error"], rtol=1e-6)
+
+
+def test_trained_weights_serve_all_depths() -> None:
+    origin = {"kind": "trained", "depth": 4, "training": TRAINING}
+    rows = simulated(seeds=(0, 1), weights=origin, dtype="float32")
+    assert set(rows["depth"]) == {4, 8}
+    assert (rows["squared_error"] > 0).mean() > 0.9
+
+
+def log(laws: dict, ratio_at: int = 32) -> pd.DataFrame:
+    """Three tensors a depth, of errors c N^slope times 1/10, 1 and 10, by scheme -> (c, slope)."""
+    rows = [
+        (scheme, depth, seed, f"t{tensor}", 0, (1 + 0.05 * seed) * c * depth**slope * 10.0 ** (tensor - 1))
+        for scheme, (c, slope) in laws.items()
+        for depth in (4, 8, 16, 32, 64)
+        for seed in SEEDS
+        for tensor in range(3)
+    ]
+    return pd.DataFrame(rows, columns=["scheme", "depth", "seed", "tensor", "layer", "squared_error"])
+
+
+SHEET = {"euler": (6.0, -1.7), "heun": (60.0, -4.0)}
+
+
+def test_slopes_and_ratios_are_those_of_the_medians() -> None:
+    rows = log(SHEET)
+    assert analysis.measure_median_slope(select(rows, {"scheme": "euler"})).value == pytest.approx(-1.7)
+    assert analysis.measure_median_error(select(rows, {"scheme": "heun", "depth": 4})).value == pytest.approx(
+        1.05 * 60 / 256
+    )
+    expected = 10 * 32.0**-2.3
+    assert analysis.measure_scheme_ratio(select(rows, {"depth": 32})).value == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    ("name", "laws", "verdicts"),
+    [
+        ("heun/sander2022-gradient-error", SHEET, ["holds", "holds", "holds"]),
+        ("heun/sander2022-gradient-error", {"euler": (6.0, -1.0), "heun": (6.0, -2.0)}, ["fails", "holds", "fails"]),
+        ("heun/sander2022-gradient-error", {"euler": (6.0, -3.0), "heun": (6.0, -3.1)}, ["holds", "fails", "fails"]),
+        ("adjoint/sander2022-gradient-error", SHEET, ["holds", "holds", "holds"]),
+        ("adjoint/sander2022-gradient-error", {"euler": (0.1, -1.0)}, ["fails", "fails", "holds"]),
+        ("adjoint/sander2022-gradient-error", {"euler": (9.0, -1.2)}, ["fails", "holds", "fails"]),
+    ],
+)
+def test_claims_hold_inside_their_bands_and_fail_outside(name: str, laws: dict, verdicts: list[str]) -> None:
+    claims = load.load(shipped()[name]).claims
+    rows = log(laws)
+    found = [
+        judge(getattr(analysis, f"measure_{claim.claim}")(select(rows, claim.where)), claim.band("laptop"))
+        for claim in claims
+    ]
+    assert found == verdicts
+
+
+def test_a_zero_error_is_left_out_of_the_logarithmic_figure() -> None:
+    rows = log(SHEET)
+    rows.loc[rows["tensor"] == "t0", "squared_error"] = 0.0
+    figure = analysis.draw_tensors({"gradients": rows}, load.load(shipped()["heun/sander2022-gradient-error"]))
+    heights = np.concatenate([line.get_ydata() for line in figure.axes[0].lines])
+    assert heights.min() > 0
+    assert math.isfinite(figure.axes[0].get_ylim()[0])

@@ -1,0 +1,187 @@
+"""adjoint/reconstruction: the simulation against plain loops, the measures on logs with known orders."""
+
+import math
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from pydantic import ValidationError
+
+from resodectl.claims.verdict import judge
+from resodectl.experiment.cells import Cell
+from resodectl.experiment.context import Context, stream
+from resodectl.families.adjoint.reconstruction import analysis, spec
+from resodectl.families.adjoint.reconstruction.simulation import simulate
+from resodectl.numerics.draws import normal
+from resodectl.numerics.weights.depth import mlp_weights
+from resodectl.recipe import load
+from resodectl.recipe.schema import Band
+
+DEPTHS = (64, 128, 256, 512)
+SEEDS = (0, 1, 2, 3)
+
+
+def point(**changes):
+    defaults = {"scheme": "euler", "weights": "alternating", "depth": 5, "dim": 3, "hidden": 4, "batch": 6}
+    more = {"activation": "tanh", "residual_exponent": 1.0, "dtype": "float64"}
+    return spec.Point(**(defaults | more | changes))
+
+
+def simulated(seeds, **changes):
+    cell = Cell("adjoint/reconstruction", point(**changes), tuple(seeds))
+    ((kind, block),) = simulate(cell, Context(cell.seeds, torch.device("cpu"), getattr(torch, cell.point.dtype)))
+    assert kind == "errors"
+    return pd.DataFrame({name: np.asarray(values) for name, values in block.items()})
+
+
+def plain_loop(seed, scheme, depth):
+    """The errors of one network by the formulas, without schemes, stacks of seeds or the autograd function."""
+    streams = {name: [stream(seed, "weights", name)] for name in "WbV"}
+    stacks = mlp_weights("alternating", streams, depth, 3, 4)
+    layers = [[stack[n, 0].requires_grad_() for stack in stacks] for n in range(depth)]
+    x0, target = (normal([stream(seed, label)], (6, 3))[0] for label in ("inputs", "targets"))
+
+    def f(x, n):
+        first, bias, second = layers[n]
+        return torch.tanh(x @ first + bias) @ second
+
+    def forward(x, n):
+        if scheme == "euler":
+            return x + f(x, n) / depth
+        return x + (f(x, n) + f(x + f(x, n) / depth, n + 1)) / (2 * depth)
+
+    def backward(x, n):
+        if scheme == "euler":
+            return x - f(x, n) / depth
+        return x - (f(x, n + 1) + f(x - f(x, n + 1) / depth, n)) / (2 * depth)
+
+    steps = depth if scheme == "euler" else depth - 1
+    flat = [w for layer in layers for w in layer]
+    states = [x0]
+    for n in range(steps):
+        states.append(forward(states[-1], n))
+    loss = (states[-1] - target).square().sum(1).mean() / 2
+    exact = torch.autograd.grad(loss, flat)
+
+    cotangent = (states[-1] - target).detach() / 6
+    found = [torch.zeros_like(w) for w in flat]
+    x = states[-1].detach()
+    for n in reversed(range(steps)):
+        x = backward(x, n).detach().requires_grad_()
+        cotangent, *parts = torch.autograd.grad(forward(x, n), [x, *flat], cotangent, allow_unused=True)
+        found = [old if new is None else old + new for old, new in zip(found, parts, strict=True)]
+    errors = [a - b for a, b in zip(found, exact, strict=True)]
+    of_layers = [math.sqrt(sum(e.square().sum().item() for e in errors[3 * n : 3 * n + 3])) for n in range(depth)]
+    return {
+        "reconstruction_error": ((x0 - x).norm() / x.norm()).item(),
+        "gradient_error": np.linalg.norm(of_layers) / math.sqrt(sum(e.square().sum().item() for e in exact)),
+        "layer_gradient_error": max(of_layers),
+        "distance": (x0 - x).norm(dim=1).max().item(),
+    }
+
+
+@pytest.mark.parametrize("scheme", ["euler", "heun"])
+def test_all_seeds_at_once_are_the_plain_loops_of_each(scheme):
+    together = simulated((3, 7), scheme=scheme)
+    for (_, row), seed in zip(together.iterrows(), (3, 7), strict=True):
+        for name, value in plain_loop(seed, scheme, 5).items():
+            assert row[name] == pytest.approx(value, rel=1e-10), name
+
+
+@pytest.mark.parametrize("weights", ["smooth", "tied", "brownian", "iid", "alternating"])
+@pytest.mark.parametrize("activation", ["tanh", "gelu", "relu"])
+def test_the_reconstruction_keeps_its_bound(weights, activation):
+    rows = simulated(range(5), weights=weights, activation=activation, depth=32)
+    assert (rows["distance"] < rows["distance_bound"]).all()
+
+
+def test_the_bound_is_attained_to_first_order_by_a_linear_network():
+    """f(x) = a x: distance |x| (1 - (1 - a^2/N^2)^N) against |a x_N| ((1 + a/N)^N - 1) / N, of one order in N."""
+    depth, a, x = 50, 0.7, 1.3
+    distance = x * (1 - (1 - a**2 / depth**2) ** depth)
+    bound = a * x * (1 + a / depth) ** (depth - 1) / depth * ((1 + a / depth) ** depth - 1)
+    assert 0.3 < distance / bound < 1
+
+
+def test_heun_has_no_bound():
+    assert simulated((0,), scheme="heun")["distance_bound"].isna().all()
+
+
+def test_relu_networks_are_reconstructed_with_the_same_order():
+    shallow, deep = (simulated((0, 1), activation="relu", weights="smooth", depth=n) for n in (64, 256))
+    ratio = shallow["reconstruction_error"] / deep["reconstruction_error"]
+    assert np.log2(ratio).to_numpy() / 2 == pytest.approx([1, 1], abs=0.05)
+
+
+def test_brownian_weights_of_odd_depths_are_refused_by_the_recipe():
+    with pytest.raises(ValidationError, match="powers of two, not 24"):
+        spec.Params(schemes=("euler",), weights=("brownian",), depths=(8, 24), seeds=1)
+
+
+def power_law(orders, scheme="euler", weights="smooth", noise=0.0):
+    """Errors that are exact powers of the depth, up to a factor of each seed."""
+    rng = np.random.default_rng(0)
+    rows = []
+    for seed in SEEDS:
+        scale = math.exp(rng.normal())
+        for depth in DEPTHS:
+            errors = {f"{name}_error": scale * depth**order * math.exp(noise * rng.normal()) for name, order in orders}
+            rows.append({"scheme": scheme, "weights": weights, "depth": depth, "seed": seed, **errors})
+    return pd.DataFrame(rows)
+
+
+@pytest.mark.parametrize(("order", "judgement"), [(-1.0, "holds"), (-0.5, "fails"), (-1.5, "fails")])
+@pytest.mark.parametrize("error", ["reconstruction", "gradient", "layer_gradient"])
+def test_the_slope_is_the_order_of_the_error(error, order, judgement):
+    estimate = analysis.measure_loglog_slope(power_law([(error, order)], noise=0.01), error=error)
+    assert estimate.value == pytest.approx(order, abs=0.02)
+    assert estimate.units == len(SEEDS)
+    assert judge(estimate, Band.model_validate([-1.08, -0.92])) == judgement
+
+
+def test_a_slope_of_errors_that_vanish_or_diverge_is_unclear():
+    rows = power_law([("gradient", -1.0)])
+    for value in (0.0, math.inf, math.nan):
+        rows.loc[3, "gradient_error"] = value
+        estimate = analysis.measure_loglog_slope(rows, error="gradient")
+        assert judge(estimate, Band.model_validate([-2, 0])) == "unclear"
+
+
+@pytest.mark.parametrize(("heun", "judgement"), [(-1.0, "holds"), (-3.0, "fails")])
+def test_the_slope_difference_is_what_heun_wins_over_euler(heun, judgement):
+    rows = pd.concat(
+        [power_law([("gradient", -1.0)], noise=0.01), power_law([("gradient", heun)], scheme="heun", noise=0.01)]
+    )
+    estimate = analysis.measure_slope_difference(rows, error="gradient")
+    assert estimate.value == pytest.approx(heun + 1, abs=0.03)
+    assert judge(estimate, Band.model_validate([-0.2, 0.2])) == judgement
+
+
+@pytest.mark.parametrize(
+    ("worst", "value", "judgement"),
+    [(0.1, -1, "holds"), (100.0, 2, "fails"), (math.inf, 6, "fails"), (math.nan, 6, "fails"), (1e30, 6, "fails")],
+)
+def test_the_bound_is_judged_at_its_worst_and_capped_where_it_explodes(worst, value, judgement):
+    rows = pd.DataFrame({"seed": np.repeat(SEEDS, 3), "distance": 1e-3, "distance_bound": 1.0})
+    rows.loc[1::3, "distance"] = worst
+    estimate = analysis.measure_log10_of_bound(rows)
+    assert (estimate.low, estimate.high) == (pytest.approx(value), pytest.approx(value))
+    assert judge(estimate, Band.model_validate([None, 0])) == judgement
+
+
+@pytest.mark.parametrize("name", ["adjoint/sander2022-reconstruction", "heun/sander2022-order"])
+@pytest.mark.parametrize("depths", [(2, 4), (2, 64), DEPTHS])
+def test_figures_are_drawn_from_few_and_from_many_depths(name, depths):
+    path = Path(__file__).parents[2] / "recipes" / f"{name}.yaml"
+    recipe = load.load(path, load.Request(profile="smoke"))
+    log = pd.concat(
+        power_law([(e, -1.0) for e in analysis.ERRORS], scheme, kind).assign(depth=lambda rows: rows["depth"])
+        for scheme in recipe.params.schemes
+        for kind in recipe.params.weights
+    )
+    log = log[log["depth"].isin(depths)] if depths == DEPTHS else log.assign(depth=np.resize(depths, len(log)))
+    draw = getattr(analysis, f"draw_{recipe.file.draw}")
+    figure = draw({"errors": log}, recipe)
+    assert len(figure.axes) == {"kinds": 3, "orders": 8}[recipe.file.draw]

@@ -1,0 +1,162 @@
+"""adjoint/untying: what fine-tuning starts from and what it may change, the measures on known logs."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from pydantic import ValidationError
+
+from resodectl.claims.measures import select
+from resodectl.claims.verdict import judge
+from resodectl.experiment.catalogue import shipped
+from resodectl.experiment.cells import Cell
+from resodectl.experiment.context import Context
+from resodectl.families.adjoint.untying import analysis, spec
+from resodectl.families.adjoint.untying.simulation import roughness, simulate
+from resodectl.recipe import load
+
+SEEDS = (0, 1, 2)
+TRAINING = {"epochs": 2, "batch": 256, "lr": 0.05, "momentum": 0.9, "weight_decay": 0.0, "augment": False}
+TRAINING |= {"schedule": {"kind": "steps", "milestones": (), "factor": 1.0}}
+STILL = TRAINING | {"lr": 1e-12}
+
+
+class Kept:
+    """A checkpoint in memory; `save` ends the simulation after so many saves."""
+
+    def __init__(self, saves: int = 1_000) -> None:
+        self.saves, self.state = saves, None
+
+    def restore(self):
+        return self.state
+
+    def save(self, state) -> None:
+        self.saves -= 1
+        self.state = {key: _copy(value) for key, value in state.items()}
+        if self.saves == 0:
+            raise InterruptedError
+
+
+def _copy(value):
+    return {name: tensor.clone() for name, tensor in value.items()} if isinstance(value, dict) else value
+
+
+def blocks(checkpoint: Kept | None = None, **changes):
+    values = {"data": "digits", "model": {"kind": "mlp"}, "scheme": "euler", "gradients": ("backprop", "adjoint")}
+    values |= {"depth": 4, "trained_stage": 1, "residual_exponent": 1.0, "dtype": "float64"}
+    point = spec.Point(**(values | {"pretraining": TRAINING, "finetuning": TRAINING} | changes))
+    cell = Cell("adjoint/untying", point, SEEDS[:2])
+    return simulate(cell, Context(cell.seeds, torch.device("cpu"), torch.float64, checkpoint=checkpoint))
+
+
+def tables(found) -> dict[str, pd.DataFrame]:
+    kinds: dict[str, list[pd.DataFrame]] = {"curves": [], "layers": []}
+    for kind, block in found:
+        kinds[kind].append(pd.DataFrame(block))
+    return {kind: pd.concat(frames, ignore_index=True) for kind, frames in kinds.items()}
+
+
+def test_untying_changes_nothing_until_it_trains() -> None:
+    found = tables(blocks(finetuning=STILL))
+    curves = found["curves"].set_index(["network", "gradient", "epoch", "seed"])["test_loss"].sort_index()
+    for gradient in ("backprop", "adjoint"):
+        for epoch in (1, 2):
+            np.testing.assert_allclose(curves["untied", gradient, epoch], curves["tied", "backprop", 2], rtol=1e-8)
+    assert found["layers"]["roughness"].max() < 1e-8
+
+
+def test_both_gradients_start_from_the_same_pretraining() -> None:
+    both, one = (tables(blocks(gradients=chosen))["curves"] for chosen in (("backprop", "adjoint"), ("adjoint",)))
+    pd.testing.assert_frame_equal(
+        both[both["gradient"] == "adjoint"].reset_index(drop=True),
+        one[one["network"] == "untied"].reset_index(drop=True),
+    )
+
+
+def test_only_the_chosen_stage_is_fine_tuned() -> None:
+    kept = Kept()
+    list(blocks(kept, gradients=("adjoint",)))
+    start, end = kept.state["start"], kept.state["params"]
+    changed = {name for name in start if not torch.equal(start[name], end[name])}
+    assert changed == {name for name in start if name.startswith("residual.")}
+    assert kept.state["momenta"].keys() == changed
+    list(blocks(whole := Kept(), gradients=("adjoint",), trained_stage=None))
+    assert all(not torch.equal(whole.state["start"][name], whole.state["params"][name]) for name in start)
+
+
+@pytest.mark.parametrize("saves", [1, 2, 3, 4, 5, 6])
+def test_a_run_cut_after_any_epoch_resumes_to_the_same_log(saves: int) -> None:
+    whole = tables(blocks())
+    kept, first = Kept(saves), []
+    with pytest.raises(InterruptedError):
+        first.extend(iter_until_cut(blocks(kept), first))
+    kept.saves = 1_000
+    resumed = tables([*first, *blocks(kept)])
+    for kind in ("curves", "layers"):
+        pd.testing.assert_frame_equal(whole[kind], resumed[kind])
+
+
+def iter_until_cut(found, seen: list) -> list:
+    for block in found:
+        seen.append(block)
+    return []
+
+
+def test_roughness_is_n_times_the_jump_over_the_size() -> None:
+    depth, seeds = 5, 2
+    ramp = torch.arange(depth, dtype=torch.float64).view(depth, 1, 1, 1).expand(depth, seeds, 3, 4)
+    params = {"residual.a.weight": ramp, "residual.a.bias": 1e9 * ramp, "head.weight": ramp[0]}
+    expected = depth * 1 / np.sqrt(np.mean(np.arange(depth) ** 2))
+    np.testing.assert_allclose(roughness(params, {"residual.": depth}), [expected] * seeds)
+    same = {"residual.a.weight": torch.ones(depth, seeds, 3, 4)}
+    assert roughness(same, {"residual.": depth}).max() == 0
+
+
+def test_a_stage_that_the_network_lacks_is_refused() -> None:
+    with pytest.raises(ValidationError, match="no stage 2"):
+        list(blocks(trained_stage=2))
+
+
+def log(after: dict) -> dict[str, pd.DataFrame]:
+    """A tied loss of 0.1 and error of 5 %, then by network and gradient (loss, error, roughness)."""
+    curves, layers = [], []
+    for seed in SEEDS:
+        jitter = 1 + 0.01 * seed
+        curves += [("tied", "backprop", seed, epoch, loss * jitter, 5 * jitter) for epoch, loss in ((1, 1.0), (2, 0.1))]
+        for (network, gradient), (loss, error, rough) in after.items():
+            curves += [
+                (network, gradient, seed, 1, 1.0, 50.0),
+                (network, gradient, seed, 2, loss * jitter, error * jitter),
+            ]
+            layers.append((network, gradient, seed, rough * jitter))
+    return {
+        "curves": pd.DataFrame(curves, columns=["network", "gradient", "seed", "epoch", "train_loss", "test_error"]),
+        "layers": pd.DataFrame(layers, columns=["network", "gradient", "seed", "roughness"]),
+    }
+
+
+GOOD = {("untied", "backprop"): (0.049, 4.8, 0.02), ("untied", "adjoint"): (0.05, 4.8, 0.02)}
+
+
+@pytest.mark.parametrize(
+    ("after", "expected"),
+    [
+        (GOOD, ["holds"] * 4),
+        ({("untied", "backprop"): (0.05, 5.0, 9.0), ("untied", "adjoint"): (0.1, 9.0, 9.0)}, ["fails"] * 4),
+        ({("untied", "backprop"): (0.05, 5.0, 9.0), ("untied", "adjoint"): (np.nan, 100.0, np.nan)}, ["fails"] * 4),
+    ],
+)
+def test_claims_hold_inside_their_bands_and_fail_outside(after: dict, expected: list[str]) -> None:
+    rows, found = log(after), []
+    for claim in load.load(shipped()["adjoint/sander2022-untying"]).claims:
+        measure = getattr(analysis, f"measure_{claim.claim}")
+        found.append(judge(measure(select(rows[claim.kind], claim.where), **claim.options), claim.band("laptop")))
+    assert found == expected
+
+
+def test_measures_compare_the_last_epochs() -> None:
+    rows = log(GOOD)["curves"]
+    assert analysis.measure_loss_change(rows, gradient="adjoint").value == pytest.approx(np.log10(0.5))
+    assert analysis.measure_error_change(rows, gradient="adjoint").value == pytest.approx(-0.2 * 1.01)
+    gap = analysis.measure_loss_gap(rows[rows["network"] == "untied"])
+    assert gap.value == pytest.approx(np.log10(50 / 49))

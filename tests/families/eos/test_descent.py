@@ -1,0 +1,334 @@
+"""eos/descent: records against torch.nn, the flow against scipy, the measures on logs with known answers."""
+
+import math
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from pydantic import ValidationError
+from scipy.integrate import solve_ivp
+
+from resodectl.claims.verdict import judge
+from resodectl.datasets.load import load as load_data
+from resodectl.errors import UserError
+from resodectl.experiment.cells import Cell
+from resodectl.experiment.context import Context, stream
+from resodectl.families.eos.descent import analysis, simulation, spec
+from resodectl.families.eos.images import first_images
+from resodectl.numerics.draws import TensorPlace
+from resodectl.recipe import load
+from resodectl.recipe.schema import Band
+from tests.true_format import write_cifar10
+
+IMAGES = {"kind": "images", "samples": 30, "hidden": (5,), "scaling": "global"}
+CHEBYSHEV = {"kind": "chebyshev", "degree": 5}
+GRADIENT = {"kind": "gradient", "lrs": (0.5,), "steps": 7}
+REST = {"tolerance": 1e-8, "stop_accuracy": None, "flow_alpha": 1.0, "flow_cap": 0.05, "dtype": "float64", "every": 3}
+
+
+def simulated(problem=IMAGES, method=GRADIENT, seeds=(4,), **changes) -> pd.DataFrame:
+    data = "digits" if problem["kind"] == "images" else None
+    point = spec.Point(**(REST | {"data": data, "problem": problem, "method": method} | changes))
+    cell = Cell("eos/descent", point, tuple(seeds))
+    context = Context(cell.seeds, torch.device("cpu"), getattr(torch, point.dtype))
+    blocks = [block for _, block in simulation.simulate(cell, context)]
+    return pd.concat(
+        [pd.DataFrame({k: np.asarray(v) for k, v in block.items()}) for block in blocks], ignore_index=True
+    )
+
+
+def plain_network(seed: int) -> torch.nn.Sequential:
+    """The network 64-5-10 of a seed."""
+    layers = [torch.nn.Linear(64, 5).double(), torch.nn.Tanh(), torch.nn.Linear(5, 10).double()]
+    for level, layer in enumerate(layers[::2], 1):
+        bound = layer.in_features**-0.5
+        for name, tensor in (("weight", layer.weight), ("bias", layer.bias)):
+            drawn = stream(seed, "weights", f"{name}{level}").random(tuple(tensor.shape))
+            tensor.data = torch.from_numpy(2 * bound * drawn - bound)
+    return torch.nn.Sequential(*layers)
+
+
+def plain_loss(network, x, y):
+    return 0.5 * (network(x) - y).square().sum(1).mean()
+
+
+def plain_sharpness(network, x, y) -> float:
+    """The largest eigenvalue of the full matrix of second derivatives."""
+    names, values = zip(*network.named_parameters(), strict=True)
+
+    def loss(flat):
+        parts = flat.split([value.numel() for value in values])
+        shaped = {name: part.view_as(value) for name, part, value in zip(names, parts, values, strict=True)}
+        return 0.5 * (torch.func.functional_call(network, shaped, (x,)) - y).square().sum(1).mean()
+
+    flat = torch.nn.utils.parameters_to_vector(values).detach()
+    return torch.linalg.eigvalsh(torch.autograd.functional.hessian(loss, flat))[-1].item()
+
+
+METHODS = {
+    "gradient": GRADIENT,
+    "polyak": {"kind": "polyak", "momentum": 0.7, "lrs": (0.5,), "steps": 7},
+    "nesterov": {"kind": "nesterov", "momentum": 0.7, "lrs": (0.5,), "steps": 7},
+}
+
+
+@pytest.mark.parametrize("kind", METHODS)
+def test_records_are_those_of_torch_optim_and_of_the_dense_hessian_for_every_seed(kind):
+    rows = simulated(method=METHODS[kind], seeds=(4, 9))
+    x, y = first_images("digits", None, 30, "global", TensorPlace())
+    for seed in (4, 9):
+        network = plain_network(seed)
+        beta = METHODS[kind].get("momentum", 0.0)
+        sgd = torch.optim.SGD(network.parameters(), lr=0.5, momentum=beta, nesterov=kind == "nesterov")
+        losses, sharpness = [plain_loss(network, x, y).item()], {0: plain_sharpness(network, x, y)}
+        for step in range(1, 8):
+            sgd.zero_grad()
+            plain_loss(network, x, y).backward()
+            sgd.step()
+            losses.append(plain_loss(network, x, y).item())
+            if step in (3, 6, 7):
+                sharpness[step] = plain_sharpness(network, x, y)
+        own = rows[rows["seed"] == seed]
+        assert own["step"].tolist() == [0, 3, 6, 7]
+        np.testing.assert_allclose(own["loss"], [losses[step] for step in own["step"]], rtol=1e-10)
+        np.testing.assert_allclose(own["sharpness"], [sharpness[step] for step in own["step"]], rtol=1e-7)
+        spans = [(1, 4), (4, 7), (7, 8)]
+        np.testing.assert_allclose(own["mean_loss"][1:], [np.mean(losses[a:b]) for a, b in spans], rtol=1e-10)
+        rises = [np.mean(np.diff(losses)[a - 1 : b - 1] > 0) for a, b in spans]
+        np.testing.assert_allclose(own["rises"][1:], rises)
+        right = (network(x).argmax(1) == y.argmax(1)).double().mean().item()
+        assert own["accuracy"].iloc[-1] == right
+
+
+def test_thresholds_are_those_of_the_methods():
+    for kind, value in {"gradient": 4, "polyak": 3.4 / 0.5, "nesterov": 3.4 / (2.4 * 0.5)}.items():
+        assert simulated(method=METHODS[kind])["threshold"].unique() == pytest.approx(value)
+
+
+@pytest.mark.parametrize("kind", ["gradient", "flow"])
+def test_a_run_does_not_depend_on_those_beside_it(kind):
+    method = GRADIENT | {"kind": kind}
+    alone = simulated(method=method, seeds=(9,), flow_cap=10.0)
+    both = simulated(method=method | {"lrs": (0.1, 0.5)}, seeds=(4, 9), flow_cap=10.0)
+    own = both[(both["seed"] == 9) & (both["lr"] == 0.5)].reset_index(drop=True)
+    pd.testing.assert_frame_equal(alone.drop(columns="products"), own.drop(columns="products"), rtol=1e-9)
+
+
+@pytest.mark.parametrize(("lr", "crossing"), [(0.4, 580), (0.2, 2800)])
+def test_from_weights_drawn_by_torch_sharpness_crosses_at_known_steps(monkeypatch, lr, crossing):
+    """T_5, torch.manual_seed(0), first and last weights in this order, in float64: an independent code has the same."""
+    torch.manual_seed(0)
+    first = torch.nn.init.xavier_normal_(torch.empty(100, 1, dtype=torch.float64), 1.9)
+    last = torch.nn.init.xavier_normal_(torch.empty(1, 100, dtype=torch.float64))
+    drawn = torch.cat([first.flatten(), torch.zeros(100, dtype=torch.float64), last.flatten()])[None]
+    monkeypatch.setattr(simulation, "xavier_normal", lambda *_: drawn)
+    method = GRADIENT | {"lrs": (lr,), "steps": crossing + 20}
+    rows = simulated(CHEBYSHEV, method, every=20, tolerance=1e-4)
+    at = rows["sharpness"] >= rows["threshold"]
+    assert rows["step"][at].min() == crossing
+    assert (rows["phase"] == np.where(rows["step"] <= crossing, "before", "after")).all()
+    assert rows.loc[rows["phase"] == "before", "rises"].max() == 0
+
+
+def test_the_flow_is_that_of_scipy_at_the_times_of_descent():
+    method = {"kind": "flow", "lrs": (0.5,), "steps": 6}
+    rows = simulated(method=method)
+    x, y = first_images("digits", None, 30, "global", TensorPlace())
+    network = plain_network(4)
+
+    def field(_, flat):
+        torch.nn.utils.vector_to_parameters(torch.from_numpy(flat), network.parameters())
+        slopes = torch.autograd.grad(plain_loss(network, x, y), list(network.parameters()))
+        return -torch.nn.utils.parameters_to_vector(slopes).numpy()
+
+    start = torch.nn.utils.parameters_to_vector(plain_network(4).parameters()).detach().numpy()
+    exact = solve_ivp(field, (0, 3.0), start, t_eval=[0, 1.5, 3.0], rtol=1e-10, atol=1e-12)
+    for row, weights in zip(rows.itertuples(), exact.y.T, strict=True):
+        torch.nn.utils.vector_to_parameters(torch.from_numpy(np.ascontiguousarray(weights)), network.parameters())
+        assert row.loss == pytest.approx(plain_loss(network, x, y).item(), rel=1e-6)
+    assert rows["rises"].max() == 0
+
+
+def test_divergence_is_a_flag():
+    rows = simulated(method=GRADIENT | {"lrs": (1e6, 0.1), "steps": 60})
+    lost = rows[rows["diverged"]]
+    assert set(lost["lr"]) == {1e6}
+    assert lost["sharpness"].isna().any()
+    assert not rows[rows["lr"] == 0.1]["diverged"].any()
+
+
+def test_training_ends_once_all_runs_are_accurate_enough():
+    rows = simulated(method=GRADIENT | {"steps": 3000}, seeds=(4, 9), stop_accuracy=0.9)
+    last = rows[rows["step"] == rows["step"].max()]
+    earlier = rows[rows["step"] == rows["step"].max() - 3]
+    assert last["accuracy"].min() >= 0.9 > earlier["accuracy"].min()
+
+
+def test_images_are_centred_and_scaled_by_one_number_or_pixel_by_pixel():
+    raw = load_data("digits", None).train
+    x, y = first_images("digits", None, 50, "global", TensorPlace())
+    pixels = raw.images[:50].reshape(50, -1) / 16
+    centred = pixels - pixels.mean(0)
+    np.testing.assert_allclose(x, centred / math.sqrt((centred**2).mean()), atol=1e-12)
+    assert (y.argmax(1).numpy() == raw.labels[:50]).all()
+    each, _ = first_images("digits", None, 50, "pixel", TensorPlace())
+    deviations = each.std(0, correction=0)
+    assert ((deviations - 1).abs() < 1e-9).sum() + (deviations == 0).sum() == 64
+    with pytest.raises(UserError, match="fewer than samples: 5000"):
+        first_images("digits", None, 5000, "pixel", TensorPlace())
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"data": None}, "name a data set if and only if"),
+        ({"problems": (CHEBYSHEV,)}, "name a data set if and only if"),
+        ({"methods": (GRADIENT | {"momentum": 0.5},)}, "'gradient' and momentum 0.5 do not go together"),
+        ({"methods": (GRADIENT | {"kind": "polyak"},)}, "'polyak' and momentum 0 do not go together"),
+        ({"problems": (CHEBYSHEV,), "data": None, "stop_accuracy": 0.9}, "only images have right answers"),
+        ({"problems": (IMAGES | {"samples": 1797},)}, "problems: digits has only 1796 images"),
+        ({"tolerance": 0.0}, "greater than 0"),
+    ],
+)
+def test_what_makes_no_sense_is_refused(changes, says):
+    good = {"data": "digits", "problems": (IMAGES,), "methods": (GRADIENT,), "every": 3, "tolerance": 1e-3, "seeds": 1}
+    with pytest.raises(ValidationError, match=says):
+        spec.Params(**(good | changes))
+
+
+def log(seeds=(0, 1, 2, 3), records=20, after=10, ratio=1.0, **columns) -> pd.DataFrame:
+    """Runs at lr 0.5 whose sharpness rises to the threshold 4, then hovers at `ratio` times it, with a little noise."""
+    rng = np.random.default_rng(0)
+    rows = []
+    for seed in seeds:
+        for record in range(records):
+            late = record >= after
+            level = ratio if late else 0.5 + 0.5 * record / after
+            row = {
+                "seed": seed,
+                "step": 10 * record,
+                "lr": 0.5,
+                "momentum": 0.0,
+                "threshold": 4.0,
+                "method": "gradient",
+            }
+            row |= {"sharpness": 4 * level * math.exp(0.005 * rng.normal()), "rises": 0.3 if late else 0.0}
+            row |= {"loss": math.exp(-0.2 * record), "phase": "after" if late else "before"}
+            row |= {"mean_loss": row["loss"], "run": "large", "problem": "images-200", "diverged": False}
+            rows.append(row | columns)
+    return pd.DataFrame(rows)
+
+
+def verdict(estimate, low, high) -> str:
+    return judge(estimate, Band.model_validate([low, high]))
+
+
+@pytest.mark.parametrize(("ratio", "judgement"), [(1.01, "holds"), (0.9, "fails"), (1.2, "fails")])
+def test_the_edge_ratio_is_sharpness_over_the_threshold(ratio, judgement):
+    rows = log(ratio=ratio)
+    estimate = analysis.measure_edge_ratio(rows[rows["phase"] == "after"])
+    assert estimate.value == pytest.approx(ratio, rel=0.01)
+    assert estimate.units == 4
+    assert verdict(estimate, 0.98, 1.06) == judgement
+
+
+@pytest.mark.parametrize(("rule", "value"), [("gradient", 1.0), ("polyak", 1 / 1.9), ("nesterov", 2.8 / 1.9)])
+def test_the_threshold_of_another_rule_is_that_of_its_formula(rule, value):
+    rows = log(momentum=0.9)
+    estimate = analysis.measure_edge_ratio(rows[rows["phase"] == "after"], threshold=rule)
+    assert estimate.value == pytest.approx(value, rel=0.01)
+    assert verdict(estimate, 0.98, 1.06) == ("holds" if rule == "gradient" else "fails")
+
+
+@pytest.mark.parametrize(("ratio", "judgement"), [(0.9, "holds"), (1.2, "fails")])
+def test_the_largest_ratio_is_that_of_all_records(ratio, judgement):
+    rows = log(ratio=ratio)
+    rows.loc[rows["phase"] == "before", "sharpness"] = 2.0
+    assert verdict(analysis.measure_largest_ratio(rows), None, 0.95) == judgement
+    rows.loc[3, "sharpness"] = math.nan
+    assert verdict(analysis.measure_largest_ratio(rows), None, 0.95) == "unclear"
+
+
+def test_sharpening_is_the_last_sharpness_over_the_first_whatever_the_order_of_rows():
+    estimate = analysis.measure_sharpening(log(ratio=1.0).sample(frac=1, random_state=0))
+    assert estimate.value == pytest.approx(2, rel=0.02)
+    assert verdict(estimate, 1.5, None) == "holds"
+    assert verdict(analysis.measure_sharpening(log(after=0)), 1.5, None) == "fails"
+
+
+def test_rises_are_counted_from_the_first_step_on():
+    rows = log()
+    before, after = (analysis.measure_rises(rows[rows["phase"] == phase]) for phase in ("before", "after"))
+    assert (before.value, after.value) == (0.0, pytest.approx(0.3))
+    assert (verdict(before, None, 0.0), verdict(after, None, 0.0)) == ("holds", "fails")
+    assert (verdict(before, 0.1, None), verdict(after, 0.1, None)) == ("fails", "holds")
+    assert analysis.measure_rises(log(after=0, records=2)).value == pytest.approx(0.3)  # step 0 is no step
+
+
+@pytest.mark.parametrize(("records", "judgement"), [(20, "holds"), (12, "fails")])
+def test_the_loss_ratio_compares_the_end_with_the_record_of_the_crossing(records, judgement):
+    estimate = analysis.measure_loss_ratio(log(records=records))
+    last = np.exp(-0.2 * np.arange(records)[-max(1, round(0.1 * records)) :]).mean()
+    assert estimate.value == pytest.approx(last / math.exp(-0.2 * 9))
+    assert verdict(estimate, None, 0.25) == judgement
+    assert verdict(analysis.measure_loss_ratio(log(after=20)), None, 0.25) == "unclear"
+
+
+@pytest.mark.parametrize(("gap", "judgement"), [(1.05, "holds"), (1.5, "fails")])
+def test_the_distance_from_flow_is_taken_at_common_times(gap, judgement):
+    descent = log()
+    flow = descent[descent["step"] < 100].assign(method="flow", run="flow")
+    flow = flow.assign(sharpness=gap * flow["sharpness"])
+    estimate = analysis.measure_distance_from_flow(pd.concat([descent, flow]))
+    assert estimate.value == pytest.approx(math.log(gap))
+    assert verdict(estimate, None, 0.15) == judgement
+
+
+@pytest.mark.parametrize("name", ["chebyshev", "sharpening", "momentum"])
+@pytest.mark.parametrize("seeds", [(0,), (0, 1, 2)])
+def test_figures_are_drawn_from_one_seed_and_from_many_and_say_what_diverged(name, seeds):
+    path = Path(__file__).parents[2] / "recipes" / "eos" / f"cohen2021eos-{name}.yaml"
+    recipe = load.load(path, load.Request(profile="smoke"))
+    rows = pd.concat(
+        log(seeds, method=method, momentum=beta, lr=lr, threshold=2 / lr, problem=f"chebyshev-{3 + number}")
+        for number, (method, beta, lr) in enumerate([("gradient", 0.0, 0.5), ("flow", 0.0, 0.5), ("polyak", 0.9, 0.1)])
+        if name != "momentum" or method != "flow"
+    )
+    rows.loc[rows["step"] > 150, "diverged"] = True
+    rows.loc[rows["step"] > 150, ["loss", "sharpness"]] = math.nan
+    figure = getattr(analysis, f"draw_{recipe.file.draw}")({"curves": rows}, recipe)
+    assert len(figure.axes) == {"chebyshev": 6, "sharpening": 4, "momentum": 4}[name]
+    assert any("diverged" in text.get_text() for text in figure.axes[0].texts)
+
+
+@pytest.mark.parametrize("name", ["sharpening", "momentum"])
+@pytest.mark.parametrize(
+    "device",
+    [
+        "cpu",
+        pytest.param("cuda", marks=pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU here")),
+    ],
+)
+def test_the_paper_s_network_takes_two_steps(name: str, device: str, shell, tmp_path: Path) -> None:
+    write_cifar10(tmp_path, "py", samples=4)
+    methods = {
+        "sharpening": "[{name: large, kind: gradient, lrs: [0.01], steps: 2}, {kind: flow, lrs: [0.01], steps: 2}]",
+        "momentum": "[{kind: polyak, momentum: 0.9, lrs: [0.019], steps: 2}, "
+        "{kind: nesterov, momentum: 0.9, lrs: [6.7857e-3], steps: 2}]",
+    }
+    sets = [f"methods={methods[name]}", "every=1", "stop_accuracy=null"]
+    sets.append("problems=[{kind: images, samples: 20, hidden: [200, 200], scaling: pixel}]")
+    ended = shell(
+        "run", f"eos/cohen2021eos-{name}", "--profile", "paper", "--seeds", "1", "--data-root", tmp_path,
+        "--device", device, "-j", "1", *[part for setting in sets for part in ("--set", setting)],
+    )  # fmt: skip
+    assert ended.code == 0, ended.err
+    (path,) = tmp_path.glob("runs/*/*/*/log*.parquet")
+    rows = pd.read_parquet(path)
+    assert sorted(rows["step"].unique()) == [0, 1, 2]
+    assert not rows["diverged"].any()
+    assert (rows["residual"] <= 2e-3 * rows["sharpness"]).all()
+    for _, own in rows.groupby(["method", "seed"]):
+        assert own["loss"].nunique() == 3

@@ -1,0 +1,252 @@
+"""eos/limit-flow: the toys and their flows against other derivations, paths against plain loops, the measures."""
+
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from pydantic import ValidationError
+from scipy.integrate import solve_ivp
+
+from resodectl.claims.verdict import judge
+from resodectl.experiment.cells import Cell
+from resodectl.experiment.context import Context
+from resodectl.families.eos.limit_flow import analysis, spec
+from resodectl.families.eos.limit_flow.simulation import curvature, descend, simulate
+from resodectl.families.eos.toys import TOYS
+from resodectl.numerics.curvature.operators import Hessian, SquareRootHessian, dense
+from resodectl.recipe.schema import Band
+
+POINTS = {
+    "surface": [(2.0, 0.03), (-1.3, 0.7), (0.4, -1.1)],
+    "ellipse": [(0.7, 0.93), (-1.3, 0.7), (0.4, -1.1)],
+    "two-normals": [(0.3, -0.2, 1.9), (1.0, 0.4, 0.8), (-0.2, 0.7, 2.2)],
+}
+
+
+def tensor(values: object) -> torch.Tensor:
+    return torch.tensor(values, dtype=torch.float64)
+
+
+def simulated(**changes: object) -> dict[str, pd.DataFrame]:
+    values = {"toy": "surface", "algorithm": "normalised", "horizon": 0.5, "lrs": (0.1, 0.05), "records": 7}
+    point = spec.Point(**(values | {"flow_steps": 10, "ablation": "none", "dtype": "float64"} | changes))
+    blocks: dict[str, list[pd.DataFrame]] = {}
+    for kind, block in simulate(Cell("eos/limit-flow", point, (0,)), Context((0,), torch.device("cpu"), torch.float64)):
+        plain = {name: value if np.isscalar(value) else np.asarray(value) for name, value in block.items()}
+        blocks.setdefault(kind, []).append(pd.DataFrame(plain))
+    return {kind: pd.concat(found, ignore_index=True) for kind, found in blocks.items()}
+
+
+def losses_by_hand(name: str, p: torch.Tensor) -> torch.Tensor:
+    if name == "surface":
+        return (1 + p[0] ** 2) * p[1] ** 2
+    if name == "ellipse":
+        return (p[0] ** 2 / 4 + p[1] ** 2 - 1) ** 2 / 2
+    a, b, z = p
+    return (2 * (1 + z**2) * a**2 + (1 + 0.2 * torch.sin(z)) * b**2) / 2
+
+
+@pytest.mark.parametrize("name", TOYS)
+def test_losses_and_gradients_are_those_of_the_formulas(name: str) -> None:
+    for values in POINTS[name]:
+        point = tensor(values).requires_grad_()
+        expected = losses_by_hand(name, point)
+        (slope,) = torch.autograd.grad(expected, point)
+        loss, gradient = TOYS[name].loss_and_gradient(point.detach())
+        assert loss.item() == pytest.approx(expected.item(), rel=1e-13)
+        assert TOYS[name].loss(point.detach()).item() == pytest.approx(expected.item(), rel=1e-13)
+        torch.testing.assert_close(gradient, slope)
+
+
+def difference_hessian(slope: object, point: torch.Tensor, step: float = 1e-5) -> torch.Tensor:
+    units = torch.eye(len(point), dtype=point.dtype)
+    return torch.stack([(slope(point + step * unit) - slope(point - step * unit)) / (2 * step) for unit in units])
+
+
+@pytest.mark.parametrize("name", TOYS)
+def test_curvature_is_that_of_central_differences_of_the_gradient(name: str) -> None:
+    toy, points = TOYS[name], tensor(POINTS[name])
+    sharpness, vectors = curvature(toy, points)
+    for point, value, vector in zip(points, sharpness, vectors, strict=True):
+        hessian = difference_hessian(lambda p: toy.loss_and_gradient(p)[1], point)
+        torch.testing.assert_close(value, torch.linalg.eigvalsh(hessian)[-1], rtol=1e-8, atol=1e-9)
+        torch.testing.assert_close(hessian @ vector, value * vector, rtol=1e-7, atol=1e-7)
+
+
+@pytest.mark.parametrize("name", TOYS)
+def test_the_hessian_of_the_square_root_is_that_of_central_differences(name: str) -> None:
+    toy = TOYS[name]
+
+    def root_slope(point: torch.Tensor) -> torch.Tensor:
+        loss, gradient = toy.loss_and_gradient(point)
+        return gradient / (2 * loss.sqrt())
+
+    points = tensor(POINTS[name])
+    found = dense(SquareRootHessian(Hessian(toy.loss, points)))
+    for point, hessian in zip(points, found, strict=True):
+        torch.testing.assert_close(hessian, difference_hessian(root_slope, point), rtol=1e-6, atol=1e-7)
+
+
+def test_the_surface_s_hessian_is_the_one_written_down() -> None:
+    x, y = -1.3, 0.7
+    hessian = np.array([[2 * y**2, 4 * x * y], [4 * x * y, 2 * (1 + x**2)]])
+    assert curvature(TOYS["surface"], tensor([(x, y)]))[0].item() == pytest.approx(np.linalg.eigvalsh(hessian)[-1])
+
+
+@pytest.mark.parametrize(
+    ("name", "algorithm", "start", "time", "end"),
+    [
+        ("surface", "normalised", 2.0, 4.0, 1.096434),
+        ("surface", "square-root", 2.0, 2.0, 2 / math.e),
+        ("ellipse", "normalised", 1.2, 6.0, 0.80978),
+        ("ellipse", "square-root", 1.2, 3.0, 0.91400),
+    ],
+)
+def test_closed_forms_solve_the_flow_s_equation(
+    name: str, algorithm: str, start: float, time: float, end: float
+) -> None:
+    """dq/dtau = -c lambda_1'(q) / metric(q), with c = 1/(4 lambda_1) or 1/8, as an adaptive integrator solves it."""
+
+    def velocity(_: float, q: np.ndarray) -> np.ndarray:
+        if name == "surface":
+            sharpness, slope, metric = 2 * (1 + q**2), 4 * q, 1.0
+        else:
+            sharpness = metric = 1 + 3 * np.sin(q) ** 2
+            slope = 3 * np.sin(2 * q)
+        return -slope / metric / (4 * sharpness if algorithm == "normalised" else 8)
+
+    solved = solve_ivp(velocity, (0, time), [start], rtol=1e-12, atol=1e-14).y[0, -1]
+    found = TOYS[name].clocks[algorithm].flow(tensor(start), tensor(time)).item()
+    assert found == pytest.approx(solved, abs=1e-9)
+    assert found == pytest.approx(end, abs=1e-5)
+    twice = TOYS[name].clocks[algorithm].flow(tensor(start), tensor(time / 2), speed=2.0).item()
+    assert twice == pytest.approx(found, abs=1e-12)
+
+
+@pytest.mark.parametrize("algorithm", ["normalised", "square-root"])
+def test_paths_of_all_rates_are_the_plain_loops_of_each(algorithm: str) -> None:
+    lrs, steps = (0.1, 0.03), 50
+    toy = TOYS["surface"]
+    path = descend(toy, algorithm, toy.start(tensor(lrs)), tensor(lrs), steps)
+    for index, lr in enumerate(lrs):
+        x, y = 2.0, 0.3 * lr
+        for t in range(steps + 2):
+            assert path[t, index].tolist() == pytest.approx([x, y], rel=1e-10, abs=1e-12)
+            loss, slope = (1 + x * x) * y * y, (2 * x * y * y, 2 * (1 + x * x) * y)
+            scale = math.hypot(*slope) if algorithm == "normalised" else 2 * math.sqrt(loss)
+            x, y = x - lr * slope[0] / scale, y - lr * slope[1] / scale
+
+
+@pytest.mark.parametrize(
+    ("algorithm", "lr", "horizon", "end"),
+    [("normalised", 0.1, 4.0, 1.09728), ("normalised", 0.05, 4.0, 1.09665), ("square-root", 0.1, 2.0, 0.73242)],
+)
+def test_paths_end_where_an_independent_implementation_does(
+    algorithm: str, lr: float, horizon: float, end: float
+) -> None:
+    steps = round(horizon / lr**2)
+    toy = TOYS["surface"]
+    path = descend(toy, algorithm, toy.start(tensor([lr])), tensor([lr]), steps)
+    assert path[steps, 0, 0].item() == pytest.approx(end, abs=6e-6)
+
+
+@pytest.mark.parametrize(("algorithm", "largest"), [("normalised", 0.0087), ("square-root", 0.0067)])
+def test_from_the_nominal_start_the_ellipse_s_error_is_that_of_an_independent_implementation(
+    algorithm: str, largest: float
+) -> None:
+    lr, toy = 0.01, TOYS["ellipse"]
+    steps = round((6.0 if algorithm == "normalised" else 3.0) / lr**2)
+    path = descend(toy, algorithm, toy.start(tensor([lr])), tensor([lr]), steps)[: steps + 1, 0]
+    flow = toy.clocks[algorithm].flow(tensor(1.2), torch.arange(steps + 1) * lr**2)
+    assert (toy.coordinate(path) - flow).abs().max().item() == pytest.approx(largest, abs=2e-4)
+
+
+@pytest.mark.parametrize("algorithm", ["normalised", "square-root"])
+def test_two_steps_drift_by_the_flow_s_velocity(algorithm: str) -> None:
+    """-(lr^2 / 2) grad log lambda_1, or -(lr^2 / 4) grad lambda_1, for lambda_1 = 2 (1 + x^2)."""
+    lr, toy = 1e-3, TOYS["surface"]
+    path = descend(toy, algorithm, toy.start(tensor([lr])), tensor([lr]), 101)[:, 0]
+    drift = (path[101, 0] - path[99, 0]).item()
+    x = path[99, 0].item()
+    expected = -(lr**2) / 2 * 2 * x / (1 + x * x) if algorithm == "normalised" else -(lr**2) / 4 * 4 * x
+    assert drift == pytest.approx(expected, rel=5e-3)
+
+
+def test_what_is_largest_between_rows_is_largest_over_all_steps() -> None:
+    """However many rows are kept."""
+    few, many = simulated(records=3)["paths"], simulated(records=40)["paths"]
+    for column in ("error", "pair_stableness", "pair_root_loss", "misalignment"):
+        assert few.groupby("lr")[column].max().tolist() == many.groupby("lr")[column].max().tolist()
+
+
+def test_a_path_from_afar_lands_once_and_is_flagged_from_then_on() -> None:
+    found = simulated(toy="two-normals", lrs=(0.04, 0.02), horizon=0.4)
+    assert found["landings"]["entry"].tolist() == pytest.approx([1.56, 1.54])
+    paths = found["paths"]
+    entries = dict(zip(found["landings"]["lr"], found["landings"]["entry"], strict=True))
+    assert (paths["landed"] == (paths["step"] * paths["lr"] >= paths["lr"].map(entries) - 1e-9)).all()
+
+
+def test_ablations_break_what_they_name() -> None:
+    right, twice = simulated(), simulated(ablation="double-time")
+    pd.testing.assert_series_equal(right["paths"]["coordinate"], twice["paths"]["coordinate"])
+    assert twice["paths"]["error"].max() > 20 * right["paths"]["error"].max()
+    on, off = (simulated(toy="ellipse", ablation=name)["flows"] for name in ("none", "ambient-flow"))
+    assert on["distance"].max() < 1e-10 < 1e-2 < off["distance"].max()
+
+
+@pytest.mark.parametrize("bad", [{"lrs": (0.1, 0.1)}, {"lrs": (0.25,)}, {"lrs": (0.0,)}, {"seeds": 2}])
+def test_rates_that_make_no_path_are_refused(bad: dict[str, object]) -> None:
+    runs = (spec.Run(toy="surface", algorithm="normalised", horizon=0.1),)
+    with pytest.raises(ValidationError):
+        spec.Params(**({"runs": runs, "lrs": (0.1,)} | bad))
+
+
+def paths(constant: float, order: float = 1.0) -> pd.DataFrame:
+    rows = [(lr, constant * lr**order * part) for lr in (0.1, 0.05, 0.02, 0.01) for part in (0.3, 1.0, 0.7)]
+    found = pd.DataFrame(rows, columns=["lr", "error"])
+    for column in ("pair_stableness", "pair_root_loss", "misalignment"):
+        found[column] = found["error"]
+    return found
+
+
+@pytest.mark.parametrize(("constant", "judgement"), [(0.05, "holds"), (0.2, "fails")])
+def test_errors_are_measured_at_their_largest_in_units_of_the_rate(constant: float, judgement: str) -> None:
+    band = Band(low=None, high=0.1)
+    assert analysis.measure_error_per_rate(paths(constant)).value == pytest.approx(constant)
+    assert judge(analysis.measure_error_per_rate(paths(constant)), band) == judgement
+    for identity in ("stableness", "root_loss"):
+        assert judge(analysis.measure_pair_error(paths(constant), identity=identity), band) == judgement
+
+
+@pytest.mark.parametrize(("order", "judgement"), [(1.0, "holds"), (2.0, "holds"), (0.5, "fails"), (0.0, "fails")])
+def test_halving_tells_the_order(order: float, judgement: str) -> None:
+    found = analysis.measure_halving(paths(1.0, order))
+    assert found.value == pytest.approx(2**order)
+    assert judge(found, Band(low=1.7, high=None)) == judgement
+
+
+def test_halving_without_a_pair_of_rates_is_unclear() -> None:
+    rows = paths(1.0)
+    assert judge(analysis.measure_halving(rows[rows["lr"] == 0.1]), Band(low=1.7, high=None)) == "unclear"
+
+
+@pytest.mark.parametrize(
+    ("entries", "judgement"), [([1.4, 1.6], "holds"), ([1.4, 1.9], "unclear"), ([0.0, 0.0], "fails")]
+)
+def test_all_entries_must_be_in_time(entries: list[float], judgement: str) -> None:
+    assert judge(analysis.measure_entry(pd.DataFrame({"entry": entries})), Band(low=1.3, high=1.8)) == judgement
+
+
+def test_never_landing_is_unclear() -> None:
+    assert judge(analysis.measure_entry(pd.DataFrame({"entry": [1.4, np.inf]})), Band(low=1.3, high=1.8)) == "unclear"
+
+
+@pytest.mark.parametrize(("worst", "judgement"), [(1e-6, "holds"), (0.1, "fails")])
+def test_the_integrated_flow_and_the_direction_are_judged_at_their_worst(worst: float, judgement: str) -> None:
+    flows = pd.DataFrame({"integrated": [1.0, 0.5 + worst], "flow": [1.0, 0.5]})
+    assert judge(analysis.measure_integration_error(flows), Band(low=None, high=1e-5)) == judgement
+    rows = pd.DataFrame({"misalignment": [0.0, worst]})
+    assert judge(analysis.measure_misalignment(rows), Band(low=None, high=1e-2)) == judgement

@@ -1,0 +1,259 @@
+"""eos/network-flow: paths against torch.nn and torch.optim, an independent start, the paper's network, measures."""
+
+import math
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from pydantic import ValidationError
+
+from resodectl.claims.verdict import judge
+from resodectl.experiment.catalogue import shipped
+from resodectl.experiment.cells import Cell
+from resodectl.experiment.context import Context, stream
+from resodectl.families.eos.network_flow import analysis, spec
+from resodectl.families.eos.network_flow.simulation import approached, landing, simulate, task_of
+from resodectl.numerics.curvature.lanczos import largest
+from resodectl.numerics.curvature.minimisers import jacobian
+from resodectl.numerics.draws import TensorPlace
+from resodectl.recipe import load
+from resodectl.recipe.schema import Band
+from tests.true_format import write_mnist
+
+SMALL = {"samples": 6, "hidden": (8,), "horizon": 0.02, "records": 2}
+SMALL |= {"flow": spec.Flow(scheme="midpoint", step=0.01), "approach": spec.Approach(lr=0.05, steps=300, until=1e-3)}
+
+
+def point(**changes: object) -> spec.Point:
+    values = {"data": "digits", "samples": 40, "hidden": (24,), "retraction": spec.GaussNewton(kind="gauss-newton")}
+    values |= {"approach": spec.Approach(lr=0.05, steps=2000, until=1e-3), "horizon": 3.0, "records": 30}
+    values |= {"flow": spec.Flow(scheme="midpoint", step=0.05), "dtype": "float64", "path": "normalised", "lr": 0.1}
+    return spec.Point(**(values | changes))
+
+
+def simulated(seeds: tuple[int, ...] = (0, 1), **changes: object) -> pd.DataFrame:
+    cell = Cell("eos/network-flow", point(**(SMALL | changes)), seeds)
+    blocks = simulate(cell, Context(seeds, torch.device("cpu"), torch.float64))
+    plain = ({name: v if np.isscalar(v) else np.asarray(v) for name, v in block.items()} for _, block in blocks)
+    return pd.concat([pd.DataFrame(block) for block in plain], ignore_index=True)
+
+
+def draw(*shape: int) -> torch.Tensor:
+    return torch.randn(*shape, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+
+
+def flat(module: torch.nn.Module) -> torch.Tensor:
+    return torch.cat([value.detach().flatten() for value in module.parameters()]).unsqueeze(0)
+
+
+def perceptron(width: int) -> torch.nn.Sequential:
+    return torch.nn.Sequential(torch.nn.Linear(64, width), torch.nn.GELU(), torch.nn.Linear(width, 10)).double()
+
+
+def test_from_torch_s_own_start_the_approach_and_the_landing_are_those_of_an_independent_implementation() -> None:
+    """Drawn in float64 from seed 0: 804 steps to a loss below 1e-3, and lambda_1 = 9.4915 on the minimisers."""
+    torch.set_default_dtype(torch.float64)
+    try:
+        torch.manual_seed(0)
+        weights = flat(perceptron(24))
+    finally:
+        torch.set_default_dtype(torch.float32)
+    of = point()
+    task = task_of(of, None, TensorPlace())
+    before = approached(task, point(approach=spec.Approach(lr=0.05, steps=803, until=1e-3)), weights)
+    after = approached(task, of, weights)
+    assert task.operator(before).loss.item() > 1e-3 > task.operator(after).loss.item()
+    landed = landing(task, of, after)
+    assert task.operator(landed).loss.item() < 1e-20
+    sharpness = largest(task.operator(landed), torch.ones_like(landed), tolerance=1e-6).values.item()
+    assert sharpness == pytest.approx(9.4915, abs=1e-4)
+
+
+@pytest.mark.parametrize("hidden", [(24,), (7, 5)])
+def test_the_jacobian_by_hand_is_that_of_backward_passes(hidden: tuple[int, ...]) -> None:
+    task = task_of(point(samples=9, hidden=hidden), None, TensorPlace())
+    weights = draw(2, task.network.size)
+    torch.testing.assert_close(task.rows(weights), jacobian(task.residuals, weights))
+
+
+def test_normalised_descent_is_torch_s_gradient_divided_by_its_norm() -> None:
+    """A seed's path, by torch.nn and torch.optim: the loss on the path, and the test error."""
+    task = task_of(point(**SMALL), None, TensorPlace())
+    network = perceptron(8)
+    with torch.no_grad():
+        for name, value in zip(("weight1", "bias1", "weight2", "bias2"), network.parameters(), strict=True):
+            bound = {"1": 64, "2": 8}[name[-1]] ** -0.5
+            value.copy_(torch.from_numpy(-bound + 2 * bound * stream(1, "weights", name).random(tuple(value.shape))))
+    inputs, targets = task.inputs, task.targets
+
+    def step(lr: float, normalise: bool) -> float:
+        loss = (network(inputs) - targets).square().sum(1).mean()
+        network.zero_grad()
+        loss.backward()
+        norm = torch.cat([value.grad.flatten() for value in network.parameters()]).norm()
+        for value in network.parameters():
+            value.data -= lr * value.grad / (norm if normalise else 1)
+        return loss.item()
+
+    for _ in range(20):
+        step(0.05, normalise=False)
+    losses = [step(0.1, normalise=True) for _ in range(9)]
+    rows = simulated(approach=spec.Approach(lr=0.05, steps=20))
+    rows = rows[rows["seed"] == 1]
+    assert rows["loss"].tolist() == pytest.approx([losses[0], losses[4], losses[8]], rel=1e-9)
+    assert not rows["diverged"].any()
+
+
+def test_a_seed_s_path_is_the_same_in_every_block() -> None:
+    for path, lr in (("flow", 0.0), ("normalised", 0.1)):
+        alone, together = (simulated(seeds, path=path, lr=lr) for seeds in ((1,), (0, 1)))
+        own = together[together["seed"] == 1].reset_index(drop=True)
+        compared = ["s", "sharpness", "loss", "test_error"]
+        pd.testing.assert_frame_equal(alone[compared], own[compared], rtol=1e-6, atol=1e-12)
+
+
+def test_the_flow_s_sharpness_falls_by_the_squared_norm_of_its_velocity() -> None:
+    """d log lambda_1 / ds = -|P grad log lambda_1|^2 along the flow, by differences on both sides."""
+    from resodectl.numerics.curvature.minimisers import GaussNewton, SharpnessFlow, retract, squared
+
+    of = point(**SMALL)
+    task = task_of(of, None, TensorPlace())
+    weights = approached(task, of, 0.1 * draw(1, task.network.size).sin())
+    at = retract(task.residuals, weights)
+    flow = SharpnessFlow(squared(task.residuals), "log-sharpness", lambda w: GaussNewton(task.residuals, w), 1e-10)
+    velocity, start = flow.velocity(at, GaussNewton(task.residuals, at), torch.ones_like(at))
+
+    def log_sharpness(step: float) -> float:
+        after, _ = flow.euler(at, start, step)
+        return largest(task.operator(after), start, tolerance=1e-10).values.log().item()
+
+    slope = (log_sharpness(1e-5) - log_sharpness(-1e-5)) / 2e-5
+    assert slope == pytest.approx(-velocity.square().sum().item(), rel=1e-6)
+
+
+def test_ablations_change_the_path_that_they_name_and_no_other() -> None:
+    params = {name: getattr(point(), name) for name in spec.Shared.model_fields}
+    for ablation, changed in {"double-time": "flow", "ambient-flow": "flow", "plain-descent": "normalised"}.items():
+        points = spec.cells(spec.Params(**(params | {"ablation": ablation, "lrs": (0.1,), "seeds": 1})))
+        assert {of.path: of.ablation for of in points} == {"flow": "none", "normalised": "none"} | {changed: ablation}
+    right = simulated(path="flow", lr=0.0)
+    twice = simulated(
+        path="flow", lr=0.0, ablation="double-time", records=1, flow=spec.Flow(scheme="midpoint", step=0.01)
+    )
+    longer = simulated(path="flow", lr=0.0, horizon=0.04, records=2)
+    assert twice["sharpness"].tolist()[2:] == pytest.approx(longer["sharpness"].tolist()[4:], rel=1e-9)
+    ambient = simulated(path="flow", lr=0.0, ablation="ambient-flow")
+    assert right["loss"].max() < 1e-18 < 1e-9 < ambient["loss"].max()
+    plain = simulated(ablation="plain-descent")
+    assert plain["loss"].iloc[-1] < plain["loss"].iloc[0] < simulated()["loss"].iloc[-1]
+
+
+def test_a_descent_that_explodes_is_flagged() -> None:
+    rows = simulated((0,), approach=spec.Approach(lr=1.0, steps=3000), hidden=(64,), samples=20)
+    assert rows["diverged"].all()
+    assert rows["sharpness"].isna().all()
+    assert (rows["test_error"] == 100).all()
+
+
+def test_digits_are_scaled_by_their_training_part() -> None:
+    task = task_of(point(), None, TensorPlace())
+    assert (len(task.inputs), len(task.test_classes)) == (40, 1757)
+    assert task.inputs.mean(0).abs().max() < 1e-12
+    assert task.inputs.square().mean().item() == pytest.approx(1)
+    assert (task.targets.sum(1) == 1).all()
+
+
+@pytest.mark.parametrize(
+    ("bad", "words"),
+    [
+        ({"records": 29}, "no multiple"),
+        ({"lrs": (1.0,), "records": 300, "horizon": 60.0}, "less than a step"),
+        ({"samples": 1797}, "digits has only 1796 images to train on"),
+    ],
+)
+def test_records_between_steps_and_more_images_than_there_are_are_refused(bad: dict[str, object], words: str) -> None:
+    params = {name: getattr(point(), name) for name in spec.Shared.model_fields} | {"lrs": (0.1,), "seeds": 1}
+    with pytest.raises(ValidationError, match=words):
+        spec.Params(**(params | bad))
+
+
+@pytest.mark.parametrize(
+    "device",
+    [
+        "cpu",
+        pytest.param("cuda", marks=pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU here")),
+    ],
+)
+def test_the_paper_s_network_takes_two_steps_on_both_paths(device: str, shell, tmp_path: Path) -> None:
+    write_mnist(tmp_path / "mnist", compressed=True)
+    sets = ("samples=5", "approach.steps=2", "retraction.steps=2", "horizon=5e-5", "flow.step=2.5e-5", "records=2")
+    ended = shell(
+        "run", "eos/arora2022-network-flow", "--profile", "paper", "--seeds", "1", "--data-root", tmp_path,
+        "--device", device, "-j", "1", *[part for setting in sets for part in ("--set", setting)],
+    )  # fmt: skip
+    assert ended.code == 0, ended.err
+    (log,) = tmp_path.glob("runs/*/*/*/log*.parquet")
+    rows = pd.read_parquet(log)
+    assert rows.groupby("path")["s"].nunique().to_dict() == {"flow": 3, "normalised": 3}
+    assert not rows["diverged"].any()
+    assert (rows.groupby("path")["loss"].nunique() == 3).all()
+
+
+def curves(descent: float, flow: float, seeds: int = 4) -> pd.DataFrame:
+    """Sharpness that ends at these parts of what it was, on straight lines."""
+    rows = []
+    for seed in range(seeds):
+        for s in np.linspace(0, 1, 5):
+            jitter = 1 + 1e-3 * seed * s
+            rows.append(("flow", 0.0, seed, s, 9 * (1 + (flow - 1) * s), 1e-22))
+            rows.append(("normalised", 0.1, seed, s, 9 * (1 + (descent - 1) * s) * jitter, 1e-3))
+    return pd.DataFrame(rows, columns=["path", "lr", "seed", "s", "sharpness", "loss"])
+
+
+@pytest.mark.parametrize(("descent", "largest", "judgement"), [(0.52, 0.04, "holds"), (0.6, 0.2, "fails")])
+def test_the_deviation_is_taken_at_equal_times(descent: float, largest: float, judgement: str) -> None:
+    found = analysis.measure_deviation(curves(descent, 0.5), statistic="max")
+    assert found.value == pytest.approx(largest, abs=3e-3)
+    assert judge(found, Band(low=None, high=0.15)) == judgement
+    half = analysis.measure_deviation(curves(descent, 0.5), statistic="median")
+    assert 0 < half.value < found.value
+
+
+def test_of_several_rates_the_worst_counts() -> None:
+    near, far = curves(0.52, 0.5), curves(0.6, 0.5)
+    both = pd.concat([near, far[far["path"] == "normalised"].assign(lr=0.05)])
+    for statistic in ("max", "median"):
+        found = analysis.measure_deviation(both, statistic=statistic)
+        assert found.value == analysis.measure_deviation(far, statistic=statistic).value
+
+
+def test_without_the_flow_nothing_is_known_of_the_deviation() -> None:
+    rows = curves(0.5, 0.5)
+    found = analysis.measure_deviation(rows[rows["path"] == "normalised"], statistic="max")
+    assert judge(found, Band(low=None, high=0.15)) == "unclear"
+
+
+@pytest.mark.parametrize(("end", "judgement"), [(0.5, "holds"), (0.9, "fails"), (math.nan, "unclear")])
+def test_the_fall_is_from_the_first_to_the_last_time(end: float, judgement: str) -> None:
+    rows = curves(end, 0.5)
+    found = analysis.measure_fall(rows[rows["path"] == "normalised"].sample(frac=1, random_state=0))
+    assert judge(found, Band(low=None, high=0.6)) == judgement
+
+
+@pytest.mark.parametrize(("loss", "value"), [(1e-20, -20), (0.1, -1), (0.0, -30), (math.inf, 6), (math.nan, 6)])
+def test_the_largest_loss_is_capped(loss: float, value: float) -> None:
+    rows = curves(0.5, 0.5)
+    rows = rows[rows["path"] == "flow"].assign(loss=loss)
+    found = analysis.measure_log10_loss(rows)
+    assert found.value == pytest.approx(value)
+    assert judge(found, Band(low=None, high=-15)) == ("holds" if value < -15 else "fails")
+
+
+def test_the_figure_has_sharpness_loss_and_test_error() -> None:
+    recipe = load.load(shipped()["eos/arora2022-network-flow"])
+    rows = curves(0.52, 0.5).assign(test_error=20.0)
+    figure = analysis.draw_flow({"curves": rows}, recipe)
+    assert [ax.get_yscale() for ax in figure.axes] == ["linear", "log", "linear"]
+    assert any("on the flow at most" in text.get_text() for text in figure.axes[1].texts)

@@ -1,0 +1,117 @@
+"""eos/surface: iterates against plain loops and exact invariants, stableness against differences, the measures."""
+
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from pydantic import ValidationError
+
+from resodectl.claims.verdict import judge
+from resodectl.experiment.catalogue import shipped
+from resodectl.experiment.cells import Cell
+from resodectl.experiment.context import Context
+from resodectl.families.eos.surface import analysis, spec
+from resodectl.families.eos.surface.simulation import largest_eigenvalue, simulate
+from resodectl.recipe import load
+from resodectl.recipe.schema import Band
+
+RUNS = {"square-root": (0.5, (14.7, 3.0), 11), "normalised": (5.0, (14.7, -3.0), 9)}
+
+
+def simulated(algorithm: str, **changes: object) -> pd.DataFrame:
+    lr, start, steps = RUNS[algorithm]
+    values = {"algorithm": algorithm, "lr": lr, "start": start, "steps": steps, "dtype": "float64"} | changes
+    cell = Cell("eos/surface", spec.Point(**values), (0,))
+    ((_, block),) = simulate(cell, Context((0,), torch.device("cpu"), torch.float64))
+    return pd.DataFrame({name: np.asarray(column) for name, column in block.items()})
+
+
+def slope(algorithm: str, x: float, y: float) -> np.ndarray:
+    """Of what is descended on: L, or sqrt(L)."""
+    if algorithm == "normalised":
+        return np.array([2 * x * y * y, 2 * (1 + x * x) * y])
+    return np.array([x * abs(y) / math.sqrt(1 + x * x), math.sqrt(1 + x * x) * math.copysign(1, y)])
+
+
+@pytest.mark.parametrize("algorithm", RUNS)
+def test_iterates_are_those_of_a_plain_loop(algorithm: str) -> None:
+    lr, point, _ = RUNS[algorithm]
+    for _, row in simulated(algorithm).iterrows():
+        assert (row["x"], row["y"]) == pytest.approx(tuple(point), rel=1e-12)
+        assert row["root_loss"] == pytest.approx(math.sqrt(1 + row["x"] ** 2) * abs(row["y"]))
+        step = slope(algorithm, *point)
+        point = np.array(point) - lr * step / (np.linalg.norm(step) if algorithm == "normalised" else 1)
+
+
+def test_every_normalised_step_has_the_length_of_the_rate() -> None:
+    rows = simulated("normalised")
+    assert np.hypot(rows["x"].diff()[1:], rows["y"].diff()[1:]).to_numpy() == pytest.approx(5.0)
+
+
+def test_across_the_valley_descent_on_the_root_moves_by_the_rate_times_the_root_of_half_the_sharpness() -> None:
+    rows = simulated("square-root")
+    across = rows["y"].abs().to_numpy()
+    expected = 0.5 * np.sqrt(rows["valley_sharpness"].to_numpy()[:-1] / 2)
+    assert across[:-1] + across[1:] == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("algorithm", RUNS)
+def test_stableness_is_the_step_times_the_curvature_by_differences(algorithm: str) -> None:
+    lr, step = RUNS[algorithm][0], 1e-6
+    for _, row in simulated(algorithm).iterrows():
+        x, y = row["x"], row["y"]
+        columns = [
+            (slope(algorithm, x + dx, y + dy) - slope(algorithm, x - dx, y - dy)) / (2 * step)
+            for dx, dy in ((step, 0), (0, step))
+        ]
+        scale = np.linalg.norm(slope(algorithm, x, y)) if algorithm == "normalised" else 1
+        assert row["stableness"] == pytest.approx(lr / scale * np.linalg.eigvalsh(columns)[-1], rel=1e-6)
+
+
+def test_a_path_that_hits_the_minimisers_is_not_a_number_from_then_on() -> None:
+    """From (0, y) with a step of y normalised descent stops on the minimiser itself, where it divides by zero."""
+    rows = simulated("normalised", lr=3.0, start=(0.0, 3.0), steps=3)
+    assert rows["y"].isna().tolist() == [False, False, True, True]
+    assert rows["stableness"].isna().tolist()[2:] == [True, True]
+    assert largest_eigenvalue(torch.tensor([[[1.0, 0.0], [0.0, math.inf]]])).isnan().all()
+
+
+def test_a_start_on_the_minimisers_is_refused() -> None:
+    with pytest.raises(ValidationError, match="divide by zero"):
+        spec.Run(algorithm="normalised", lr=1.0, start=(2.0, 0.0), steps=1)
+
+
+def rows(y: list[float], sharpness: list[float]) -> pd.DataFrame:
+    return pd.DataFrame({"step": range(len(y)), "x": 1.5, "y": y, "valley_sharpness": sharpness})
+
+
+def test_a_coordinate_is_that_of_the_one_iterate() -> None:
+    one = rows([2.0], [1.0])
+    assert judge(analysis.measure_coordinate(one, axis="y"), Band(low=1.9, high=2.1)) == "holds"
+    assert judge(analysis.measure_coordinate(one, axis="x"), Band(low=1.9, high=2.1)) == "fails"
+
+
+@pytest.mark.parametrize(("last", "judgement"), [(5.0, "holds"), (50.0, "fails")])
+def test_the_fall_of_the_sharpness_is_from_first_to_last(last: float, judgement: str) -> None:
+    found = analysis.measure_sharpness_fall(rows([1, 1, 1], [100.0, 1e9, last]))
+    assert found.value == pytest.approx(math.log10(last / 100))
+    assert judge(found, Band(low=None, high=-1)) == judgement
+
+
+@pytest.mark.parametrize(("y", "share"), [([1, -1, 2], 1.0), ([1, 2, -1], 0.5), ([1, 2, 3], 0.0)])
+def test_crossings_are_changes_of_side(y: list[float], share: float) -> None:
+    found = analysis.measure_crossings(rows(y, [1.0] * 3))
+    assert found.value == share
+    assert judge(found, Band(low=0.999, high=None)) == ("holds" if share == 1 else "fails")
+
+
+def test_the_figure_shows_both_descents_or_one() -> None:
+    recipe = load.load(shipped()["eos/arora2022-surface"])
+    both = pd.concat([simulated(name).assign(algorithm=name, lr=RUNS[name][0]) for name in RUNS])
+    assert sum(ax.name == "3d" for ax in analysis.draw_surface({"iterates": both}, recipe).axes) == 2
+    one = both[both["algorithm"] == "normalised"]
+    figure = analysis.draw_surface({"iterates": one}, recipe)
+    (space,) = (ax for ax in figure.axes if ax.name == "3d")
+    assert (space.elev, space.azim, space.get_xlim(), space.get_ylim()) == (20, 200, (-6, 16), (-6, 6))

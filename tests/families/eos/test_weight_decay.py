@@ -1,0 +1,227 @@
+"""eos/weight-decay: records against dense spherical Hessians of a plain loop, exact laws of descent, the measures."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from pydantic import ValidationError
+from torch import nn
+
+from resodectl.claims.measures import select
+from resodectl.claims.verdict import judge
+from resodectl.experiment.catalogue import shipped
+from resodectl.experiment.cells import Cell
+from resodectl.experiment.context import Context, stream
+from resodectl.families.eos.images import split
+from resodectl.families.eos.weight_decay import analysis, spec
+from resodectl.families.eos.weight_decay.simulation import simulate
+from resodectl.numerics.curvature.operators import Hessian
+from resodectl.numerics.descent.full_batch import decayed_step, effective_step
+from resodectl.numerics.networks.normalised_perceptron import NormalisedPerceptron
+from resodectl.recipe import load
+
+LR, DECAY, SCALE, HIDDEN = 0.3, 7e-2, 3.0, 2
+POINT = {
+    "data": "digits",
+    "images": 13,
+    "curvature_images": 13,
+    "micro_batch": 13,
+    "model": {"kind": "normalised-perceptron", "hidden": (HIDDEN,)},
+    "logit_scale": SCALE,
+    "lr": LR,
+    "weight_decay": DECAY,
+    "steps": 10,
+    "every": 4,
+    "tolerance": 1e-9,
+    "dtype": "float64",
+}
+
+
+def simulated(seeds=(5, 6), **changes) -> pd.DataFrame:
+    point = spec.Point(**(POINT | changes))
+    cell = Cell("eos/weight-decay", point, tuple(seeds))
+    context = Context(cell.seeds, torch.device("cpu"), getattr(torch, point.dtype))
+    rows = pd.concat([pd.DataFrame(block) for _, block in simulate(cell, context)], ignore_index=True)
+    return rows.assign(weight_decay=point.weight_decay)
+
+
+def plain_run(seed: int, steps: int, batch: int = 13, measured: int = 13) -> list[dict[str, float]]:
+    """One seed by the formulas: torch.optim.SGD on the network, and the largest eigenvalue of dense Hessians."""
+    images = split("digits", None, 13, torch.float64)
+    pixels, test = images.inputs.flatten(1), images.test_inputs.flatten(1)
+
+    def drawn(name: str, outputs: int, inputs: int) -> torch.Tensor:
+        bound = inputs**-0.5
+        return torch.from_numpy(stream(seed, "weights", name).random((outputs, inputs))) * 2 * bound - bound
+
+    weight, head = nn.Parameter(drawn("weight1", HIDDEN, 64)), drawn("weight2", 10, HIDDEN)
+
+    def logits(w: torch.Tensor, inputs: torch.Tensor, seen: torch.Tensor) -> torch.Tensor:
+        z, known = inputs @ w.T, seen @ w.T
+        return SCALE * torch.log1p(torch.exp((z - known.mean(0)) / known.std(0, correction=0))) @ head.T
+
+    def loss_of(w: torch.Tensor, count: int) -> torch.Tensor:
+        total = torch.zeros((), dtype=torch.float64)
+        for part, classes in zip(pixels[:count].split(batch), images.classes[:count].split(batch), strict=True):
+            total = total + nn.functional.cross_entropy(logits(w, part, part), classes) * len(classes)
+        return total / count
+
+    sgd, found = torch.optim.SGD([weight], lr=LR, weight_decay=DECAY), []
+    for _ in range(steps):
+        direction = (weight / weight.norm()).detach()
+        hessian = torch.autograd.functional.hessian(lambda w: loss_of(w, measured), direction)
+        step = LR / ((1 - LR * DECAY) * weight.detach().square().sum().item())
+        loss = loss_of(weight, 13)
+        with torch.no_grad():
+            answers = torch.cat([logits(weight, part, part) for part in pixels.split(batch)]).argmax(1)
+            right = (answers == images.classes).double().mean().item()
+            tested = logits(weight, test, pixels[:batch]).argmax(1) == images.test_classes
+        found.append(
+            {
+                "train_loss": loss.item(),
+                "sharpness": torch.linalg.eigvalsh(hessian.reshape(HIDDEN * 64, -1))[-1].item(),
+                "effective_step": step,
+                "train_accuracy": right,
+                "test_accuracy": tested.double().mean().item(),
+            }
+        )
+        sgd.zero_grad()
+        loss.backward()
+        sgd.step()
+    return found
+
+
+@pytest.mark.parametrize("changes", [{}, {"micro_batch": 5, "curvature_images": 10}])
+def test_records_are_those_of_dense_spherical_hessians_along_a_plain_loop_for_every_seed(changes: dict) -> None:
+    rows = simulated(**changes)
+    assert rows[rows["seed"] == 5]["step"].tolist() == [0, 4, 8]
+    for seed in (5, 6):
+        expected = plain_run(seed, 10, changes.get("micro_batch", 13), changes.get("curvature_images", 13))
+        for row in rows[rows["seed"] == seed].to_dict("records"):
+            pair = expected[row["step"] : row["step"] + 2]
+            for name in ("train_loss", "sharpness", "effective_step"):
+                assert row[name] == pytest.approx(np.mean([one[name] for one in pair]), rel=1e-8), name
+            ratio = np.mean([one["sharpness"] * one["effective_step"] / 2 for one in pair])
+            assert row["edge_ratio"] == pytest.approx(ratio, rel=1e-8)
+            for name in ("train_accuracy", "test_accuracy"):
+                assert row[name] == pytest.approx(pair[0][name]), name
+    assert not rows["diverged"].any()
+
+
+def test_a_seed_trains_the_same_in_every_block() -> None:
+    alone, together = simulated(seeds=(6,)), simulated()
+    pd.testing.assert_frame_equal(alone, together[together["seed"] == 6].reset_index(drop=True), rtol=1e-7)
+
+
+def perceptron():
+    """Losses of a normalised perceptron on digits, and weights of two seeds."""
+    images = split("digits", None, 20, torch.float64)
+    network = NormalisedPerceptron((64, 6, 5, 10))
+    weights, head = network.initial(lambda name: [stream(seed, name) for seed in (0, 1)])
+
+    def losses(w: torch.Tensor) -> torch.Tensor:
+        logits = network.outputs(w, head, images.inputs).flatten(0, 1)
+        return nn.functional.cross_entropy(logits, images.classes.repeat(2), reduction="none").view(2, -1).mean(1)
+
+    return losses, weights
+
+
+def test_descent_with_weight_decay_is_descent_on_the_sphere_with_the_effective_step_exactly() -> None:
+    losses, weights = perceptron()
+    for _ in range(20):
+        unit = weights / weights.norm(dim=1, keepdim=True)
+        slope = Hessian(losses, unit).gradient
+        onward = unit - effective_step(weights, LR, DECAY) * slope
+        squares = weights.square().sum(1)
+        weights = decayed_step(weights, Hessian(losses, weights).gradient, LR, DECAY)
+        expected = onward / onward.norm(dim=1, keepdim=True)
+        torch.testing.assert_close(weights / weights.norm(dim=1, keepdim=True), expected, rtol=0, atol=1e-12)
+        norms = (1 - LR * DECAY) ** 2 * squares + LR**2 * slope.square().sum(1) / squares
+        torch.testing.assert_close(weights.square().sum(1), norms, rtol=1e-12, atol=0)
+
+
+def test_without_decay_the_norm_never_falls_and_a_change_of_units_changes_no_direction() -> None:
+    losses, start = perceptron()
+    plain, scaled = start, 3 * start
+    for _ in range(20):
+        after = decayed_step(plain, Hessian(losses, plain).gradient, LR, 0.0)
+        assert (after.norm(dim=1) >= plain.norm(dim=1)).all()
+        plain = after
+        scaled = decayed_step(scaled, Hessian(losses, scaled).gradient, 9 * LR, 0.0)
+    torch.testing.assert_close(scaled, 3 * plain, rtol=1e-11, atol=1e-12)
+    decayed, scaled = start, 3 * start
+    for _ in range(20):
+        decayed = decayed_step(decayed, Hessian(losses, decayed).gradient, LR, DECAY)
+        scaled = decayed_step(scaled, Hessian(losses, scaled).gradient, 9 * LR, DECAY / 9)
+    torch.testing.assert_close(scaled, 3 * decayed, rtol=1e-11, atol=1e-12)
+
+
+def test_a_network_that_cannot_be_normalised_is_flagged_and_not_a_crash() -> None:
+    rows = simulated(lr=1e308, weight_decay=0.0, steps=6, every=2)
+    assert rows["diverged"].iloc[-1]
+    assert np.isnan(analysis.measure_edge_ratio(rows).value)
+    assert rows["train_accuracy"].iloc[-1] == 0
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"model": {"kind": "normalised-vgg"}}, "reads images of 32 x 32"),
+        ({"images": 1797}, "digits has only 1796"),
+        ({"micro_batch": 14}, "there are only 13"),
+        ({"micro_batch": 12}, "a single image would be left"),
+        ({"lr": 20.0}, "must be below 1"),
+        ({"weight_decays": (0.0, 0.0)}, "given twice"),
+    ],
+)
+def test_impossible_settings_are_refused(changes: dict, message: str) -> None:
+    values = {name: value for name, value in POINT.items() if name != "weight_decay"}
+    with pytest.raises(ValidationError, match=message):
+        spec.Params(**({"weight_decays": (0.0, DECAY), "seeds": 1} | values | changes))
+
+
+SEEDS = (0, 1, 2, 3)
+
+
+def log(fall: float = 0.45, growth: float = 2.0, ratio: float = 1.15, right: float = 1.0) -> pd.DataFrame:
+    """Records at steps 0, 300 and 6000 of two weight decays that are alike until step 300."""
+    rows = []
+    for decay in (0.0, 1e-3):
+        for seed in SEEDS:
+            jitter = 1 + 0.01 * seed
+            for step in (0, 300, 6000):
+                late = decay > 0 and step == 6000
+                sharpness = 200 * jitter * (fall if late else 1)
+                effective = 0.01 * (growth if late else 0.9 if step == 6000 else 1)
+                rows.append((decay, seed, step, 0.1, right if step else 0.1, 0.7, sharpness, effective, ratio * jitter))
+    names = ["weight_decay", "seed", "step", "train_loss", "train_accuracy", "test_accuracy", "sharpness"]
+    return pd.DataFrame(rows, columns=[*names, "effective_step", "edge_ratio"]).assign(diverged=False)
+
+
+BROKEN = {
+    "sharpness_ratio": {"fall": 0.7},
+    "step_growth": {"growth": 0.95},
+    "train_accuracy": {"right": 0.99},
+    "edge_ratio": {"ratio": 0.6},
+}
+
+
+@pytest.mark.parametrize("claim", load.load(shipped()["eos/lyu2022-network"]).claims, ids=lambda claim: claim.claim)
+def test_claims_hold_on_logs_inside_their_bands_and_fail_outside_and_on_their_controls(claim) -> None:
+    measure = getattr(analysis, f"measure_{claim.claim}")
+
+    def judged(rows: pd.DataFrame) -> str:
+        return judge(measure(select(rows, claim.where)), claim.band("laptop"))
+
+    assert judged(log()) == "holds"
+    assert judged(log(**BROKEN[claim.claim])) == "fails"
+    if not claim.control.set:
+        assert judge(measure(select(log(), claim.where | claim.control.where)), claim.band("laptop")) == "fails"
+
+
+def test_measures_are_the_numbers_that_the_log_was_made_of() -> None:
+    assert analysis.measure_sharpness_ratio(log(fall=0.4)).value == pytest.approx(0.4)
+    decayed = select(log(growth=1.7), {"weight_decay": 1e-3})
+    assert analysis.measure_step_growth(decayed).value == pytest.approx(np.log2(1.7))
+    assert analysis.measure_edge_ratio(log(ratio=1.1)).value == pytest.approx(1.1 * 1.015)
+    assert analysis.measure_train_accuracy(log(right=0.98)).value == pytest.approx(0.98)

@@ -1,0 +1,258 @@
+"""scaling/linear-residuals: gradients, closed forms and invariants of linear networks; measures on known logs."""
+
+import math
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from pydantic import ValidationError
+
+from resodectl.claims.verdict import judge
+from resodectl.experiment.cells import Cell
+from resodectl.experiment.context import Context, stream
+from resodectl.families.scaling.linear_residuals import analysis, spec
+from resodectl.families.scaling.linear_residuals.simulation import gradient, prefix_products, simulate
+from resodectl.numerics.weights.depth import weights
+from resodectl.recipe import load
+from resodectl.recipe.schema import Band
+
+FIGURE = ((-0.8744, -0.9937), (0.7185, 0.3015))
+RECIPES = Path(__file__).parents[2] / "recipes/scaling"
+
+
+def simulated(seeds=(0,), **changes):
+    defaults = {"target": FIGURE, "init": "zero", "depths": (8,), "reference": 16, "shown": 8, "steps": 5, "lr": 1.0}
+    more = {"lr_exponent": 1.0, "init_scale": 0.25, "dtype": "float64"}
+    cell = Cell("scaling/linear-residuals", spec.Point(**(defaults | more | changes)), tuple(seeds))
+    found = {"training": [], "jumps": [], "layers": []}
+    for kind, block in simulate(cell, Context(cell.seeds, torch.device("cpu"), torch.float64)):
+        found[kind].append(pd.DataFrame({name: np.asarray(values) for name, values in block.items()}))
+    run = {"init": cell.point.init, "lr": cell.point.lr}
+    return {kind: pd.concat(blocks, ignore_index=True).assign(**run) for kind, blocks in found.items()}
+
+
+def random_layers(depth, seeds=3, dim=3):
+    torch.manual_seed(depth)
+    return torch.randn(depth, seeds, dim, dim, dtype=torch.float64), torch.randn(dim, dim, dtype=torch.float64)
+
+
+@pytest.mark.parametrize("depth", [1, 2, 3, 4, 5, 12, 16, 100])
+def test_prefix_products_are_those_of_a_loop(depth):
+    factors = torch.eye(3, dtype=torch.float64) + random_layers(depth)[0] / depth
+    expected = [torch.eye(3, dtype=torch.float64).expand(3, 3, 3)]
+    for factor in factors:
+        expected.append(expected[-1] @ factor)
+    torch.testing.assert_close(prefix_products(factors), torch.stack(expected), rtol=1e-12, atol=1e-13)
+
+
+@pytest.mark.parametrize("depth", [2, 7, 64])
+def test_the_gradient_is_that_of_autograd_times_the_depth(depth):
+    layers, target = random_layers(depth)
+    output, found = gradient(layers, target)
+    leaves = layers.clone().requires_grad_()
+    product = torch.eye(3, dtype=torch.float64).expand(3, 3, 3)
+    for layer in leaves:
+        product = product @ (torch.eye(3, dtype=torch.float64) + layer / depth)
+    (exact,) = torch.autograd.grad((product - target).square().mean((1, 2)).sum(), leaves)
+    torch.testing.assert_close(output, product.detach(), rtol=1e-12, atol=1e-13)
+    torch.testing.assert_close(found, depth * exact, rtol=1e-11, atol=1e-12)
+
+
+def test_gradients_of_neighbouring_layers_differ_by_one_over_the_depth():
+    """G_{n+1} - G_n = (1/N)(A_n^T Q - Q A_{n+1}^T) with Q = P_n^T E S_{n+2}^T."""
+    depth = 10
+    layers, target = random_layers(depth)
+    output, found = gradient(layers, target)
+    factors = torch.eye(3, dtype=torch.float64) + layers / depth
+    error = 2 / 9 * (output - target)
+    for n in (0, 4, 8):
+        before, after = (torch.eye(3, dtype=torch.float64).expand(3, 3, 3) for _ in range(2))
+        for factor in factors[:n]:
+            before = before @ factor
+        for factor in factors[n + 2 :]:
+            after = after @ factor
+        q = before.mT @ error @ after.mT
+        expected = (layers[n].mT @ q - q @ layers[n + 1].mT) / depth
+        torch.testing.assert_close(found[n + 1] - found[n], expected, rtol=1e-11, atol=1e-12)
+
+
+@pytest.mark.parametrize("depth", [8, 100])
+def test_a_positive_definite_target_gives_equal_layers_its_root(depth):
+    """From zero all A_n stay equal and symmetric, so at convergence A_n = N (B^{1/N} - I)."""
+    target = np.array([[1.6, 0.5], [0.5, 0.7]])
+    values, vectors = np.linalg.eigh(target)
+    root = depth * ((vectors * values ** (1 / depth)) @ vectors.T - np.eye(2))
+    found = simulated(target=tuple(map(tuple, target.tolist())), shown=depth, steps=300)["layers"]
+    last = found[found["step"] == 300]
+    for row, column, weight in zip(last["row"], last["column"], last["weight"], strict=True):
+        assert weight == pytest.approx(root[row, column], abs=1e-12)
+    assert len(last) == 4 * depth
+
+
+def test_all_depths_and_seeds_at_once_are_plain_descents_with_autograd():
+    seeds, depth, steps = (2, 9), 4, 3
+    found = simulated(seeds, init="rough", depths=(depth,), reference=16, shown=depth, steps=steps, lr=0.7)
+    target = torch.tensor(FIGURE, dtype=torch.float64)
+    for seed in seeds:
+        trained = {}
+        for n in (depth, 2 * depth, 16):
+            start = 0.25 * weights("iid", [stream(seed, "weights")], n, (2, 2))[:, 0]
+            layers = [layer.clone().requires_grad_() for layer in start]
+            for _ in range(steps):
+                output = torch.linalg.multi_dot([torch.eye(2, dtype=torch.float64) + layer / n for layer in layers])
+                slopes = torch.autograd.grad((output - target).square().mean(), layers)
+                layers = [(a - 0.7 * n * g).detach().requires_grad_() for a, g in zip(layers, slopes, strict=True)]
+            trained[n] = [layer.detach() for layer in layers]
+            if n == depth:
+                first, balance = start, [_imbalance(list(start), n), _imbalance(trained[n], n)]
+        outputs = {n: _product(trained[n], n) for n in trained}
+        training = found["training"].query("seed == @seed and step == @steps").iloc[0]
+        apart = [trained[2 * depth][2 * n + half] - trained[depth][n] for n in range(depth) for half in (0, 1)]
+        drift = [(b - a).norm() for a, b in zip(*balance, strict=True)]
+        assert training["loss"] == pytest.approx(float((outputs[depth] - target).square().mean()), rel=1e-10)
+        assert training["doubling_distance"] == pytest.approx(max(float(a.norm()) for a in apart), rel=1e-10)
+        assert training["output_distance"] == pytest.approx(float((outputs[depth] - outputs[16]).norm()), rel=1e-10)
+        assert training["imbalance"] == pytest.approx(depth * max(map(float, drift)), rel=1e-10)
+        for part, values in (("weights", trained[depth]), ("change", list(torch.stack(trained[depth]) - first))):
+            jumps = found["jumps"][found["jumps"]["part"] == part]
+            jump = jumps.query("seed == @seed and step == @steps")["jump"].item()
+            assert jump == pytest.approx(max(float((b - a).norm()) for a, b in pairwise(values)), rel=1e-10)
+
+
+def _product(layers, depth):
+    return torch.linalg.multi_dot([torch.eye(2, dtype=torch.float64) + layer / depth for layer in layers])
+
+
+def _imbalance(layers, depth):
+    factors = [torch.eye(2, dtype=torch.float64) + layer / depth for layer in layers]
+    return [a.mT @ a - b @ b.mT for a, b in pairwise(factors)]
+
+
+def test_the_network_of_figure_2_is_at_its_loss_after_33_steps():
+    found = simulated(depths=(100,), shown=100, steps=40)["training"]
+    assert found.loc[found["loss"] < 1e-5, "step"].min() == 33
+
+
+def test_jumps_and_distances_after_training_have_their_known_sizes():
+    """N max |A_{n+1} - A_n| at convergence and the orders in 1/N, for the target of Figure 2 from zero weights."""
+    depths = (8, 16, 32, 64, 128)
+    found = simulated(depths=depths, reference=512, steps=400)
+    last = found["jumps"].query("step == 400 and part == 'weights'").set_index("depth")["jump"]
+    assert [n * last[n] for n in depths] == pytest.approx([4.00, 4.29, 4.44, 4.52, 4.56], abs=0.006)
+    training = found["training"]
+    slope = analysis.measure_loglog_slope(training[training["step"] == 400], of="doubling_distance")
+    assert slope.value == pytest.approx(-0.97, abs=0.005)
+    early = training[(training["step"] == 4) & (training["depth"] <= 64)]
+    assert analysis.measure_loglog_slope(early, of="output_distance").value == pytest.approx(-1.09, abs=0.006)
+
+
+@pytest.mark.parametrize(("lr", "drift"), [(0.2, 9.1e-3), (0.02, 8.9e-4)])
+def test_the_balance_drifts_in_proportion_to_the_learning_rate(lr, drift):
+    """Total time 8, N = 16; in the operator norm, which is that of Frobenius over sqrt(2) for these traceless D."""
+    found = simulated(depths=(16,), reference=16, shown=16, lr=lr, steps=round(8 / lr))["training"]
+    assert found["imbalance"].max() / math.sqrt(2) == pytest.approx(drift, rel=0.01)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"depths": (1, 8)}, "at least 2 layers, not 1"),
+        ({"target": ((1.0, 2.0), (3.0,))}, "a square matrix is needed"),
+        ({"target": ((0.0, 1.0), (1.0, 0.0))}, "positive determinant"),
+    ],
+)
+def test_impossible_networks_are_refused_by_the_recipe(changes, message):
+    defaults = {
+        "target": FIGURE,
+        "inits": ("zero",),
+        "depths": (8,),
+        "reference": 16,
+        "shown": 8,
+        "seeds": 1,
+        "steps": 2,
+    }
+    with pytest.raises(ValidationError, match=message):
+        spec.Params(**(defaults | changes))
+
+
+def known_training(order, init="smooth", noise=0.02):
+    rng = np.random.default_rng(0)
+    rows = []
+    for seed in range(8):
+        for depth in (8, 16, 32):
+            for step in (0, 1, 2):
+                value = depth**order * (1 + step) * math.exp(noise * rng.normal())
+                rows.append({"init": init, "lr": 1.0, "seed": seed, "depth": depth, "step": step})
+                rows[-1] |= {"loss": 10.0**-step, "doubling_distance": value, "output_distance": value}
+                rows[-1] |= {"imbalance": value}
+    return pd.DataFrame(rows)
+
+
+@pytest.mark.parametrize(("order", "judgement"), [(-1.0, "holds"), (0.0, "fails"), (-0.5, "fails")])
+@pytest.mark.parametrize("of", ["doubling_distance", "output_distance"])
+def test_the_slope_is_the_order_of_the_worst_step(of, order, judgement):
+    rows = known_training(order)
+    found = analysis.measure_loglog_slope(rows, of=of)
+    assert (found.units, judge(found, Band.model_validate([-1.15, -0.85]))) == (8, judgement)
+    rows.loc[5, of] = math.nan
+    assert judge(analysis.measure_loglog_slope(rows, of=of), Band.model_validate([-1.15, -0.85])) == "unclear"
+
+
+def test_values_from_zero_weights_are_exact_and_others_are_over_seeds():
+    zero = analysis.measure_loglog_slope(known_training(-1.0, "zero", noise=0), of="output_distance")
+    assert (zero.method, zero.value) == ("exact", pytest.approx(-1))
+    assert analysis.measure_loglog_slope(known_training(-1.0), of="output_distance").method == "student"
+
+
+@pytest.mark.parametrize(("below", "steps", "judgement"), [(0.5, 1, "holds"), (0.05, 2, "fails"), (1e-9, 3, "fails")])
+def test_steps_to_a_loss_are_counted_and_capped_where_it_is_never_reached(below, steps, judgement):
+    found = analysis.measure_steps_to_loss(known_training(0.0), below=below)
+    assert found.value == steps
+    assert judge(found, Band.model_validate([0.5, 1.5])) == judgement
+
+
+def known_jumps(order, scale=4.0):
+    rng = np.random.default_rng(0)
+    return pd.DataFrame(
+        {"init": "rough", "seed": seed, "depth": depth, "step": step, "part": "weights"}
+        | {"jump": scale * (1 + 7 * (step < 9)) * depth**order * math.exp(0.01 * rng.normal())}
+        for seed in range(6)
+        for depth in (16, 64, 256)
+        for step in (0, 9)
+    )
+
+
+@pytest.mark.parametrize(("order", "growth", "judgement"), [(-1.0, 1.0, "holds"), (0.0, 16.0, "fails")])
+def test_jump_growth_is_one_for_lipschitz_weights_and_the_ratio_of_depths_for_rough_ones(order, growth, judgement):
+    found = analysis.measure_jump_growth(known_jumps(order))
+    assert found.value == pytest.approx(growth, rel=0.03)
+    assert judge(found, Band.model_validate([0.95, 1.05])) == judgement
+
+
+@pytest.mark.parametrize(
+    ("order", "scale", "judgement"), [(0.0, 1.2, "holds"), (0.0, 0.6, "fails"), (-1.0, 4, "fails")]
+)
+def test_the_least_jump_is_that_of_the_smoothest_network_after_training(order, scale, judgement):
+    found = analysis.measure_least_jump(known_jumps(order, scale))
+    assert judge(found, Band.model_validate([0.8, None])) == judgement
+
+
+@pytest.mark.parametrize(("order", "judgement"), [(1.0, "holds"), (2.0, "fails")])
+def test_the_balance_slope_is_the_order_in_the_learning_rate(order, judgement):
+    lrs = (0.02, 0.1, 0.2)
+    rows = pd.concat(known_training(0.0, "zero", 0).assign(lr=lr, imbalance=lr**order) for lr in lrs)
+    assert judge(analysis.measure_balance_slope(rows), Band.model_validate([0.9, 1.1])) == judgement
+
+
+@pytest.mark.parametrize("name", ["linear-weights", "implicit-regularization"])
+@pytest.mark.parametrize("depths", [(4,), (4, 8)])
+def test_figures_are_drawn_from_one_and_from_several_depths(name, depths):
+    recipe = load.load(RECIPES / f"sander2022-{name}.yaml", load.Request(profile="smoke"))
+    runs = [simulated((0, 1), init=init, depths=depths) for init in ("zero", "smooth", "rough")]
+    runs.append(simulated((0, 1), depths=(4,), lr=0.1))
+    log = {kind: pd.concat(run[kind] for run in runs) for kind in runs[0]}
+    figure = getattr(analysis, f"draw_{recipe.file.draw}")(log, recipe)
+    assert len(figure.axes) == {"weights": 8, "regularization": 6}[recipe.file.draw]

@@ -1,0 +1,299 @@
+"""scaling/weight-scaling: trainings against a plain loop with torch's Adam, the measures on logs with known answers."""
+
+import math
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from pydantic import ValidationError
+
+from resodectl.claims.measures import select
+from resodectl.claims.verdict import judge
+from resodectl.experiment.cells import Cell
+from resodectl.experiment.context import Context, stream
+from resodectl.families.scaling.vector_pairs import mnist_pairs
+from resodectl.families.scaling.weight_scaling import analysis, spec
+from resodectl.families.scaling.weight_scaling.simulation import simulate
+from resodectl.numerics.draws import TensorPlace
+from resodectl.recipe.schema import Band
+from tests.true_format import write_mnist
+
+DEPTHS = (4, 16, 64, 128, 256)
+SEEDS = (0, 1, 2, 3)
+TANH = {"activation": "tanh", "delta": "shared"}
+RELU = {"activation": "relu", "delta": "layers"}
+
+
+def point(**changes) -> spec.Point:
+    values = {"task": "ode", "data": None, "depth": 6, "train_size": 96, "test_size": 32, "bins": 3} | TANH
+    values |= {"initial": {"kind": "xavier-depth", "scale": 0.5}, "dtype": "float64"}
+    values |= {"training": {"lr": 0.01, "batch": 32, "epochs": 3, "tolerance": 1e-9}}
+    return spec.Point(**(values | changes))
+
+
+def simulated(of: spec.Point, seeds=(7, 8)) -> dict[str, pd.DataFrame]:
+    cell = Cell("scaling/weight-scaling", of, tuple(seeds))
+    context = Context(cell.seeds, torch.device("cpu"), getattr(torch, of.dtype))
+    blocks: dict[str, list[pd.DataFrame]] = {kind: [] for kind in spec.LOG}
+    for kind, block in simulate(cell, context):
+        blocks[kind].append(pd.DataFrame({name: np.asarray(value) for name, value in block.items()}))
+    return {kind: pd.concat(found, ignore_index=True) for kind, found in blocks.items()}
+
+
+def plain_pairs(seed: int, size: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Rows (x, z_n), by the recursion, an example at a time."""
+    rows = []
+    for x in 2 * stream(seed, "pairs").random((size, 10)) - 1:
+        z = x
+        for t in range(100):
+            z = z + np.tanh(np.sin(5 * np.pi * t / 100) * z + np.cos(5 * np.pi * t / 100)) / 10
+        rows.append((x / np.linalg.norm(x), z / np.linalg.norm(z)))
+    return tuple(torch.from_numpy(np.array(part)) for part in zip(*rows, strict=True))  # type: ignore[return-value]
+
+
+def plain_training(seed: int, of: spec.Point) -> dict[str, float]:
+    """One network by torch.optim.Adam and automatic differentiation."""
+    x, y = plain_pairs(seed, of.train_size + of.test_size)
+    scale = of.initial.scale / of.depth
+    A = torch.from_numpy(stream(seed, "A").standard_normal((of.depth, 10, 10))) * scale / 10
+    b = torch.from_numpy(stream(seed, "b").standard_normal((of.depth, 10))) * scale / math.sqrt(10)
+    if of.delta == "layers":
+        delta = torch.from_numpy(stream(seed, "delta").standard_normal(of.depth)) / of.depth
+    else:
+        delta = torch.full((1,), 1 / of.depth, dtype=torch.float64)
+    leaves = [tensor.requires_grad_() for tensor in (A, b, delta)]
+    optimiser = torch.optim.Adam(leaves[:2] if of.delta == "fixed" else leaves, lr=of.training.lr)
+    act = torch.tanh if of.activation == "tanh" else torch.relu
+
+    def loss(rows: slice, A=A, b=b, delta=delta) -> torch.Tensor:
+        h = x[rows]
+        for k in range(of.depth):
+            h = h + (delta[k] if of.delta == "layers" else delta.abs()) * act(h @ A[k].T + b[k])
+        return (h - y[rows]).square().mean()
+
+    for epoch in range(of.training.epochs):
+        losses = []
+        for batch in stream(seed, "order", epoch).permutation(of.train_size // of.training.batch):
+            value = loss(slice(batch * of.training.batch, (batch + 1) * of.training.batch))
+            optimiser.zero_grad()
+            value.backward()
+            optimiser.step()
+            losses.append(value.item())
+        if np.mean(losses) < of.training.tolerance:
+            break
+    size = delta.abs() if of.delta == "layers" else torch.ones(of.depth, dtype=torch.float64)
+    path, shift = (A * size[:, None, None]).detach(), (b * size[:, None]).detach()
+    squares = path.square().sum((1, 2))
+    bins = [k * of.bins // of.depth for k in range(of.depth)]
+    with torch.no_grad():
+        means = [
+            torch.stack([p[[j for j in range(of.depth) if bins[j] == n]].mean(0) for n in bins]) for p in (path, shift)
+        ]
+        trend_loss = loss(slice(of.train_size), *means, delta.sign() if of.delta == "layers" else delta)
+        return {
+            "epochs": epoch + 1,
+            "epoch_loss": np.mean(losses),
+            "train_loss": loss(slice(of.train_size)).item(),
+            "test_loss": loss(slice(of.train_size, None)).item(),
+            "trend_loss": trend_loss.item(),
+            "largest_delta": delta.abs().max().item(),
+            "largest": squares.max().sqrt().item(),
+            "root_sum_square": squares.sum().sqrt().item(),
+            "total": path.sum(0).norm().item(),
+            "roughness": ((path[1:] - path[:-1]).square().sum() / (of.depth - 1) / (2 * squares.mean())).item(),
+            "trend_share": (means[0].square().sum() / squares.sum()).item(),
+            "trace": path[2].trace().item(),
+            "bias_entry": shift[2, 5 if of.activation == "tanh" else 6].item(),
+            "matrix_entry": path[2][(7, 9) if of.activation == "tanh" else (7, 7)].item(),
+        }
+
+
+@pytest.mark.parametrize("network", [TANH, RELU, TANH | {"delta": "fixed"}, RELU | {"delta": "shared"}])
+def test_all_seeds_at_once_are_the_plain_trainings_of_each(network: dict) -> None:
+    of = point(**network)
+    log = simulated(of)
+    for seed in (7, 8):
+        expected = plain_training(seed, of)
+        weights = log["weights"].query(f"tensor == 'A' and seed == {seed}").iloc[0]
+        training = log["training"].query(f"seed == {seed}").iloc[0]
+        entries = log["entries"].query(f"layer == 2 and seed == {seed}").iloc[0]
+        found = {**weights, **training, **entries}
+        assert {name: found[name] for name in expected} == pytest.approx(expected, rel=1e-7), seed
+        assert training["stopped"] == "epochs"
+
+
+def test_each_seed_stops_for_itself_and_then_keeps_its_weights() -> None:
+    losses = [plain_training(seed, point(training=TRAINING | {"epochs": 1}))["epoch_loss"] for seed in (7, 8)]
+    of = point(training=TRAINING | {"tolerance": (losses[0] + losses[1]) / 2})
+    training = simulated(of)["training"].set_index("seed")
+    first, second = (7, 8) if losses[0] < losses[1] else (8, 7)
+    assert training.loc[first, "epochs"] == 1
+    assert training.loc[second, "epochs"] > 1
+    for seed in (7, 8):
+        expected = plain_training(seed, of)
+        assert training.loc[seed, "train_loss"] == pytest.approx(expected["train_loss"], rel=1e-9)
+    assert training.loc[first, "stopped"] == "tolerance"
+
+
+TRAINING = {"lr": 0.01, "batch": 32, "epochs": 3, "tolerance": 1e-9}
+
+
+def test_a_training_that_no_longer_improves_stops_by_its_patience() -> None:
+    of = point(training=TRAINING | {"lr": 1e-9, "epochs": 20, "patience": 4})
+    training = simulated(of)["training"]
+    assert (training["epochs"] == 5).all()  # the first epoch improves on nothing
+    assert (training["stopped"] == "patience").all()
+
+
+def test_divergence_is_a_reason_to_stop_and_no_crash() -> None:
+    of = point(**RELU, training=TRAINING | {"lr": 1e30}, dtype="float32")
+    training = simulated(of)["training"]
+    assert (training["stopped"] == "divergence").all()
+    assert not np.isfinite(training["epoch_loss"]).any()
+
+
+def test_a_seed_learns_the_same_in_every_block() -> None:
+    alone, together = simulated(point(), seeds=(8,)), simulated(point(), seeds=(7, 8))
+    for kind, rows in together.items():
+        own = rows[rows["seed"] == 8].reset_index(drop=True)
+        pd.testing.assert_frame_equal(alone[kind], own, rtol=1e-9)
+
+
+def test_mnist_is_seen_through_two_convolutions_as_unit_vectors(tmp_path: Path) -> None:
+    images, labels = write_mnist(tmp_path / "mnist", compressed=False)["train"]
+    train, test = mnist_pairs([stream(s, "c") for s in (0, 1)], tmp_path, TensorPlace())
+    assert train.inputs.shape == train.targets.shape == (2, 25, 5)
+    assert test.inputs.shape == (2, 25, 5)
+    drawn = stream(1, "c")
+    maps = torch.from_numpy(images[:, None].astype(np.float32))
+    for side in (5, 3):
+        draws = (drawn.random(side**2 + 1) * 2 - 1) / side
+        convolution = torch.nn.Conv2d(1, 1, side, stride=2)
+        with torch.no_grad():
+            convolution.weight.copy_(torch.from_numpy(draws[:-1].reshape(1, 1, side, side)))
+            convolution.bias.copy_(torch.from_numpy(draws[-1:]))
+            maps = convolution(maps)
+    vectors = maps.flatten(1) / maps.flatten(1).norm(dim=1, keepdim=True)
+    torch.testing.assert_close(train.inputs[1].T.float(), vectors, rtol=1e-4, atol=1e-6)
+    assert train.targets[1].argmax(0).tolist() == labels
+    assert train.targets[1].sum().item() == 5
+
+
+@pytest.mark.parametrize("name", ["tanh-exponents", "relu-roughness"])
+def test_the_paper_s_networks_take_two_steps_on_mnist_in_its_true_format(name: str, shell, tmp_path: Path) -> None:
+    write_mnist(tmp_path / "mnist", compressed=True)
+    sets = ("tasks=[mnist]", "depths=[512, 1024]", "training.epochs=2", "training.batch=5")
+    given = [part for setting in sets for part in ("--set", setting)]
+    where = ("--data-root", tmp_path, "--seeds", "1", "-j", "1")
+    ended = shell("run", f"scaling/cohen2021-{name}", "--profile", "paper", *where, *given)
+    assert ended.code == 0, ended.err
+    rows = pd.read_parquet(next(tmp_path.glob("runs/*/*/*/log-training.parquet")))
+    assert set(rows["task"]) == {"mnist"}
+    assert (rows["epochs"] == 2).all()  # one batch an epoch
+    assert np.isfinite(rows["epoch_loss"]).all()
+    assert list(tmp_path.glob("runs/*/*/*/figure.png"))
+
+
+def test_what_cannot_be_is_refused_in_one_sentence() -> None:
+    with pytest.raises(ValidationError, match="for relu only"):
+        spec.Network(activation="tanh", delta="layers")
+    with pytest.raises(ValidationError, match="a batch of 128 does not fit into 96 training pairs"):
+        point(training=TRAINING | {"batch": 128})
+
+
+def test_a_batch_that_does_not_fit_into_mnist_is_refused(shell, tmp_path: Path) -> None:
+    write_mnist(tmp_path / "mnist", compressed=False)
+    ended = shell(
+        "run", "scaling/cohen2021-tanh-exponents", "--profile", "paper", "--data-root", tmp_path, "--seeds", "1",
+        "-j", "1", "--set", "tasks=[mnist]", "--set", "depths=[4]",
+    )  # fmt: skip
+    assert ended.code == 3
+    assert "a batch of 32 does not fit into 5 training pairs" in ended.err
+
+
+def power_law(orders: dict[str, float], noise: float = 0.01, **columns) -> pd.DataFrame:
+    """Statistics that are exact powers of the depth, up to a factor of each seed."""
+    rng = np.random.default_rng(0)
+    rows = []
+    for seed in SEEDS:
+        for depth in DEPTHS:
+            values = {name: depth**order * math.exp(noise * rng.normal()) for name, order in orders.items()}
+            rows.append({"seed": seed, "depth": depth, "task": "ode", "tensor": "A"} | columns | values)
+    return pd.DataFrame(rows)
+
+
+@pytest.mark.parametrize(("order", "judgement"), [(-0.6, "holds"), (-1.0, "fails"), (-0.3, "fails")])
+def test_the_slope_is_the_exponent_of_a_statistic(order: float, judgement: str) -> None:
+    found = analysis.measure_slope(power_law({"largest_delta": order}), statistic="largest_delta")
+    assert found.value == pytest.approx(order, abs=0.01)
+    assert found.units == len(SEEDS)
+    assert judge(found, Band.model_validate([-0.8, -0.5])) == judgement
+
+
+@pytest.mark.parametrize(("order", "judgement"), [(-1.2, "holds"), (-0.2, "fails")])
+def test_the_slope_difference_tells_smooth_from_rough_weights(order: float, judgement: str) -> None:
+    rows = power_law({"increment": order, "largest": -0.2})
+    found = analysis.measure_slope_difference(rows, statistic="increment", other="largest")
+    assert found.value == pytest.approx(order + 0.2, abs=0.02)
+    assert judge(found, Band.model_validate([None, -0.3])) == judgement
+
+
+def test_extremes_are_taken_over_depths_and_averaged_over_seeds() -> None:
+    rows = power_law({"roughness": -1.0}, noise=0.0)
+    assert analysis.measure_smallest(rows, statistic="roughness").value == pytest.approx(1 / 256)
+    assert analysis.measure_largest(rows, statistic="roughness").value == pytest.approx(1 / 4)
+    assert judge(analysis.measure_largest(rows, statistic="roughness"), Band.model_validate([None, 2e-3])) == "fails"
+    rows.loc[3, "roughness"] = math.nan
+    for measure in (analysis.measure_smallest, analysis.measure_largest):
+        assert judge(measure(rows, statistic="roughness"), Band.model_validate([None, 2e-3])) == "unclear"
+
+
+@pytest.mark.parametrize(("tanh", "judgement"), [(1e-4, "holds"), (0.5, "fails")])
+def test_the_roughness_ratio_compares_activations(tanh: float, judgement: str) -> None:
+    rows = pd.concat(power_law({}, roughness=value, activation=name) for name, value in (("relu", 0.6), ("tanh", tanh)))
+    found = analysis.measure_roughness_ratio(rows)
+    assert found.value == pytest.approx(math.log10(0.6 / tanh))
+    assert judge(found, Band.model_validate([1.7, None])) == judgement
+    assert math.isnan(analysis.measure_roughness_ratio(rows[rows["activation"] == "relu"]).value)
+
+
+def test_loss_ratios_are_those_of_the_trend_and_the_trained_weights() -> None:
+    rows = power_law({"trend_loss": 0.5}, noise=0.0, train_loss=1.0)
+    assert analysis.measure_smallest_loss_ratio(rows).value == pytest.approx(2)
+    assert analysis.measure_largest_loss_ratio(rows).value == pytest.approx(16)
+    assert judge(analysis.measure_largest_loss_ratio(rows), Band.model_validate([None, 1.1])) == "fails"
+    assert (
+        judge(analysis.measure_largest_loss_ratio(rows.assign(trend_loss=1.01)), Band.model_validate([None, 1.1]))
+        == "holds"
+    )
+
+
+def entries(exponent: float, noise: float, **columns) -> pd.DataFrame:
+    """An entry L^-exponent sin(3 k / L) plus noise of relative size `noise`, independent from layer to layer."""
+    rows = []
+    for seed in SEEDS:
+        for depth in (128, 256, 512, 1024):
+            draws = np.random.default_rng([seed, depth]).standard_normal(depth)
+            s = (np.arange(depth) + 0.5) / depth
+            values = depth**-exponent * (np.sin(3 * s) + noise * draws)
+            same = dict.fromkeys(("matrix_entry", "bias_entry", "trace", "step"), values)
+            rows.append(
+                pd.DataFrame({"seed": seed, "depth": depth, "task": "ode", "layer": np.arange(depth)} | columns | same)
+            )
+    return pd.concat(rows, ignore_index=True)
+
+
+def test_the_common_share_is_one_for_one_function_and_a_quarter_for_four_independent_ones() -> None:
+    band = Band.model_validate([0.8, 1.0])
+    found = analysis.measure_common_share(entries(0.2, 0.0), entry="trace", exponent=0.2)
+    assert found.value == pytest.approx(1, abs=1e-5)
+    assert judge(found, Band.model_validate([0.8, 1.001])) == "holds"
+    noisy = analysis.measure_common_share(entries(0.2, 100.0), entry="trace", exponent=0.2)
+    assert noisy.value == pytest.approx(0.25, abs=0.05)
+    assert judge(noisy, band) == "fails"
+    wrong = analysis.measure_common_share(entries(2.0, 0.0), entry="trace", exponent=0.2)
+    assert judge(wrong, band) == "fails"
+    one_depth = select(entries(0.2, 0.0), {"depth": 128})
+    assert math.isnan(analysis.measure_common_share(one_depth, entry="trace", exponent=0.2).value)
