@@ -1,7 +1,8 @@
 """The fingerprint of the code that determines a result, found by reading it, without importing it.
 
 It covers the given modules and all modules that they import, anywhere and transitively, except for the standard
-library and installed packages, which have a version. Comments, docstrings and formatting leave it as it is.
+library and installed packages, which have a version. Comments, docstrings, formatting and the prose of `setting(...)`
+and `Column(...)` leave it as it is.
 """
 
 import ast
@@ -14,6 +15,8 @@ from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
 
 _DISTRIBUTIONS = {"sklearn": "scikit-learn", "yaml": "pyyaml", "PIL": "pillow"}
+# Calls of which one argument is prose: its place, and its name.
+_PROSE = {"setting": (0, "description"), "Column": (3, "meaning")}
 _FOR_TYPE_CHECKERS = ("TYPE_CHECKING", "typing.TYPE_CHECKING")
 
 
@@ -119,11 +122,15 @@ def _tree(file: Path) -> ast.Module:
 
 @cache
 def _code(file: Path) -> str:
-    """The source without docstrings, comments and formatting."""
+    """The source without docstrings, prose, comments and formatting."""
     tree = ast.parse(file.read_text("utf-8"))
     for node in ast.walk(tree):
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
             body = node.body
             if body and isinstance(body[0], ast.Expr) and isinstance(body[0].value, ast.Constant):
                 node.body = body[1:] or [ast.Pass()]
+        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in _PROSE:
+            place, keyword = _PROSE[node.func.id]
+            node.args = [ast.Constant("") if index == place else value for index, value in enumerate(node.args)]
+            node.keywords = [given for given in node.keywords if given.arg != keyword]
     return ast.unparse(tree)

@@ -11,16 +11,17 @@ from xml.etree import ElementTree
 import numpy as np
 import pandas as pd
 import pytest
+from pydantic import ValidationError
 
 from resodectl.claims.document import document
-from resodectl.claims.estimate import Estimate
+from resodectl.claims.estimate import Estimate, exact
 from resodectl.claims.junit import junit
 from resodectl.claims.measures import check, check_measures, named, select
 from resodectl.claims.verdict import judge, judge_control
 from resodectl.errors import UserError
 from resodectl.recipe.load import load
 from resodectl.recipe.reading import RecipeError
-from resodectl.recipe.schema import Band, Range
+from resodectl.recipe.schema import Band, Near, Range
 
 NAN = math.nan
 
@@ -76,12 +77,35 @@ def test_claims_hold_on_their_rows_and_fail_under_their_control(toy: Path) -> No
     assert (verdict.judgement, verdict.acceptable) == ("fails", False)
 
 
-def test_an_empty_selection_is_unclear(toy: Path) -> None:
+def test_a_selection_without_rows_is_neither_held_nor_broken(toy: Path) -> None:
     few = logs(0.0)
     few["ends"]["length"] = 4
-    (verdict,) = check(load(toy), few, {})
-    assert (verdict.judgement, verdict.estimate.units) == ("unclear", 0)
-    assert document(verdict)["estimate"]["value"] is None
+    (verdict,) = check(load(toy), few, {0: few})
+    assert (verdict.judgement, verdict.estimate) == ("no rows", None)
+    assert (verdict.control_state, verdict.control) == ("no rows", None)
+    assert not verdict.acceptable  # what is judged must have been looked at
+    assert document(verdict)["estimate"] is None
+    ElementTree.fromstring(junit({"toy/walk-speed": [verdict]}))
+
+
+def test_the_control_alone_may_have_no_rows(toy: Path) -> None:
+    few = logs(0.0)
+    few["ends"]["length"] = 4
+    (verdict,) = check(load(toy), logs(0.0), {0: few})
+    assert (verdict.judgement, verdict.control_state, verdict.acceptable) == ("holds", "no rows", True)
+
+
+def test_a_band_of_one_integer_is_hit_exactly_or_missed() -> None:
+    four = Band.model_validate_json("4")
+    assert (judge(exact(4), four), judge(exact(5), four)) == ("holds", "fails")
+    assert (judge_control(exact(4), four), judge_control(exact(5), four)) == ("broken", "breaks")
+    assert judge(Estimate(4.0, 3.9, 4.1, 5, "student"), four) == "unclear"
+
+
+@pytest.mark.parametrize("written", ["4.0", "true", "[4, 4]", "[5, 4]", "[4]"])
+def test_a_band_is_a_pair_or_one_integer(written: str) -> None:
+    with pytest.raises(ValidationError, match="band"):
+        Band.model_validate_json(written)
 
 
 def test_selections_take_values_lists_and_ranges() -> None:
@@ -90,6 +114,14 @@ def test_selections_take_values_lists_and_ranges() -> None:
     assert list(select(rows, {"kind": ("a", "c")})["n"]) == [1, 3, 4]
     assert list(select(rows, {"n": Range(min=2, max=3)})["n"]) == [2, 3]
     assert list(select(rows, {"n": Range(min=2), "kind": "a"})["n"]) == [3]
+
+
+@pytest.mark.parametrize(
+    ("near", "found"), [(0.5, [0.4916]), (0.05, [0.05]), (0.0514, []), (0.65, []), (0.0, [0.0]), (-0.5, [])]
+)
+def test_near_selects_the_nearest_value_within_two_per_cent(near: float, found: list[float]) -> None:
+    rows = pd.DataFrame({"hurst": [0.0, 0.05, 0.4916, 0.5101, 0.6362]})
+    assert list(select(rows, {"hurst": Near(near=near)})["hurst"]) == found
 
 
 @pytest.mark.parametrize(

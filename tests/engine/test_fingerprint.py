@@ -70,6 +70,18 @@ def test_comments_docstrings_and_formatting_leave_it_and_formulas_change_it(pack
     assert after(gait, "STEP = 1\n") == before
 
 
+def test_the_prose_of_settings_and_columns_leaves_it_and_their_names_types_and_bounds_change_it(package: Path) -> None:
+    spec = 'depth = setting("{}", unit="{}", ge={})\nLOG = (Column("{}", "int64", "layers", {}),)\n'
+    before = after(package / "gait.py", spec.format("depth N", "layers", 1, "depth", "'depth'"))
+    assert after(package / "gait.py", spec.format("how deep", "layers", 1, "depth", "'how deep'")) == before
+    assert after(package / "gait.py", spec.format("depth N", "layers", 2, "depth", "'depth'")) != before
+    assert after(package / "gait.py", spec.format("depth N", "steps", 1, "depth", "'depth'")) != before
+    assert after(package / "gait.py", spec.format("depth N", "layers", 1, "width", "'depth'")) != before
+    named = 'depth = setting(description="{}", ge=1)\nLOG = (Column("n", "int64", "", meaning="{}"),)\n'
+    before = after(package / "gait.py", named.format("a", "b"))
+    assert after(package / "gait.py", named.format("c", "d")) == before
+
+
 @pytest.mark.parametrize("name", catalogue.experiments())
 def test_the_closure_of_an_experiment_has_every_module_that_importing_it_loads(name: str) -> None:
     package = catalogue.Experiment(name).package

@@ -72,7 +72,7 @@ def test_a_single_depth_says_nothing_of_growth():
 
 
 def test_the_figure_has_both_counts_of_both_methods():
-    path = Path(__file__).parents[2] / "recipes/adjoint/sander2022-memory.yaml"
+    path = Path(__file__).parents[3] / "recipes/adjoint/sander2022-memory.yaml"
     rows = pd.concat([log("backprop", 1000, 50), log("adjoint", 1000, 0)])
     figure = analysis.draw_memory({"memory": rows}, load.load(path, load.Request(profile="smoke")))
     assert [len(ax.lines) for ax in figure.axes] == [3, 3]

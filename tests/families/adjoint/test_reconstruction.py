@@ -174,7 +174,7 @@ def test_the_bound_is_judged_at_its_worst_and_capped_where_it_explodes(worst, va
 @pytest.mark.parametrize("name", ["adjoint/sander2022-reconstruction", "heun/sander2022-order"])
 @pytest.mark.parametrize("depths", [(2, 4), (2, 64), DEPTHS])
 def test_figures_are_drawn_from_few_and_from_many_depths(name, depths):
-    path = Path(__file__).parents[2] / "recipes" / f"{name}.yaml"
+    path = Path(__file__).parents[3] / "recipes" / f"{name}.yaml"
     recipe = load.load(path, load.Request(profile="smoke"))
     log = pd.concat(
         power_law([(e, -1.0) for e in analysis.ERRORS], scheme, kind).assign(depth=lambda rows: rows["depth"])

@@ -160,7 +160,7 @@ def test_the_measures_judge_logs_with_known_answers(measure, options, band, insi
 
 
 def test_the_figure_has_four_panels():
-    path = Path(__file__).parents[2] / "recipes" / "eos" / "lyu2022-completion.yaml"
+    path = Path(__file__).parents[3] / "recipes" / "eos" / "lyu2022-completion.yaml"
     recipe = load.load(path, load.Request(profile="smoke"))
     rows = pd.concat([simulated(), simulated(ablation="no-decay")])
     assert len(analysis.draw_losses({"curves": rows}, recipe).axes) == 4

@@ -22,7 +22,7 @@ from resodectl.recipe.schema import Band
 
 SEEDS = (0, 1, 4)
 PLACE = torch.float64, torch.device("cpu")
-RECIPES = Path(__file__).parents[2] / "recipes" / "eos"
+RECIPES = Path(__file__).parents[3] / "recipes" / "eos"
 
 
 def drawn(seeds=SEEDS):

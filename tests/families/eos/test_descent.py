@@ -289,7 +289,7 @@ def test_the_distance_from_flow_is_taken_at_common_times(gap, judgement):
 @pytest.mark.parametrize("name", ["chebyshev", "sharpening", "momentum"])
 @pytest.mark.parametrize("seeds", [(0,), (0, 1, 2)])
 def test_figures_are_drawn_from_one_seed_and_from_many_and_say_what_diverged(name, seeds):
-    path = Path(__file__).parents[2] / "recipes" / "eos" / f"cohen2021eos-{name}.yaml"
+    path = Path(__file__).parents[3] / "recipes" / "eos" / f"cohen2021eos-{name}.yaml"
     recipe = load.load(path, load.Request(profile="smoke"))
     rows = pd.concat(
         log(seeds, method=method, momentum=beta, lr=lr, threshold=2 / lr, problem=f"chebyshev-{3 + number}")

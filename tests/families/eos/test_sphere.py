@@ -186,7 +186,7 @@ def test_the_delay_is_that_of_the_edge_or_of_the_end_of_the_run(reaches, value):
 
 
 def test_the_figure_is_drawn_from_runs_at_the_edge_alone():
-    path = Path(__file__).parents[2] / "recipes" / "eos" / "lyu2022-sphere.yaml"
+    path = Path(__file__).parents[3] / "recipes" / "eos" / "lyu2022-sphere.yaml"
     recipe = load.load(path, load.Request(profile="smoke"))
     figure = analysis.draw_sphere(simulated(), recipe)
     assert {"(b)", "(f)"} <= {ax.get_title(loc="left")[:3] for ax in figure.axes}

@@ -109,7 +109,7 @@ def test_roughness_is_half_the_power_of_mean_squares(hurst, judgement):
 
 @pytest.mark.parametrize("seeds", [(0,), (*SEEDS, 4, 5)])
 def test_the_figure_has_a_panel_for_each_hurst_index(seeds):
-    path = Path(__file__).parents[2] / "recipes/scaling/marion2022-fbm-paths.yaml"
+    path = Path(__file__).parents[3] / "recipes/scaling/marion2022-fbm-paths.yaml"
     recipe = load.load(path, load.Request(profile="smoke"))
     logs = [simulated(seeds, hurst=hurst, paths=2) for hurst in recipe.params.hursts]
     figure = analysis.draw_paths({kind: pd.concat(log[kind] for log in logs) for kind in spec.LOG}, recipe)

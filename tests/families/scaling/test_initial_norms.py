@@ -242,7 +242,7 @@ RECIPES = ("output-norm", "gradient-norm", "smooth-output-norm", "smooth-gradien
 @pytest.mark.parametrize("name", RECIPES)
 @pytest.mark.parametrize("depths", [(10,), (10, 100, 1000)])
 def test_figures_are_drawn_with_and_without_explosions(name, depths):
-    path = Path(__file__).parents[2] / "recipes/scaling" / f"marion2022-{name}.yaml"
+    path = Path(__file__).parents[3] / "recipes/scaling" / f"marion2022-{name}.yaml"
     recipe = load.load(path, load.Request(profile="smoke"))
     rows = pd.concat(log(lambda n: 1 + n, depths, exponent) for exponent in recipe.params.exponents)
     draw = getattr(analysis, f"draw_{recipe.file.draw}")

@@ -293,7 +293,7 @@ def test_the_drift_is_worth_the_ratio_of_errors_in_the_deepest_network(gain, jud
 @pytest.mark.parametrize("sde", [True, False])
 @pytest.mark.parametrize("depths", [(64,), (64, 128, 256)])
 def test_the_figure_is_drawn_with_and_without_sdes_from_few_and_many_depths(depths, sde):
-    path = Path(__file__).parents[2] / "recipes/scaling/cohen2021-limits.yaml"
+    path = Path(__file__).parents[3] / "recipes/scaling/cohen2021-limits.yaml"
     recipe = load.load(path, load.Request(profile="smoke"))
     rows = [
         known(-1.0, limit, alpha, activation, 0.3 * noisy) for limit, alpha, activation, noisy in analysis.ODE_CURVES

@@ -20,7 +20,7 @@ from resodectl.recipe import load
 from resodectl.recipe.schema import Band
 
 FIGURE = ((-0.8744, -0.9937), (0.7185, 0.3015))
-RECIPES = Path(__file__).parents[2] / "recipes/scaling"
+RECIPES = Path(__file__).parents[3] / "recipes/scaling"
 
 
 def simulated(seeds=(0,), **changes):

@@ -183,7 +183,7 @@ def test_the_least_distance_is_that_of_the_nearest_network(least, judgement):
 
 @pytest.mark.parametrize("depths", [(8,), (8, 16), (8, 16, 32, 64)])
 def test_the_figure_is_drawn_from_few_and_from_many_depths(depths):
-    path = Path(__file__).parents[2] / "recipes/scaling/sander2022-ode-distance.yaml"
+    path = Path(__file__).parents[3] / "recipes/scaling/sander2022-ode-distance.yaml"
     recipe = load.load(path, load.Request(profile="smoke"))
     log = pd.concat(known(field=field) for field in analysis.FIELDS)
     figure = analysis.draw_distances({"distances": log[log["depth"].isin(depths)]}, recipe)
