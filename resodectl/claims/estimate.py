@@ -62,10 +62,10 @@ def over_units(values: Iterable[float]) -> Estimate:
     if sample.size < BOOTSTRAP_FROM or np.ptp(sample) == 0:
         error = float(stats.t.ppf((1 + LEVEL) / 2, sample.size - 1) * sample.std(ddof=1) / math.sqrt(sample.size))
         return Estimate(value, value - error, value + error, sample.size, "student")
-    found = stats.bootstrap(
+    resampled = stats.bootstrap(
         (sample,), np.mean, n_resamples=RESAMPLES, confidence_level=LEVEL, rng=np.random.default_rng(0)
     )
-    interval = found.confidence_interval
+    interval = resampled.confidence_interval
     return Estimate(value, float(interval.low), float(interval.high), sample.size, "bootstrap")
 
 

@@ -56,7 +56,7 @@ def check_measures(recipe: Recipe) -> None:
 
 def _measures(recipe: Recipe) -> list[Callable[..., Estimate]]:
     analysis = recipe.experiment.module("analysis")
-    found = []
+    measures = []
     for index, claim in enumerate(recipe.claims):
         measure = named(analysis, "measure", claim.claim, recipe.claim_location(index, "claim"))
         known = inspect.signature(measure).parameters
@@ -73,8 +73,8 @@ def _measures(recipe: Recipe) -> list[Callable[..., Estimate]]:
                 raise RecipeError(
                     f"{location}: measure_{claim.claim} needs the option '{option}'; give it under 'with'"
                 )
-        found.append(measure)
-    return found
+        measures.append(measure)
+    return measures
 
 
 def named(analysis: ModuleType, prefix: str, name: str, location: str) -> Any:

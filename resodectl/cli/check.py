@@ -56,10 +56,10 @@ def check_command(recipes: tuple[str, ...], all_recipes: bool, **given: Any) -> 
     if asked.junit is not None:
         write_junit(asked.junit, verdicts, {})
     if asked.as_json:
-        found = {name: [document(verdict) for verdict in of_recipe] for name, of_recipe in verdicts.items()}
-        document_on_stdout({"exit_code": code, "errors": errors, "claims": found})
+        documents = {name: [document(verdict) for verdict in of_recipe] for name, of_recipe in verdicts.items()}
+        document_on_stdout({"exit_code": code, "errors": errors, "claims": documents})
         return code
     for recipe in loaded:
         print_verdicts(recipe, verdicts[recipe.name])
-    table(("recipe", "claims"), [(name, claims_held(found)) for name, found in verdicts.items()])
+    table(("recipe", "claims"), [(name, claims_held(of_recipe)) for name, of_recipe in verdicts.items()])
     return code

@@ -25,22 +25,22 @@ def show_command(recipe: str, **given: Any) -> int:
 
     asked = options.Options(**given)
     (loaded,) = chosen((recipe,), asked.request)
-    found = facts(loaded, asked.execution())
+    known = facts(loaded, asked.execution())
     if asked.as_json:
-        document_on_stdout(found)
+        document_on_stdout(known)
     else:
-        describe(loaded, found)
+        describe(loaded, known)
     return 0
 
 
 def facts(recipe: "Recipe", execution: "Execution") -> dict[str, Any]:
     """All that `show` says, as plain values."""
-    own = not isinstance(recipe.file.paper, str)
+    key = recipe.file.paper if isinstance(recipe.file.paper, str) else None
     return {
         "recipe": recipe.name,
         "title": recipe.title,
         "figure": recipe.figure,
-        "paper": {"key": None if own else recipe.file.paper, **recipe.paper.model_dump()},
+        "paper": {"key": key, **recipe.paper.model_dump()},
         "experiment": recipe.file.experiment,
         "profile": recipe.profile,
         "overrides": list(recipe.request.overrides),
@@ -74,7 +74,7 @@ def _cost(recipe: "Recipe", execution: "Execution") -> dict[str, Any]:
     return {"cells": len(all_cells), "stored": len(stored), "seconds": round(sum(seconds), 3) if seconds else None}
 
 
-def describe(recipe: "Recipe", found: dict[str, Any]) -> None:
+def describe(recipe: "Recipe", known: dict[str, Any]) -> None:
     """Print the facts of a recipe."""
     from resodectl.recipe.papers import citation
 
@@ -87,7 +87,7 @@ def describe(recipe: "Recipe", found: dict[str, Any]) -> None:
     if recipe.request.overrides:
         print(f"with {' '.join(recipe.request.overrides)}")
     print()
-    params = found["params"]
+    params = known["params"]
     properties = recipe.experiment.spec.Params.model_json_schema()["properties"]
     rows = [
         (key, json.dumps(value), properties[key].get("unit", ""), properties[key].get("description", ""))
@@ -96,7 +96,7 @@ def describe(recipe: "Recipe", found: dict[str, Any]) -> None:
     table(("parameter", "value", "unit", "meaning"), rows, fold=("value", "meaning"))
     print()
     if recipe.deviations:
-        differing = [(d["key"], json.dumps(d["paper"]), json.dumps(d["here"])) for d in found["deviations"]]
+        differing = [(d["key"], json.dumps(d["paper"]), json.dumps(d["here"])) for d in known["deviations"]]
         table(("differs", "paper", "here"), differing, fold=("paper", "here"))
     else:
         print("The paper's own setting.")
@@ -105,9 +105,9 @@ def describe(recipe: "Recipe", found: dict[str, Any]) -> None:
     print()
     if not recipe.claims:
         print("Nothing is claimed.")
-    rows = [(c["says"], c["within"], "" if c["gate"] else "reported only", c["control"]) for c in found["claims"]]
+    rows = [(c["says"], c["within"], "" if c["gate"] else "reported only", c["control"]) for c in known["claims"]]
     if rows:
         table(("claim", "band", "", "control"), rows, fold=("claim", "control"))
-    cost = found["cost"]
+    cost = known["cost"]
     spent = f", which took {cost['seconds']:.1f} s" if cost["seconds"] is not None else ""
     print(f"\n{cost['cells']} cells, {cost['stored']} stored{spent}" + (f"; {cost['note']}" if "note" in cost else ""))

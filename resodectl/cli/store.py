@@ -32,11 +32,11 @@ def ls_command(store_folder: Path, as_json: bool) -> int:
     from resodectl.cli.tables import document_on_stdout, table
     from resodectl.engine.store import metadata
 
-    found = []
+    stored = []
     for entry in _existing(store_folder):
         about = metadata(entry.path)
         known = about.get("identity", {})
-        found.append(
+        stored.append(
             {
                 "address": entry.address,
                 "experiment": known.get("experiment", "?"),
@@ -47,7 +47,7 @@ def ls_command(store_folder: Path, as_json: bool) -> int:
             }
         )
     if as_json:
-        document_on_stdout(found)
+        document_on_stdout(stored)
         return 0
     rows = [
         (
@@ -58,10 +58,10 @@ def ls_command(store_folder: Path, as_json: bool) -> int:
             "?" if cell["seconds"] is None else f"{cell['seconds']:.2f}",
             str(cell["bytes"]),
         )
-        for cell in found
+        for cell in stored
     ]
     table(("address", "experiment", "point", "seeds", "seconds", "bytes"), rows, fold=("point",))
-    print(f"{len(found)} cells, {sum(cell['bytes'] for cell in found) / 1e6:.1f} MB")
+    print(f"{len(stored)} cells, {sum(cell['bytes'] for cell in stored) / 1e6:.1f} MB")
     return 0
 
 

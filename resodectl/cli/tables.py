@@ -14,13 +14,13 @@ def table(headings: Sequence[str], rows: Iterable[Sequence[str]], fold: Collecti
     from rich.table import Table
 
     console = Console(width=None if sys.stdout.isatty() else 400, highlight=False)
-    made = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    grid = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
     for heading in headings:
-        made.add_column(heading, overflow="fold", no_wrap=heading not in fold)
+        grid.add_column(heading, overflow="fold", no_wrap=heading not in fold)
     for row in rows:
-        made.add_row(*(cell.replace("[", r"\[") for cell in row))
+        grid.add_row(*(cell.replace("[", r"\[") for cell in row))
     with console.capture() as captured:
-        console.print(made)
+        console.print(grid)
     print("\n".join(line.rstrip() for line in captured.get().splitlines()))
 
 

@@ -56,7 +56,7 @@ def _from_openml(name: str, facts: Facts, root: Path) -> tuple[NDArray[np.uint8]
         # Downloaded beside its destination, not into the home folder, and kept no longer than it takes.
         with tempfile.TemporaryDirectory(prefix=".openml-", dir=root) as cache, warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of every try that fails; the last one is an error
-            found = fetch_openml(data_id=facts.openml, as_frame=False, parser="auto", data_home=cache)
+            bunch = fetch_openml(data_id=facts.openml, as_frame=False, parser="auto", data_home=cache)
     except (OSError, ValueError, HTTPException) as error:
         why = str(getattr(error, "reason", None) or error).strip().rstrip(".")
         raise DataError(
@@ -64,7 +64,7 @@ def _from_openml(name: str, facts: Facts, root: Path) -> tuple[NDArray[np.uint8]
             f"{facts.layout} (source: {facts.source})"
         ) from error
     total = sum(facts.train) + sum(facts.test)
-    pixels, labels = np.asarray(found.data), np.asarray(found.target)
+    pixels, labels = np.asarray(bunch.data), np.asarray(bunch.target)
     expected = (total, int(np.prod(facts.shape)))
     if pixels.shape != expected or labels.shape != (total,):
         raise _other(name, source, f"{expected[0]} images of {expected[1]} pixels", f"an array of shape {pixels.shape}")

@@ -40,10 +40,10 @@ def digest(name: str, root: Path | None) -> str:
     Raises:
         DataError: as in `locate`.
     """
-    found = hashlib.sha256()
+    hashed = hashlib.sha256()
     for path in locate(name, root):
-        found.update(hashlib.sha256(read_bytes(name, path)).digest())
-    return found.hexdigest()
+        hashed.update(hashlib.sha256(read_bytes(name, path)).digest())
+    return hashed.hexdigest()
 
 
 def _format(name: str) -> ModuleType:

@@ -93,10 +93,10 @@ class Pool:
         return self._pool.submit(compute_in_pool, task)
 
     def reports(self) -> list[tuple[str, float]]:
-        found = []
+        waiting = []
         while not self._reports.empty():
-            found.append(self._reports.get())
-        return found
+            waiting.append(self._reports.get())
+        return waiting
 
     def restart(self) -> None:
         self.stop()

@@ -23,21 +23,21 @@ _FOR_TYPE_CHECKERS = ("TYPE_CHECKING", "typing.TYPE_CHECKING")
 @cache
 def closure(entries: tuple[str, ...]) -> dict[str, Path]:
     """The modules that `entries` import (themselves included) and that no version stands for, with their files."""
-    own = {name.partition(".")[0] for name in entries}
-    found: dict[str, Path] = {}
+    roots = {name.partition(".")[0] for name in entries}
+    modules: dict[str, Path] = {}
     waiting = [parent for name in entries for parent in _with_parents(name)]
     while waiting:
         name = waiting.pop()
         root = name.partition(".")[0]
-        if name in found or (root not in own and (root in sys.stdlib_module_names or _version(root))):
+        if name in modules or (root not in roots and (root in sys.stdlib_module_names or _version(root))):
             continue
         file = _file(name)
         if file is None:
             continue
-        found[name] = file
+        modules[name] = file
         for imported in _imports(name, file):
             waiting.extend(_with_parents(imported))
-    return dict(sorted(found.items()))
+    return dict(sorted(modules.items()))
 
 
 @cache
@@ -53,10 +53,10 @@ def fingerprint(entries: tuple[str, ...], packages: tuple[str, ...] = ("",)) -> 
 @cache
 def third_party(entries: tuple[str, ...]) -> dict[str, str]:
     """The versions of the installed packages that `closure(entries)` imports directly."""
-    own = {name.partition(".")[0] for name in entries}
+    roots = {name.partition(".")[0] for name in entries}
     used = {
         imported.partition(".")[0] for name, file in closure(entries).items() for imported in _imports(name, file)
-    } - own
+    } - roots
     return {name: version for name in sorted(used - sys.stdlib_module_names) if (version := _version(name))}
 
 
@@ -95,15 +95,15 @@ def _spec(name: str) -> ModuleSpec | None:
 def _imports(name: str, file: Path) -> tuple[str, ...]:
     """All names that a module imports, absolute, wherever the import stands, except for type checkers only."""
     package = name if file.name == "__init__.py" else name.rpartition(".")[0]
-    found: list[str] = []
+    names: list[str] = []
 
     def visit(node: ast.AST) -> None:
         if isinstance(node, ast.Import):
-            found.extend(alias.name for alias in node.names)
+            names.extend(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             base = importlib.util.resolve_name("." * node.level + (node.module or ""), package)
-            found.append(base)
-            found.extend(f"{base}.{alias.name}" for alias in node.names)
+            names.append(base)
+            names.extend(f"{base}.{alias.name}" for alias in node.names)
         elif isinstance(node, ast.If) and ast.unparse(node.test) in _FOR_TYPE_CHECKERS:
             for statement in node.orelse:
                 visit(statement)
@@ -112,7 +112,7 @@ def _imports(name: str, file: Path) -> tuple[str, ...]:
             visit(child)
 
     visit(_tree(file))
-    return tuple(found)
+    return tuple(names)
 
 
 @cache

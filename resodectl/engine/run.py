@@ -35,10 +35,10 @@ def tasks(cells: Iterable[Cell], execution: Execution) -> list[Task]:
     Raises:
         DataError: a cell needs a data set that is not there.
     """
-    made = []
+    planned = []
     for cell in cells:
         about = identity(cell, execution.device, execution.data_root)
-        made.append(
+        planned.append(
             Task(
                 address(about),
                 about,
@@ -49,7 +49,7 @@ def tasks(cells: Iterable[Cell], execution: Execution) -> list[Task]:
                 execution.checkpoint_every_s,
             )
         )
-    return made
+    return planned
 
 
 def shard(missing: Sequence[Task], index: int, count: int) -> list[Task]:

@@ -52,12 +52,12 @@ class Store:
         by_folder: dict[str, set[str]] = defaultdict(set)
         for address in addresses:
             by_folder[address[:2]].add(address)
-        found: dict[str, Entry] = {}
+        entries: dict[str, Entry] = {}
         for name, wanted in by_folder.items():
             for entry in self._entries(self.folder / name):
                 if entry.address in wanted:
-                    found.setdefault(entry.address, entry)
-        return found
+                    entries.setdefault(entry.address, entry)
+        return entries
 
     def __iter__(self) -> Iterator[Entry]:
         for folder in sorted(self.folder.glob("[0-9a-f][0-9a-f]")):

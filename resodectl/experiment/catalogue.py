@@ -142,7 +142,7 @@ def _family_names(folder: Path) -> list[str]:
 @cache
 def families() -> dict[str, str]:
     """The families by name, with the docstring that says what each is about; broken ones are left out and warned of."""
-    found = {}
+    docstrings = {}
     for folder in resodectl.families.__path__:
         for name in _family_names(Path(folder)):
             try:
@@ -151,8 +151,8 @@ def families() -> dict[str, str]:
                 where = _where(error, f"{name}/__init__.py")
                 _warn(f"{where}the family {name.replace('_', '-')} is left out: {in_short(error)}")
                 continue
-            found[name.replace("_", "-")] = (module.__doc__ or "").strip()
-    return found
+            docstrings[name.replace("_", "-")] = (module.__doc__ or "").strip()
+    return docstrings
 
 
 def experiment(name: str) -> Experiment:
@@ -200,7 +200,7 @@ def locate(reference: str, family: str | None = None) -> Path:
     known = shipped()
     path = Path(reference)
     if reference in known:
-        found = known[reference]
+        path = known[reference]
     elif ("/" in reference and path.suffix in (".yaml", ".yml")) or path.is_file():
         return path
     else:
@@ -212,8 +212,8 @@ def locate(reference: str, family: str | None = None) -> Path:
         if not matches:
             names = known if "/" in reference else {name.split("/")[1] for name in known}
             raise UserError(f"there is no recipe '{reference}'; {suggestion(reference, names)}")
-        found = known[matches[0]]
-    owner = found.parent.name
+        path = known[matches[0]]
+    owner = path.parent.name
     if family is not None and owner != family:
-        raise UserError(f"'{reference}' is a recipe of the family {owner}; run `resodectl {owner} {found.stem}`")
-    return found
+        raise UserError(f"'{reference}' is a recipe of the family {owner}; run `resodectl {owner} {path.stem}`")
+    return path

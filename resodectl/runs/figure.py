@@ -69,12 +69,12 @@ def drawing_of(recipe: Recipe) -> Callable[[dict[str, Any], Recipe], Any]:
     """
     analysis = recipe.experiment.module("analysis")
     functions = inspect.getmembers(analysis, inspect.isfunction)
-    own = [
+    drawings = [
         name.removeprefix("draw_")
         for name, f in functions
         if name.startswith("draw_") and f.__module__ == analysis.__name__
     ]
-    name = recipe.file.draw or (own[0] if len(own) == 1 else "")
+    name = recipe.file.draw or (drawings[0] if len(drawings) == 1 else "")
     return named(analysis, "draw", name, f"{recipe.location(('draw',))}: draw")
 
 

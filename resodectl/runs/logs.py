@@ -50,10 +50,10 @@ def write(folder: Path, tables: Mapping[str, pa.Table], log: Log) -> str:
 
 def digest(folder: Path, log: Log) -> str:
     """The SHA-256 of the log's files."""
-    found = hashlib.sha256()
+    hashed = hashlib.sha256()
     for kind, path in paths(folder, log).items():
-        found.update(f"{kind}\n".encode() + hashlib.sha256(path.read_bytes()).digest())
-    return found.hexdigest()
+        hashed.update(f"{kind}\n".encode() + hashlib.sha256(path.read_bytes()).digest())
+    return hashed.hexdigest()
 
 
 def read(folder: Path, log: Log, expected: str, command: str) -> dict[str, pa.Table]:
