@@ -43,8 +43,8 @@ def check_names(file: RecipeFile, profile: Profile, document: Document) -> None:
             raise RecipeError(f"{document.location((key,))}: there is no {key} '{value}'; {suggestion(value, known)}")
     if isinstance(file.paper, str) and file.paper not in papers():
         raise RecipeError(
-            f"{document.location(('paper',))}: there is no paper '{file.paper}'; {suggestion(file.paper, papers())}; "
-            "or describe your own: paper: {title, authors, year}"
+            f"{document.location(('paper',))}: there is no paper '{file.paper}' (describe your own as paper: {{title, "
+            f"authors, year}}); {suggestion(file.paper, papers())}"
         )
     for name, changes in file.profiles.items():
         because = changes.get("because")

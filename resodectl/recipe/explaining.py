@@ -25,6 +25,7 @@ _TYPES = {
     "dataclass_type": "a mapping",
     "none_required": "null",
 }
+_TOLD_FIRST = {"extra_forbidden": 0, "value_error": 1}
 _WORDS = (
     ("a valid boolean", "true or false"),
     ("a valid dictionary", "a mapping"),
@@ -51,8 +52,9 @@ def explain(
         prefix: the path of `data` inside the recipe, for the message.
     """
     errors = _telling([dict(found) for found in error.errors()], model, data)
-    # A misspelt key is both unknown and missing under its right name: the unknown one is what the reader wrote.
-    first = min(errors, key=lambda found: found["type"] != "extra_forbidden")
+    # A misspelt key is both unknown and missing under its right name: the unknown one is what the reader wrote. The
+    # member of a union that refuses what a value says, not its type, is the one that was meant.
+    first = min(errors, key=lambda found: _TOLD_FIRST.get(found["type"], len(_TOLD_FIRST)))
     path, value = _follow(data, first)
     name = ".".join(map(str, (*prefix, *path))) or "the recipe"
     kind, context = first["type"], first.get("ctx", {})

@@ -11,9 +11,10 @@ def recipe_schema() -> dict[str, Any]:
     schema = RecipeFile.model_json_schema(by_alias=True)
     definitions = schema.setdefault("$defs", {})
     definitions["Band"] = {
-        "description": "Where an estimate must fall, [low, high]; null is an open end.",
-        "type": "array",
+        "description": "Where an estimate must fall: [low, high], null being an open end, or one integer.",
+        "type": ["array", "integer"],
         "items": {"type": ["number", "null"]},
+        "contains": {"type": "number"},
         "minItems": 2,
         "maxItems": 2,
     }

@@ -91,12 +91,26 @@ def read_file(path: Path) -> Document:
 def headline(path: Path) -> dict[str, str]:
     """The paper, figure and title of a recipe file that is not validated any further; "" for what it lacks.
 
+    A paper is named by its key, or, if the recipe describes one of its own, by its authors and year.
+
     Raises:
         RecipeError: the file cannot be read, or is no mapping.
     """
     document = read_file(path)
     check_mapping(document)
-    return {key: str(document.data.get(key, "")) for key in ("paper", "figure", "title")}
+    figure, title = (str(document.data.get(key, "")) for key in ("figure", "title"))
+    return {"paper": _named(document.data.get("paper")), "figure": figure, "title": title}
+
+
+def _named(paper: Any) -> str:
+    """A paper in few words: its key, or the first of its authors and the year, or its title."""
+    if not isinstance(paper, dict):
+        return "" if paper is None else str(paper)
+    authors = paper.get("authors")
+    if not isinstance(authors, list) or not authors:
+        return str(paper.get("title", ""))
+    first = f"{authors[0]} et al." if len(authors) > 1 else str(authors[0])
+    return f"{first} {paper.get('year', '')}".strip()
 
 
 def check_mapping(document: Document) -> None:

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import StringConstraints, model_validator
+from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
 from resodectl.experiment.settings import Settings, setting
 
@@ -12,6 +12,17 @@ PROFILES: tuple[Profile, ...] = ("smoke", "laptop", "paper")
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]*$")]
 Text = Annotated[str, StringConstraints(min_length=1)]
 Scalar = bool | int | float | str
+
+
+def _different(values: tuple[Scalar, ...]) -> tuple[Scalar, ...]:
+    if len(set(values)) < len(values):
+        raise ValueError("give each value once")
+    return values
+
+
+Values = Annotated[
+    tuple[Scalar, ...], Field(min_length=1, json_schema_extra={"uniqueItems": True}), AfterValidator(_different)
+]
 
 
 class Range(Settings):
@@ -25,6 +36,13 @@ class Near(Settings):
     """The value of a column that is nearest to this one: grids of other profiles need not hit it exactly."""
 
     near: float
+
+    @model_validator(mode="before")
+    @classmethod
+    def stands_alone(cls, value: Any) -> Any:
+        if isinstance(value, dict) and "near" in value and not value.keys().isdisjoint(Range.model_fields):
+            raise ValueError("give either 'near', or 'min' and 'max'")
+        return value
 
 
 Selection = dict[str, Scalar | tuple[Scalar, ...] | Range | Near]
@@ -106,8 +124,10 @@ class Claim(Settings):
     says: Text = setting("the statement, in one sentence")
     kind: Name | None = setting("the log's kind, where the log has several", default=None)
     where: Selection = setting("the rows it looks at", default={})
-    each: dict[str, tuple[Scalar, ...]] = setting(
-        "makes one claim of each value of a column; `says` has {column} where the value stands", default={}
+    each: dict[str, Values] = setting(
+        "makes one claim of each value of a column; `says` has {column} where the value stands",
+        default={},
+        max_length=1,
     )
     options: dict[str, Any] = setting("options of the measure", default={}, alias="with")
     published: float | None = setting("the paper's number", default=None)
@@ -125,11 +145,7 @@ class Claim(Settings):
 
     @model_validator(mode="after")
     def each_value_makes_a_sentence(self) -> Self:
-        if len(self.each) > 1:
-            raise ValueError("'each' takes one column")
-        for column, values in self.each.items():
-            if not values or len(set(values)) < len(values):
-                raise ValueError(f"each.{column}: give different values, at least one")
+        for column in self.each:
             if column in self.where:
                 raise ValueError(f"'{column}' stands in 'where' and in 'each'; leave it to 'each'")
             if f"{{{column}}}" not in self.says:
