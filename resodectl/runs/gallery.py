@@ -16,8 +16,9 @@ from resodectl.recipe.schema import Band
 MARK = "<!-- Written by resodectl; a run with --figures writes it again. -->"
 INTRODUCTION = """\
 Each picture is of a `laptop` run. Below it stand the claims of its recipe, with what was measured. A claim *holds* if
-its whole 95 % interval lies inside its band, *fails* if the interval lies outside, and is *unclear* otherwise. A control
-breaks one hypothesis of the claim; it *breaks* the claim, as it must, if its whole interval lies outside the band."""
+its whole 95 % interval lies inside its band, *fails* if the interval lies outside, and is *unclear* otherwise. A
+control breaks one hypothesis of its claim. It *breaks* the claim, as it must, if its whole interval lies outside the
+band."""
 
 
 @dataclass(frozen=True)
