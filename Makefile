@@ -2,10 +2,9 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-RUN := $(BIN)/resodectl run --all --strict
 export OMP_NUM_THREADS := 1
 
-.PHONY: setup figures controls test lint bench clean
+.PHONY: setup figures test lint bench clean
 
 setup: $(VENV)/.installed
 
@@ -14,21 +13,18 @@ $(VENV)/.installed: setup.cfg constraints.txt pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[test,lint]'
 	touch $@
 
-figures: setup  ## compute, draw and check all figures
-	$(RUN) --figures figures
+figures: setup  ## compute, draw and check every figure, and run every control
+	$(BIN)/resodectl run --all --controls --strict --figures figures
 
-controls: figures  ## also run the controls that need cells of their own
-	$(BIN)/resodectl check --all --controls --figures figures
-
-test: setup
+test: setup  ## the tests
 	$(BIN)/python -m pytest -n 2 --dist worksteal
 
-lint: setup
+lint: setup  ## style and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-bench: setup
+bench: setup  ## ratios against what one would use instead
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[bench]'
 	for file in benchmarks/*.py benchmarks/*/*.py; do $(BIN)/python $$file || exit 1; done
 

@@ -33,6 +33,14 @@ def document(verdict: Verdict) -> dict[str, Any]:
     }
 
 
+def estimate_of(plain: dict[str, Any] | None) -> Estimate | None:
+    """The estimate that a document holds; what was not finite is NaN."""
+    if plain is None:
+        return None
+    value, low, high = (math.nan if plain[key] is None else plain[key] for key in ("value", "low", "high"))
+    return Estimate(value, low, high, plain["units"], plain["method"])
+
+
 def _selection(where: Selection) -> dict[str, Any]:
     return {
         column: wanted.model_dump(exclude_none=True) if isinstance(wanted, Settings) else wanted

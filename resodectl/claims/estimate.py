@@ -42,6 +42,21 @@ class Estimate:
         """Whether the value and both ends of the interval are finite."""
         return all(map(math.isfinite, (self.value, self.low, self.high)))
 
+    def __str__(self) -> str:
+        """The value with its interval, with the digits that the interval supports.
+
+        >>> str(Estimate(-1.00312, -1.01, -0.996, 8, "student")), str(exact(4))
+        ('-1.003 [-1.010, -0.996]', '4')
+        """
+        width = self.high - self.low
+        if not math.isfinite(width) or width == 0 or not math.isfinite(self.value):
+            return f"{self.value:.6g}" + ("" if width == 0 else " [?, ?]")
+        scale = max(abs(self.low), abs(self.high))
+        if scale and not 1e-3 <= scale < 1e5:
+            return f"{self.value:.2e} [{self.low:.2e}, {self.high:.2e}]"
+        digits = min(6, max(0, 1 - math.floor(math.log10(width))))
+        return f"{self.value:.{digits}f} [{self.low:.{digits}f}, {self.high:.{digits}f}]"
+
 
 def exact(value: float, error: float = 0.0) -> Estimate:
     """A deterministic quantity, known within `error` (from refinement or arithmetic)."""

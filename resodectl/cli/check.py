@@ -29,6 +29,7 @@ def check_command(recipes: tuple[str, ...], all_recipes: bool, **given: Any) -> 
     from resodectl.cli.tables import document_on_stdout, table
     from resodectl.engine.progress import Progress
     from resodectl.engine.store import Store
+    from resodectl.runs import gallery
     from resodectl.runs.compute import compute
     from resodectl.runs.finish import StoredCells, control_frames, measure
     from resodectl.runs.logs import recorded
@@ -51,6 +52,8 @@ def check_command(recipes: tuple[str, ...], all_recipes: bool, **given: Any) -> 
         )
         for job, frames in zip(planned, logged, strict=True)
     }
+    if asked.figures is not None:
+        gallery.write(asked.figures)
     acceptable = all(verdict.acceptable for of_recipe in verdicts.values() for verdict in of_recipe)
     code = 3 if errors else 0 if acceptable else 1
     if asked.junit is not None:

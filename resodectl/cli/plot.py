@@ -17,6 +17,7 @@ from resodectl.cli import options
 def plot_command(recipes: tuple[str, ...], all_recipes: bool, **given: Any) -> int:
     """Draw figures again from their logs. A figure that is current is left untouched."""
     from resodectl.cli.selection import chosen
+    from resodectl.runs import gallery
     from resodectl.runs.figure import draw
     from resodectl.runs.logs import recorded
 
@@ -25,4 +26,6 @@ def plot_command(recipes: tuple[str, ...], all_recipes: bool, **given: Any) -> i
         frames, log_digest = recorded(recipe, asked.folders, asked.command(recipe), asked.execution("cpu"))
         for path in draw(recipe, frames, log_digest, asked.folders):
             print(path)
+    if asked.figures is not None:
+        gallery.write(asked.figures)
     return 0

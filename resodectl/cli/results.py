@@ -1,12 +1,10 @@
 """Verdicts and results, for people (tables) and for programs (one JSON document, JUnit XML)."""
 
-import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from resodectl.claims.document import document
-from resodectl.claims.estimate import Estimate
 from resodectl.claims.verdict import Verdict
 from resodectl.cli.tables import coloured, document_on_stdout, table
 from resodectl.errors import UserError
@@ -22,20 +20,6 @@ _COLOURS = {
     "fails": "red",
     "broken": "red",
 }
-
-
-def number(estimate: Estimate | None) -> str:
-    """An estimate with its interval: `-1.003 [-1.010, -0.996]`, with the digits that the interval supports."""
-    if estimate is None:
-        return ""
-    width = estimate.high - estimate.low
-    if not math.isfinite(width) or width == 0 or not math.isfinite(estimate.value):
-        return f"{estimate.value:.6g}" + ("" if width == 0 else " [?, ?]")
-    scale = max(abs(estimate.low), abs(estimate.high))
-    if scale and not 1e-3 <= scale < 1e5:
-        return f"{estimate.value:.2e} [{estimate.low:.2e}, {estimate.high:.2e}]"
-    digits = min(6, max(0, 1 - math.floor(math.log10(width))))
-    return f"{estimate.value:.{digits}f} [{estimate.low:.{digits}f}, {estimate.high:.{digits}f}]"
 
 
 def claims_held(verdicts: Sequence[Verdict]) -> str:
@@ -67,7 +51,7 @@ def print_verdicts(recipe: Recipe, verdicts: Sequence[Verdict]) -> None:
     for verdict in verdicts:
         claim, word = verdict.claim, verdict.judgement
         print(f"  {coloured(word.ljust(8), _COLOURS[word])}{claim.says}")
-        what = "no row of the log is selected" if verdict.estimate is None else number(verdict.estimate)
+        what = "no row of the log is selected" if verdict.estimate is None else str(verdict.estimate)
         parts = [f"{what}; the band is {verdict.band}" if verdict.estimate is None else f"{what} in {verdict.band}"]
         if claim.theory is not None:
             parts.append(f"theory {claim.theory.value:g}")
@@ -82,8 +66,7 @@ def print_verdicts(recipe: Recipe, verdicts: Sequence[Verdict]) -> None:
         elif state == "no rows":
             print(f"          control: no row of the log is selected ({claim.control.because})")
         else:
-            measured = number(verdict.control)
-            print(f"          control {coloured(state, _COLOURS[state])}: {measured} ({claim.control.because})")
+            print(f"          control {coloured(state, _COLOURS[state])}: {verdict.control} ({claim.control.because})")
     print()
 
 

@@ -51,6 +51,7 @@ def execute(references: tuple[str, ...], family: str | None, all_recipes: bool, 
     from resodectl.engine import run as engine
     from resodectl.engine.progress import Progress
     from resodectl.engine.store import Store
+    from resodectl.runs import gallery
     from resodectl.runs.compute import compute
     from resodectl.runs.finish import Result, finish
     from resodectl.runs.plan import Job, missing, plan
@@ -81,6 +82,8 @@ def execute(references: tuple[str, ...], family: str | None, all_recipes: bool, 
         left = len(missing(planned, store, asked.controls))
         print_shard(str(asked.shard), len(waiting) - len(errors), left, asked.as_json)
         return 3 if errors else 0
+    if asked.figures is not None:
+        gallery.write(asked.figures)
     order = [recipe.name for recipe in loaded]
     results.sort(key=lambda result: order.index(result.recipe.name))
     failed = errors or any(result.errors for result in results)

@@ -9,9 +9,9 @@ from resodectl.claims.measures import named
 from resodectl.engine.fingerprint import fingerprint
 from resodectl.errors import UserError, in_short
 from resodectl.files import write_if_changed
-from resodectl.runs.manifest import version
-from resodectl.runs.folders import OutputFolders
 from resodectl.recipe.load import Recipe
+from resodectl.runs.folders import OutputFolders
+from resodectl.runs.manifest import version
 
 
 def draw(recipe: Recipe, frames: dict[str, Any], log_digest: str, folders: OutputFolders) -> list[Path]:

@@ -20,12 +20,13 @@ from resodectl.engine.tables import unpack
 from resodectl.engine.worker import Task
 from resodectl.errors import UserError
 from resodectl.files import write_if_changed
-from resodectl.runs import logs
-from resodectl.runs.manifest import manifest, to_json
-from resodectl.runs.folders import OutputFolders
-from resodectl.runs.figure import draw
-from resodectl.runs.plan import Job
 from resodectl.recipe.load import Recipe
+from resodectl.recipe.papers import citation
+from resodectl.runs import logs
+from resodectl.runs.figure import draw
+from resodectl.runs.folders import OutputFolders
+from resodectl.runs.manifest import manifest, to_json
+from resodectl.runs.plan import Job
 
 Frames = dict[str, Any]
 
@@ -127,9 +128,13 @@ def measure(
         {
             "recipe": recipe.name,
             "title": recipe.title,
+            "figure": recipe.figure,
+            "paper": citation(recipe.paper),
             "profile": recipe.profile,
             "overrides": list(recipe.request.overrides),
             "deviations": list(map(str, recipe.deviations)),
+            "because": recipe.because,
+            "departs": recipe.file.departs,
             "claims": [document(verdict) for verdict in verdicts],
         }
     )

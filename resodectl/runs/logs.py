@@ -14,8 +14,8 @@ import pyarrow.parquet as pq
 
 from resodectl.engine.run import Execution, tasks
 from resodectl.engine.tables import schema
-from resodectl.experiment.columns import Log
 from resodectl.errors import UserError
+from resodectl.experiment.columns import Log
 from resodectl.files import write_if_changed
 from resodectl.recipe.load import Recipe
 from resodectl.runs.folders import OutputFolders

@@ -5,13 +5,13 @@ from dataclasses import dataclass, field
 
 from resodectl.claims.measures import check_measures
 from resodectl.datasets.dataset import DataError
-from resodectl.experiment.cells import Cell, cut
 from resodectl.engine.run import Execution, tasks
 from resodectl.engine.store import Store
 from resodectl.engine.worker import Outcome, Task
 from resodectl.errors import UserError
-from resodectl.runs.figure import drawing_of
+from resodectl.experiment.cells import Cell, cut
 from resodectl.recipe.load import Recipe
+from resodectl.runs.figure import drawing_of
 
 
 @dataclass

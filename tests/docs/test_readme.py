@@ -1,0 +1,168 @@
+"""What README and docs show is so: the figures and their verdicts, the links, and every command.
+
+`python tests/docs/test_readme.py` writes the figures with their verdicts again.
+"""
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from resodectl.experiment.catalogue import families, shipped
+from resodectl.runs import gallery
+
+ROOT = Path(__file__).parents[2]
+README = ROOT / "README.md"
+PAGES = [README, *sorted((ROOT / "docs").glob("*.md")), ROOT / "figures/README.md", ROOT / "CHANGELOG.md"]
+SHOWN = (
+    "heun/sander2022-order",
+    "adjoint/sander2022-memory",
+    "scaling/marion2022-hurst-map",
+    "eos/arora2022-limit-flow",
+)
+BEGIN, END = "<!-- figures: written by tests/docs/test_readme.py -->\n", "<!-- end of figures -->"
+ELSEWHERE = {  # commands that are not run here, and where they are
+    "resodectl data fetch cifar10 --data-root data": "tests/datasets/test_fetch.py",
+    "resodectl heun sander2022-training --profile paper --data-root data --device cuda": "needs CIFAR-10 and a GPU",
+}
+
+
+def figures() -> str:
+    """Four pictures, each with its headline, what was measured of it, and how its claims and controls stand."""
+    rows = ["| | |", "| --- | --- |"]
+    for name in SHOWN:
+        family, _, stem = name.partition("/")
+        (entry,) = (found for found in gallery.entries(ROOT / "figures", family) if found.name == name)
+        title = gallery.escaped(entry.verdicts["title"])
+        headline = entry.verdicts["claims"][0]
+        measured = gallery.escaped(f"{gallery.measured(headline)}, band {gallery.band(headline)}")
+        says = gallery.escaped(headline["says"])
+        link = f"[`{name}`](figures/README.md#{gallery.anchor(name)})"
+        text = f"**{link}** {says}: {measured}. {gallery.standing(entry.verdicts)}"
+        rows.append(f"| ![{title}](figures/{family}/{stem}.png) | {text} |")
+    return "\n".join(rows) + "\n"
+
+
+def parted(text: str) -> tuple[str, str, str]:
+    """What stands before, in and after the part of README that is written here."""
+    before, rest = text.split(BEGIN)
+    inside, after = rest.split(END)
+    return before + BEGIN, inside, END + after
+
+
+def blocks(path: Path, language: str) -> list[str]:
+    """The fenced blocks of a page in one language."""
+    return re.findall(rf"^```{language}\n(.*?)^```", path.read_text("utf-8"), re.MULTILINE | re.DOTALL)
+
+
+def commands(path: Path) -> list[str]:
+    """The calls of the tool that a page shows, in their order."""
+    lines = (
+        shlex.join(shlex.split(line, comments=True)) for block in blocks(path, "sh") for line in block.splitlines()
+    )
+    return [line for line in lines if line.startswith("resodectl ")]
+
+
+def small(command: str) -> list[str]:
+    """The arguments of a command, at the size of a test: in one process, and in the profile `smoke` if there is one."""
+    args = shlex.split(command)[1:]
+    word = args[2] if args[0] == "--plugins" else args[0]
+    if word in ("run", "check") or word in families():
+        args += ["-j", "1"]
+    elif word not in ("plot", "show"):
+        return args
+    return args if args[1].endswith(".yaml") else [*args, "--profile", "smoke"]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder with the recipes that the pages show, and with the family of the tests as `plugins`."""
+    (tmp_path / "brownian.yaml").write_text(blocks(README, "yaml")[0])
+    (tmp_path / "depth.yaml").write_text(blocks(ROOT / "docs/your-own.md", "yaml")[0])
+    (tmp_path / "plugins").symlink_to(ROOT / "tests/plugins")
+    return tmp_path
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/runs.md", "docs/your-own.md"])
+def test_every_command_that_is_shown_runs(page: str, shell, toy: Path, folder: Path) -> None:
+    shown = commands(ROOT / page)
+    assert shown
+    for command in shown:
+        if command in ELSEWHERE:
+            parsed = shell(*shlex.split(command)[1:], "--help")
+            assert parsed.code == 0
+            continue
+        ended = shell(*small(command))
+        may_fail = command.startswith("resodectl check")  # some claims need more than the size of a test
+        assert ended.code in (0, int(may_fail)), f"{command}: {ended.err}"
+        if "residual_exponent=0.5" in command:
+            assert re.search(r" 0/[0-9]+ hold", ended.out)
+        if command == "resodectl run brownian.yaml":
+            assert "nothing is claimed" in ended.out
+
+
+def test_the_recipe_of_ones_own_has_the_verdict_that_is_shown(shell, folder: Path) -> None:
+    recipe = folder / "brownian.yaml"
+    assert shell("run", "brownian.yaml", "-j", "1").code == 0
+    recipe.write_text(recipe.read_text("utf-8") + blocks(README, "yaml")[1])
+    ended = shell("run", "brownian.yaml", "-j", "1", "--strict")
+    assert ended.code == 0, ended.err
+    assert "0 computed, 8 reused" in ended.out
+    (verdict,) = blocks(README, "text")
+    assert verdict in ended.out
+
+
+def test_the_log_is_read_and_the_figure_made_as_docs_runs_shows(shell, tmp_path: Path) -> None:
+    (code,), (makefile,) = (blocks(ROOT / "docs/runs.md", language) for language in ("python", "make"))
+    assert shell("init", "my-recipes").code == 0
+    made = makefile.replace("resodectl run $< --strict", f"{sys.executable} -m resodectl run $< --profile smoke -j 1")
+    (tmp_path / "Makefile").write_text(made.replace("/laptop/", "/smoke/"))
+    path = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
+    subprocess.run(["make", "figures/order.pdf"], cwd=tmp_path, check=True, env={**os.environ, "PYTHONPATH": path})
+    assert (tmp_path / "figures/order.pdf").read_bytes().startswith(b"%PDF")
+    exec(code.replace("laptop", "smoke"), {})
+
+
+def test_the_figures_and_verdicts_of_readme_are_those_of_the_gallery() -> None:
+    assert parted(README.read_text("utf-8"))[1] == figures(), "run python tests/docs/test_readme.py"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_every_link_leads_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)\s]+)\)", page.read_text("utf-8")):
+        if target.startswith("https://"):
+            continue
+        file, _, heading = target.partition("#")
+        there = page.parent / file if file else page
+        assert there.exists(), target
+        if heading:
+            headings = re.findall(r"^#+ (.*)$", there.read_text("utf-8"), re.MULTILINE)
+            assert heading in map(gallery.anchor, headings), target
+
+
+def test_every_recipe_that_is_named_exists() -> None:
+    text = "\n".join(page.read_text("utf-8") for page in PAGES)
+    named = set(re.findall(rf"\b(?:{'|'.join(families())})/[a-z]+20[0-9a-z-]+", text))
+    assert named
+    assert {name.rstrip("-") for name in named} <= set(shipped())
+
+
+def test_readme_stays_within_three_screens() -> None:
+    assert len(README.read_text("utf-8").splitlines()) <= 150
+
+
+def test_the_two_commands_are_targets_of_make_and_the_gate_calls_them() -> None:
+    makefile, gate = ((ROOT / name).read_text("utf-8") for name in ("Makefile", ".ci/run"))
+    for target in ("figures", "test"):
+        assert f"make {target}" in README.read_text("utf-8")
+        assert re.search(rf"^{target}:", makefile, re.MULTILINE)
+        assert f"make {target}\n" in gate
+
+
+if __name__ == "__main__":
+    before, _, after = parted(README.read_text("utf-8"))
+    README.write_text(before + figures() + after, "utf-8")

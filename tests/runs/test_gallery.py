@@ -1,0 +1,137 @@
+"""The page of a gallery: what it shows, what it leaves out, and when it is written."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from resodectl.runs import gallery
+
+CLAIM: dict[str, Any] = {
+    "says": "The |x| of 3 < 4 costs $1\nand a *star*",
+    "judgement": "holds",
+    "gate": True,
+    "estimate": {"value": -1.0031, "low": -1.01, "high": -0.996, "units": 8, "method": "student"},
+    "within": [-1.1, None],
+    "control": {
+        "state": "breaks",
+        "because": "the weights must be smooth",
+        "estimate": {"value": -3, "low": -3, "high": -3, "units": 0, "method": "exact"},
+    },
+}
+
+
+def put(figures: Path, name: str, *claims: dict[str, Any], ending: str = ".json", **about: Any) -> None:
+    """A picture with its verdicts."""
+    path = figures / f"{name}{ending}"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    (figures / f"{name}.png").write_bytes(b"a picture")
+    facts = {"title": "A figure", "figure": "Figure 1", "paper": "A. Reader: Notes, 2026", "deviations": []}
+    document = {**facts, "because": None, "departs": None, "claims": claims, **about}
+    path.write_text(json.dumps(document), "utf-8")
+
+
+def test_it_shows_each_claim_in_a_row_with_its_estimate_band_and_verdicts(tmp_path: Path) -> None:
+    put(tmp_path, "heun/one", CLAIM, deviations=["depths: 8 (paper: 16)"], because="time", departs="no images")
+    text = gallery.page(tmp_path)
+    assert text is not None
+    assert "\n## heun\n\nHeun networks: what a second-order scheme changes" in text
+    assert "![A figure](heun/one.png)" in text
+    assert "A. Reader: Notes, 2026; Figure 1." in text
+    assert "Differs from the paper: depths: 8 (paper: 16). Reason: time. Even the paper profile departs" in text
+    assert "1 of 1 claims hold; 1 of 1 controls break their claim." in text
+    row = (
+        r"| The \|x\| of 3 \< 4 costs \$1 and a \*star\* | -1.003 \[-1.010, -0.996\] | \[-1.1, inf) | holds "
+        r"| breaks at -3: the weights must be smooth |"
+    )
+    assert row in text.splitlines()
+
+
+def test_it_tells_apart_what_is_reported_only_without_rows_unclear_and_not_run(tmp_path: Path) -> None:
+    control = {"state": "not run", "because": "why", "estimate": None}
+    lost = {"value": 1.0, "low": None, "high": None, "units": 1, "method": "student"}
+    put(
+        tmp_path,
+        "heun/one",
+        {**CLAIM, "gate": False, "because": "it is slow"},
+        {**CLAIM, "judgement": "no rows", "estimate": None, "control": control},
+        {**CLAIM, "judgement": "unclear", "estimate": lost},
+    )
+    text = gallery.page(tmp_path)
+    assert text is not None
+    assert "| holds, only reported: it is slow |" in text
+    assert "| no rows | \\[-1.1, inf) | no rows | not run: why |" in text
+    assert "| 1 \\[?, ?\\] |" in text
+    assert "0 of 2 claims hold, 1 more is only reported; 2 of 3 controls break their claim." in text
+
+
+def test_a_figure_without_claims_says_so_and_the_papers_own_setting_is_told_apart(tmp_path: Path) -> None:
+    put(tmp_path, "heun/one")
+    put(tmp_path, "heun/two", CLAIM)
+    put(tmp_path, "heun/two", CLAIM, CLAIM, ending=".paper.json")
+    text = gallery.page(tmp_path)
+    assert text is not None
+    assert "The paper's own setting.\n\nNothing is claimed.\n" in text
+    assert "| [heun/two](#heuntwo) | A figure | 1 of 1 | 2 of 2 |" in text
+    assert "At the paper's own setting: 2 of 2 claims hold" in text
+
+
+def test_what_lacks_its_picture_or_its_verdicts_or_its_family_is_left_out(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("heun/whole", "heun/unpictured", "heun/unjudged", "heun/old", "heun/torn", "gone/other"):
+        put(tmp_path, name, CLAIM)
+    (tmp_path / "heun/unpictured.png").unlink()
+    (tmp_path / "heun/unjudged.json").unlink()
+    (tmp_path / "heun/old.json").write_text('{"recipe": "heun/old", "claims": []}')
+    (tmp_path / "heun/torn.json").write_text('{"recipe": ')
+    text = gallery.page(tmp_path)
+    assert text is not None
+    assert [line for line in text.splitlines() if line.startswith("#")] == ["# Figures", "## heun", "### heun/whole"]
+    warned = capsys.readouterr().err
+    assert "heun/old.json is left out of the gallery; run its recipe again" in warned
+    assert "heun/torn.json is left out" in warned
+    assert "unjudged" not in warned
+
+
+def test_it_is_written_only_if_it_says_something_else(tmp_path: Path) -> None:
+    gallery.write(tmp_path)
+    assert list(tmp_path.iterdir()) == []
+    put(tmp_path, "heun/one", CLAIM)
+    gallery.write(tmp_path)
+    before = (tmp_path / "README.md").stat().st_mtime_ns
+    gallery.write(tmp_path)
+    assert (tmp_path / "README.md").stat().st_mtime_ns == before
+    put(tmp_path, "heun/two")
+    gallery.write(tmp_path)
+    assert "### heun/two" in (tmp_path / "README.md").read_text("utf-8")
+
+
+def test_a_readers_own_readme_is_left_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "README.md").write_text("# My paper\n")
+    put(tmp_path, "heun/one", CLAIM)
+    gallery.write(tmp_path)
+    assert (tmp_path / "README.md").read_text("utf-8") == "# My paper\n"
+    assert "README.md is left alone" in capsys.readouterr().err
+
+
+def test_run_check_and_plot_write_it_of_laptop_runs(shell, toy: Path, tmp_path: Path) -> None:
+    page = tmp_path / "gallery/README.md"
+    assert shell("toy", "-j", "1", "--profile", "smoke", "--figures", "gallery").code == 0
+    assert not page.exists()
+    assert shell("toy", "-j", "1", "--figures", "gallery").code == 0
+    assert "| holds | not run: the walk must have no drift |" in page.read_text("utf-8")
+    assert shell("check", "walk-speed", "-j", "1", "--controls", "--figures", "gallery").code == 0
+    checked = page.read_text("utf-8")
+    assert "1 of 1 claims hold; 1 of 1 controls break their claim." in checked
+    page.unlink()
+    assert shell("plot", "walk-speed", "--figures", "gallery").code == 0
+    assert page.read_text("utf-8") == checked
+
+
+def test_it_imports_neither_torch_nor_matplotlib() -> None:
+    code = "import sys, resodectl.runs.gallery; assert not {'torch', 'matplotlib', 'seaborn'} & set(sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True)
