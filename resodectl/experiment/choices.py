@@ -40,6 +40,9 @@ WeightLaw = Literal["uniform", "gaussian", "rbf"]
 Algorithm = Literal["normalised", "square-root"]
 """Descent by lr grad L / |grad L|, or by lr grad sqrt(L) (arXiv 2205.09745)."""
 
+ToyName = Literal["surface", "ellipse", "two-normals"]
+"""A loss whose minimisers form a curve."""
+
 FlowAblation = Literal["none", "double-time", "ambient-flow"]
 """What is wrong on purpose with a limiting flow: its speed is doubled, or it leaves the manifold."""
 

@@ -85,7 +85,7 @@ LOG = {
         Column("ablation", "string", "", "what is wrong on purpose, or none"),
         Column("seed", "int64", "", "seed of the problem and the start"),
         Column("step", "int64", "steps", "steps done, t"),
-        Column("time", "float64", "", "tau = h l t, of the given h and l under every ablation"),
+        Column("time", "float64", "tau", "h l t, of the given h and l under every ablation"),
         Column("train_loss", "float64", "", "mean squared error on the examples"),
         Column("test_loss", "float64", "", "expected squared error on new standard Gaussian inputs"),
         Column("sharpness", "float64", "", "largest eigenvalue of the spherical Hessian, mean of steps t and t + 1"),

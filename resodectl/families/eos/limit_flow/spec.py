@@ -3,15 +3,14 @@
 Arora, Li & Panigrahi 2022 (arXiv 2205.09745): |x(t) - X(lr^2 t)| = O(lr), uniformly for lr^2 t in [0, horizon].
 """
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
-from resodectl.experiment.choices import Algorithm, Dtype, FlowAblation, Rate
+from resodectl.experiment.choices import Algorithm, Dtype, FlowAblation, Rate, ToyName
 from resodectl.experiment.columns import Column
 from resodectl.experiment.settings import Settings, point, setting
 
-ToyName = Literal["surface", "ellipse", "two-normals"]
 SmallRate = Annotated[Rate, Field(le=0.25)]
 
 

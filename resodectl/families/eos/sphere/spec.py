@@ -83,7 +83,7 @@ LOG = {
     "curves": (
         *_SHARED,
         Column("step", "int64", "steps", "steps done before the interval, t"),
-        Column("time", "float64", "", "tau = h l t"),
+        Column("time", "float64", "tau", "h l t"),
         Column("loss", "float64", "", "L, the mean of the first two steps of the interval"),
         Column("longitude", "float64", "rad", "longitude p, the mean of the first two steps"),
         Column("flow", "float64", "rad", "longitude of the sharpness-reduction flow at that time"),

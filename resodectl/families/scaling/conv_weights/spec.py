@@ -39,7 +39,7 @@ class Model(Settings):
     doubling: bool = setting("whether each stage has twice the channels of the one before")
     strides: tuple[int, int, int, int] = setting("stride of the first block of each stage")
     initial: Literal["independent", "equal"] = setting(
-        "independent: each block draws its weights at the start; equal: blocks of a stage share one draw if shapes agree",
+        "weights at the start: each block draws its own, or all blocks of a stage have the same where shapes allow",
         default="independent",
     )
 

@@ -72,7 +72,7 @@ _SHARED = (
     Column("lr", "float64", "", "learning rate eta, without the power of the depth"),
     Column("seed", "int64", "", "seed of the initial weights"),
     Column("depth", "int64", "layers", "depth N"),
-    Column("step", "int64", "", "steps of gradient descent done"),
+    Column("step", "int64", "steps", "steps of gradient descent done"),
 )
 LOG = {
     "training": (

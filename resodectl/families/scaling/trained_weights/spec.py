@@ -56,7 +56,7 @@ LOG = {
     ),
     "paths": (
         *_SHARED,
-        Column("layer", "int64", "layers", "layer k, from 0"),
+        Column("layer", "int64", "", "layer k, from 0"),
         Column("before", "float64", "", "an entry of V_k before training; its row and column are drawn once a seed"),
         Column("after", "float64", "", "the same entry after training"),
     ),
