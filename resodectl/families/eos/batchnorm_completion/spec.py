@@ -31,8 +31,8 @@ class Params(Shared):
     """What a recipe sets."""
 
     ablations: tuple[DecayAblation, ...] = setting(
-        "what is wrong on purpose: no-decay descends without weight decay, linear-norm takes |w| for |w|^2 in the "
-        "effective step; none",
+        "what is wrong on purpose, or none: no-decay descends without weight decay, linear-norm takes |w| for |w|^2 in "
+        "the effective step",
         min_length=1,
         default=("none",),
     )

@@ -37,7 +37,7 @@ class Shared(Settings):
     lr: float = setting("learning rate h", gt=0.0)
     examples: int = setting("training examples n", ge=3)
     dim: int = setting("input dimension d", ge=4)
-    distance: float = setting("T at the start edge", gt=0.0)
+    distance: float = setting("T of the minimiser at the start edge", gt=0.0)
     norm: float = setting("norm of the weights at the start plateau", gt=0.0)
     reduction: Reduction = setting("the lower learning rate of the ablation reduced-step", default=Reduction())
     records: int = setting("steps of a run of which a row is kept, evenly spaced", ge=20, default=160)
@@ -49,9 +49,9 @@ class Params(Shared):
 
     runs: tuple[Run, ...] = setting("starts with their weight decays and durations", min_length=1)
     ablations: tuple[Ablation, ...] = setting(
-        "what is wrong on purpose: no-decay descends without weight decay, reduced-step lowers the learning rate at "
-        "some time; linear-norm takes |w| for |w|^2 in the effective step; the flow is computed with "
-        "no-denominator (-G / 2), no-projection (to the tangent space of the sphere) or in double-time (2 h l t); none",
+        "what is wrong on purpose, or none: no-decay descends without weight decay, reduced-step lowers the learning "
+        "rate at some time; linear-norm takes |w| for |w|^2 in the effective step; the flow is computed with "
+        "no-denominator (-G / 2), no-projection (to the tangent space of the sphere) or in double-time (2 h l t)",
         min_length=1,
         default=("none",),
     )

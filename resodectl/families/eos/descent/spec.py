@@ -77,8 +77,10 @@ class Shared(Settings):
     every: int = setting("steps from one record of the sharpness to the next", ge=1)
     tolerance: float = setting("residual of the sharpness, relative to it", gt=0, lt=1)
     stop_accuracy: float | None = setting("share of right answers at which training ends", gt=0, le=1, default=None)
-    flow_alpha: float = setting("the flow's Runge-Kutta step is alpha / sharpness ...", gt=0, le=2.7, default=1.0)
-    flow_cap: float = setting("... but at most this", gt=0, default=0.5)
+    flow_alpha: float = setting(
+        "the flow's Runge-Kutta step is at most flow_alpha / sharpness", gt=0, le=2.7, default=1.0
+    )
+    flow_cap: float = setting("largest Runge-Kutta step of the flow", gt=0, default=0.5)
     dtype: Dtype = setting("floating-point type", default="float64")
 
 

@@ -26,13 +26,11 @@ class Shared(Settings):
     """The settings of a recipe that each of its cells has too."""
 
     lrs: tuple[SmallRate, ...] = setting("learning rates", min_length=1)
-    records: int = setting(
-        "rows of a path; an error's row is its largest value over all steps between", ge=2, default=200
-    )
+    records: int = setting("rows of a path; an error in a row is the largest one up to the next row", ge=2, default=200)
     flow_steps: int = setting("midpoint steps of the flow along the manifold", ge=1, default=400)
     ablation: FlowAblation = setting(
-        "what is wrong on purpose: double-time takes the closed-form flow at twice the speed, ambient-flow integrates "
-        "the flow without tangent projection and retraction; or none",
+        "what is wrong on purpose, or none: double-time takes the closed-form flow at twice the speed, ambient-flow "
+        "integrates the flow without tangent projection and retraction",
         default="none",
     )
     dtype: Dtype = setting("floating-point type", default="float64")

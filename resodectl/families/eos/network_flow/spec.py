@@ -61,8 +61,8 @@ class Shared(Settings):
     horizon: float = setting("how long both paths are followed", unit="s = lr^2 t / 4", gt=0.0)
     records: int = setting("rows of a path after the first", ge=1)
     ablation: Ablation = setting(
-        "what is wrong on purpose: double-time takes the flow at twice the speed, ambient-flow takes it without "
-        "projection and retraction, plain-descent is not normalised and has the approach's learning rate; or none",
+        "what is wrong on purpose, or none: double-time takes the flow at twice the speed, ambient-flow takes it "
+        "without projection and retraction, plain-descent is not normalised and has the approach's learning rate",
         default="none",
     )
     dtype: Dtype = setting("floating-point type", default="float64")

@@ -36,9 +36,9 @@ class Shared(Settings):
     )
     records: int = setting("intervals that a run is cut into, a row each", ge=10, default=300)
     ablation: Ablation = setting(
-        "what is wrong on purpose: no-decay descends without weight decay, linear-norm takes |w| for |w|^2 in the "
-        "effective step, no-power takes (1 - h l) for its fourth power in RMSprop, and the flow is computed with "
-        "no-denominator (-G / 2), no-projection (to the tangent space of the sphere) or in double-time (2 h l t); none",
+        "what is wrong on purpose, or none: no-decay descends without weight decay, linear-norm takes |w| for |w|^2 in "
+        "the effective step, no-power takes (1 - h l) for its fourth power in RMSprop; the flow is computed with "
+        "no-denominator (-G / 2), no-projection (to the tangent space of the sphere) or in double-time (2 h l t)",
         default="none",
     )
     dtype: Dtype = setting("floating-point type", default="float64")

@@ -20,8 +20,9 @@ class Shared(Settings):
     steps: int = setting("steps N of a path, from 0 to time 1", ge=2)
     paths: int = setting("paths of a seed: moments are averages over them; the first path is logged whole", ge=1)
     ablation: Ablation = setting(
-        "what is wrong on purpose: zero_frequency_at_nyquist gives the Nyquist frequency the eigenvalue of frequency "
-        "0, as the official code does; shuffled deals the increments of each step to the paths in random order; none",
+        "what is wrong on purpose, or none: zero_frequency_at_nyquist gives the Nyquist frequency the eigenvalue of "
+        "frequency 0, as the official code does; shuffled deals the increments of each step to the paths in random "
+        "order",
         default="none",
     )
     dtype: Dtype = setting("floating-point type", default="float64")
@@ -57,7 +58,7 @@ LOG = {
     ),
     "moments": (
         Column("hurst", "float64", "", "Hurst index H"),
-        Column("seed", "int64", "", "seed of the paths, over all of which is averaged"),
+        Column("seed", "int64", "", "seed of the paths; averages are over all of them"),
         Column("steps", "int64", "steps", "steps N of a path"),
         Column("variance", "float64", "", "mean square of the increments, whose mean is 0"),
         Column("lag_covariance", "float64", "", "mean product of neighbouring increments"),
@@ -65,7 +66,7 @@ LOG = {
     ),
     "displacements": (
         Column("hurst", "float64", "", "Hurst index H"),
-        Column("seed", "int64", "", "seed of the paths, over all of which is averaged"),
+        Column("seed", "int64", "", "seed of the paths; averages are over all of them"),
         Column("lag", "int64", "steps", "number of increments in a row, a power of two"),
         Column("mean_square", "float64", "", "mean square of the sum of `lag` increments in a row"),
     ),
