@@ -24,7 +24,8 @@ CELLS = 1_000
 LOOKED_UP = 10_000
 SPEC = """
 from resodectl.experiment.columns import Column
-from resodectl.experiment.settings import Dtype, Settings
+from resodectl.experiment.choices import Dtype
+from resodectl.experiment.settings import Settings
 
 SEED_BLOCK = 1
 

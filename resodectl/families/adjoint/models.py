@@ -1,4 +1,4 @@
-"""The networks that recipes may ask for, as tagged choices (Sander et al. 2022, arXiv 2205.14612)."""
+"""The networks that a recipe chooses from: Sander, Ablin & Peyre 2022 (arXiv 2205.14612)."""
 
 from typing import Annotated, Literal, Self
 
@@ -7,19 +7,15 @@ from pydantic import Field, model_validator
 from resodectl.experiment.settings import Settings, setting
 from resodectl.training.settings import SHAPES, DataName
 
-SchemeName = Literal["euler", "heun"]
-GradientName = Literal["backprop", "adjoint"]
-Tying = Literal["tied", "untied"]
-
 STEMS = {"strided-5x5": (5, 3, 1), "plain-3x3": (3, 1, 1)}  # kernel, stride, padding
 POOL = 4
 
 
 class MlpModel(Settings):
-    """Linear, ReLU, residual layers V tanh(W x + b) + c, linear: a stand-in for small images."""
+    """Linear, ReLU, residual layers V tanh(W x + b) + c, linear: it stands in for a convolutional network."""
 
     kind: Literal["mlp"]
-    width: int = setting("dimension of the state that the residual layers act on", ge=1, default=16)
+    width: int = setting("dimension of the hidden state", ge=1, default=16)
     hidden: int = setting("hidden units of a residual layer", ge=1, default=32)
 
     def stages(self, depth: int) -> tuple[int, ...]:
@@ -48,13 +44,16 @@ class TinyConvModel(Settings):
 
 
 class BottleneckModel(Settings):
-    """The paper's ResNet-101 with 1/N-scaled residual layers after the first block of every stage."""
+    """The paper's ResNet-101: after the first block of every stage its residual layers are scaled by 1/N."""
 
     kind: Literal["bottleneck"]
     residuals: tuple[Annotated[int, Field(ge=1)] | Literal["depth"], ...] = setting(
         "residual layers of each stage; 'depth' stands for the depth of the sweep", min_length=1
     )
-    adjoint_from: int = setting("stages with fewer residual layers are always differentiated by backpropagation", ge=1)
+    adjoint_from: int = setting(
+        "a stage with fewer residual layers is differentiated by backpropagation even where the adjoint is asked for",
+        ge=1,
+    )
     width: int = setting("channels of the stem and of the first stage's inner convolutions", ge=1, default=64)
 
     def stages(self, depth: int) -> tuple[int, ...]:
@@ -66,11 +65,13 @@ Model = Annotated[MlpModel | TinyConvModel | BottleneckModel, Field(discriminato
 
 
 class Trained(Settings):
-    """What experiments that train a network have in common."""
+    """The settings of every experiment that trains a network."""
 
     data: DataName = setting("the data set")
     model: Model = setting("the network")
-    residual_exponent: float = setting("residual layers are scaled by N**-residual_exponent; 1 in the paper", ge=0.0)
+    residual_exponent: float = setting(
+        "residual layers are multiplied by N**-residual_exponent; 1 in the paper", ge=0.0
+    )
 
     @model_validator(mode="after")
     def images_are_large_enough(self) -> Self:

@@ -7,12 +7,11 @@ with one coordinate q both separate: a clock T(q), increasing in q, runs backwar
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Literal
 
 import torch
 
-Algorithm = Literal["normalised", "square-root"]
-ToyName = Literal["surface", "ellipse", "two-normals"]
+from resodectl.experiment.choices import Algorithm, ToyName
+
 Points = torch.Tensor  # (..., size)
 BISECTIONS = 80
 

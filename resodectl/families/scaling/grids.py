@@ -10,12 +10,13 @@ from resodectl.experiment.settings import Settings, setting
 class Grid(Settings):
     """Evenly spaced values, both ends included."""
 
-    first: float = setting("the first value")
-    last: float = setting("the last value")
-    count: int = setting("how many values there are", ge=2)
+    first: float = setting("first value")
+    last: float = setting("last value")
+    count: int = setting("number of values", ge=2)
 
     @model_validator(mode="after")
     def ascending(self) -> Self:
+        """Refuse a grid that does not ascend."""
         if self.first >= self.last:
             raise ValueError(f"a grid ascends: its last value must be above {self.first:g}, not {self.last:g}")
         return self

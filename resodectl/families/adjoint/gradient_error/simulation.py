@@ -13,7 +13,7 @@ import torch
 
 from resodectl.experiment.cells import Cell
 from resodectl.experiment.context import Context
-from resodectl.families.adjoint.gradient_error.spec import FieldWeights
+from resodectl.families.adjoint.gradient_error.spec import FieldWeights, Point, TrainedWeights
 from resodectl.families.adjoint.networks import network_of
 from resodectl.numerics.draws import TensorPlace, normal
 from resodectl.numerics.networks.network import Network, Params, Solver
@@ -26,7 +26,7 @@ from resodectl.training.images import halved, standardised
 STAGE = "residual."
 
 
-def simulate(cell: Cell, context: Context) -> Iterator[tuple[str, dict[str, Any]]]:
+def simulate(cell: Cell[Point], context: Context) -> Iterator[tuple[str, dict[str, Any]]]:
     """The squared relative error of every tensor's gradient, a block of rows for every depth."""
     point, place = cell.point, TensorPlace(context.dtype, context.device)
     if isinstance(point.weights, FieldWeights):
@@ -78,8 +78,9 @@ def resampled(params: Params, depth: int) -> Params:
     }
 
 
-def _field(point: Any, network: Network, depth: int, place: TensorPlace, context: Context) -> Params:
+def _field(point: Point, network: Network, depth: int, place: TensorPlace, context: Context) -> Params:
     """Convolutions of variance 2 / fan-in that vary with depth as asked, without biases; all BN at one and zero."""
+    assert isinstance(point.weights, FieldWeights)
     params = network.initial(lambda name: context.streams("weights", name), place)
     for name, value in params.items():
         if name in ("residual.conv1.weight", "residual.conv2.weight"):
@@ -96,9 +97,10 @@ def _field(point: Any, network: Network, depth: int, place: TensorPlace, context
     return params
 
 
-def _trained(point: Any, place: TensorPlace, context: Context) -> tuple[Images, Params]:
+def _trained(point: Point, place: TensorPlace, context: Context) -> tuple[Images, Params]:
     """The training images, and a network trained on them; it goes on from a checkpoint if there is one."""
     origin = point.weights
+    assert isinstance(origin, TrainedWeights)
     train, test = standardised(point.data, context.data_root, place)
     network = network_of(point.model, point.data, origin.depth, tied=False)
     solver = Solver(SCHEMES[point.scheme], "backprop", point.residual_exponent)

@@ -13,6 +13,7 @@ import torch
 from resodectl.experiment.cells import Cell
 from resodectl.experiment.context import Context
 from resodectl.families.adjoint.memory.counting import counting_saved_bytes, peak_bytes
+from resodectl.families.adjoint.memory.spec import Point
 from resodectl.numerics.draws import normal
 from resodectl.numerics.networks.residuals import mlp
 from resodectl.numerics.ode.adjoint import integrate
@@ -20,7 +21,7 @@ from resodectl.numerics.ode.schemes import EULER
 from resodectl.numerics.weights.depth import mlp_weights
 
 
-def simulate(cell: Cell, context: Context) -> Iterator[tuple[str, dict[str, Any]]]:
+def simulate(cell: Cell[Point], context: Context) -> Iterator[tuple[str, dict[str, Any]]]:
     point = cell.point
     place = context.dtype, context.device
     streams = {name: context.streams("weights", name) for name in "WbV"}

@@ -12,6 +12,7 @@ import torch
 
 from resodectl.experiment.cells import Cell
 from resodectl.experiment.context import Context
+from resodectl.families.adjoint.reconstruction.spec import Point
 from resodectl.numerics.draws import normal
 from resodectl.numerics.networks.residuals import ACTIVATIONS, LIPSCHITZ, mlp
 from resodectl.numerics.ode.adjoint import Gradient, integrate, layers_of, reconstruct, trajectory
@@ -19,7 +20,7 @@ from resodectl.numerics.ode.schemes import EULER, SCHEMES, Scheme
 from resodectl.numerics.weights.depth import mlp_weights
 
 
-def simulate(cell: Cell, context: Context) -> Iterator[tuple[str, dict[str, Any]]]:
+def simulate(cell: Cell[Point], context: Context) -> Iterator[tuple[str, dict[str, Any]]]:
     point = cell.point
     scheme, residual = SCHEMES[point.scheme], mlp(ACTIVATIONS[point.activation])
     step = point.depth**-point.residual_exponent

@@ -8,6 +8,7 @@ import numpy as np
 from resodectl.experiment.cells import Cell
 from resodectl.experiment.context import Context
 from resodectl.families.adjoint.networks import network_of
+from resodectl.families.adjoint.training.spec import Point
 from resodectl.numerics.draws import TensorPlace
 from resodectl.numerics.networks.network import Solver
 from resodectl.numerics.ode.schemes import SCHEMES
@@ -15,7 +16,7 @@ from resodectl.training.epochs import Fit, at_rest, restored, train_epoch
 from resodectl.training.images import standardised
 
 
-def simulate(cell: Cell, context: Context) -> Iterator[tuple[str, dict[str, Any]]]:
+def simulate(cell: Cell[Point], context: Context) -> Iterator[tuple[str, dict[str, Any]]]:
     """The learning curves of one cell, an epoch at a time."""
     point, place = cell.point, TensorPlace(context.dtype, context.device)
     train, test = standardised(point.data, context.data_root, place)

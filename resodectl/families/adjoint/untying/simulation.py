@@ -13,6 +13,7 @@ from resodectl.experiment.cells import Cell
 from resodectl.experiment.context import Context
 from resodectl.families.adjoint.models import BottleneckModel
 from resodectl.families.adjoint.networks import network_of
+from resodectl.families.adjoint.untying.spec import Point
 from resodectl.numerics.draws import TensorPlace
 from resodectl.numerics.networks.network import Params, Solver, untied
 from resodectl.numerics.ode.schemes import SCHEMES
@@ -28,7 +29,7 @@ class Phase(NamedTuple):
     trained: str
 
 
-def simulate(cell: Cell, context: Context) -> Iterator[tuple[str, dict[str, Any]]]:
+def simulate(cell: Cell[Point], context: Context) -> Iterator[tuple[str, dict[str, Any]]]:
     """The curves of the pretraining, if any, and of each fine-tuning, with the roughness that it leaves."""
     point, place, seeds = cell.point, TensorPlace(context.dtype, context.device), np.array(cell.seeds)
     phases = _phases(point, context, place)
@@ -69,7 +70,7 @@ def roughness(params: Params, stages: dict[str, int]) -> torch.Tensor:
     return torch.stack(found).mean(0)
 
 
-def _phases(point: Any, context: Context, place: TensorPlace) -> list[Phase]:
+def _phases(point: Point, context: Context, place: TensorPlace) -> list[Phase]:
     train, test = standardised(point.data, context.data_root, place)
     scheme, exponent = SCHEMES[point.scheme], point.residual_exponent
     tied, own = (network_of(point.model, point.data, point.depth, shared) for shared in (True, False))
@@ -83,7 +84,7 @@ def _phases(point: Any, context: Context, place: TensorPlace) -> list[Phase]:
     return phases
 
 
-def _stages(point: Any) -> dict[str, int]:
+def _stages(point: Point) -> dict[str, int]:
     """The stages that are untied: how the names of their residual layers' tensors begin, and how many layers."""
     depths = point.model.stages(point.depth)
     if not isinstance(point.model, BottleneckModel):
@@ -92,14 +93,14 @@ def _stages(point: Any) -> dict[str, int]:
     return {f"stage{index}.residual.": depths[index - 1] for index in chosen}
 
 
-def _trained(point: Any) -> str:
+def _trained(point: Point) -> str:
     """How the names of all tensors that are fine-tuned begin; a stage includes its first block."""
     if point.trained_stage is None:
         return ""
     return f"stage{point.trained_stage}." if isinstance(point.model, BottleneckModel) else "residual."
 
 
-def _untied(point: Any, params: Params) -> Params:
+def _untied(point: Point, params: Params) -> Params:
     for prefix, depth in _stages(point).items():
         params = untied(params, prefix, depth)
     return params

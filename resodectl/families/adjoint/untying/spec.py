@@ -1,26 +1,27 @@
 """Pretrain tied, untie, fine-tune: Sander, Ablin & Peyre 2022 (arXiv 2205.14612), Table 2."""
 
-from typing import Annotated, Literal, Self
+from typing import Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import model_validator
 
+from resodectl.experiment.choices import Depth, Dtype, GradientName, SchemeName
 from resodectl.experiment.columns import Column
-from resodectl.experiment.settings import Dtype, setting
-from resodectl.families.adjoint.models import GradientName, SchemeName, Trained
+from resodectl.experiment.settings import point, setting
+from resodectl.families.adjoint.models import Trained
 from resodectl.training.settings import Training
 
 Start = Literal["pretrained", "fresh"]
 
 
-class Experiment(Trained):
-    """What the recipe and the cell have in common."""
+class Shared(Trained):
+    """The settings of a recipe that each of its cells has too."""
 
     scheme: SchemeName = setting("how the residual layers are integrated")
     gradients: tuple[GradientName, ...] = setting("how fine-tuning differentiates the network", min_length=1)
-    depth: Annotated[int, Field(ge=2)] = setting("residual layers N (of the stages that the model leaves open)")
+    depth: Depth = setting("depth N: residual layers, of every stage whose number of layers is 'depth'")
     trained_stage: int | None = setting("the one stage that is fine-tuned, from 1; null: the whole network", ge=1)
     finetuning: Training = setting("the training of the untied network")
-    dtype: Dtype = setting("the precision of all tensors")
+    dtype: Dtype = setting("floating-point type")
 
     @model_validator(mode="after")
     def stage_exists(self) -> Self:
@@ -31,7 +32,7 @@ class Experiment(Trained):
         return self
 
 
-class Params(Experiment):
+class Params(Shared):
     """What a recipe sets."""
 
     pretraining: Training = setting("the training of the tied network, by backpropagation")
@@ -39,17 +40,20 @@ class Params(Experiment):
     seeds: int = setting("independent repetitions", ge=1)
 
 
-class Point(Experiment):
+class Point(Shared):
     """What determines a cell: one pretraining serves all gradients."""
 
     pretraining: Training | None  # None: fine-tuning starts from fresh weights
 
 
+_SHARED = (
+    Column("gradient", "string", "", "backprop or the memory-free adjoint"),
+    Column("seed", "int64", "", "seed of the repetition"),
+)
 LOG = {
     "curves": (
-        Column("network", "string", "", "tied (pretraining), untied (fine-tuned from it) or fresh (from no training)"),
-        Column("gradient", "string", "", "backprop or the memory-free adjoint"),
-        Column("seed", "int64", "", "seed of the repetition"),
+        Column("network", "string", "", "tied (pretraining), untied (fine-tuned from it) or fresh (not pretrained)"),
+        *_SHARED,
         Column("epoch", "int64", "epochs", "epochs of this training done"),
         Column("train_loss", "float64", "nats", "mean cross-entropy over the epoch's batches"),
         Column("test_loss", "float64", "nats", "mean cross-entropy over the test set after the epoch"),
@@ -58,8 +62,7 @@ LOG = {
     ),
     "layers": (
         Column("network", "string", "", "untied or fresh"),
-        Column("gradient", "string", "", "backprop or the memory-free adjoint"),
-        Column("seed", "int64", "", "seed of the repetition"),
+        *_SHARED,
         Column("roughness", "float64", "", "N rms(difference of neighbouring layers) / rms(layer) after fine-tuning"),
     ),
 }
@@ -68,7 +71,5 @@ SEED_BLOCK = 16
 
 def cells(params: Params) -> list[Point]:
     """One cell for each start."""
-    fixed = {name: getattr(params, name) for name in Experiment.model_fields}
-    return [
-        Point(pretraining=params.pretraining if start == "pretrained" else None, **fixed) for start in params.starts
-    ]
+    trained = {"pretrained": params.pretraining, "fresh": None}
+    return [point(Point, params, pretraining=trained[start]) for start in params.starts]

@@ -12,13 +12,14 @@ import torch
 from resodectl.experiment.cells import Cell
 from resodectl.experiment.context import Context
 from resodectl.families.eos.batchnorm_completion.problem import Problem, draw
+from resodectl.families.eos.batchnorm_completion.spec import Point
 from resodectl.numerics.curvature.lanczos import largest
 from resodectl.numerics.curvature.operators import spherical_hessian
 from resodectl.numerics.descent.full_batch import decayed_step, effective_step
 from resodectl.numerics.draws import normal
 
 
-def simulate(cell: Cell, context: Context) -> Iterator[tuple[str, dict[str, Any]]]:
+def simulate(cell: Cell[Point], context: Context) -> Iterator[tuple[str, dict[str, Any]]]:
     """A block of rows for each recorded step."""
     point = cell.point
     sizes = point.dim, point.rank, point.observed, point.width

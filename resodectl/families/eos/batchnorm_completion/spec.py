@@ -3,43 +3,40 @@
 Lyu, Li & Arora 2022 (arXiv 2206.07085): the prediction is Z = A B^T, normalised by its observed entries.
 """
 
-from typing import Literal, Self
+from typing import Self
 
 from pydantic import model_validator
 
+from resodectl.experiment.choices import DecayAblation, Dtype
 from resodectl.experiment.columns import Column
-from resodectl.experiment.settings import Dtype, Settings, setting
-
-SEED_BLOCK = 8
-
-Ablation = Literal["none", "no-decay", "linear-norm"]
+from resodectl.experiment.settings import Settings, point, setting
 
 
-class Experiment(Settings):
-    """What the recipe and the cell have in common."""
+class Shared(Settings):
+    """The settings of a recipe that each of its cells has too."""
 
     dim: int = setting("rows and columns of the matrix", ge=2)
-    rank: int = setting("rank of the truth", ge=1)
+    rank: int = setting("rank of the true matrix", ge=1)
     observed: int = setting("entries that are observed", ge=3)
     width: int = setting("columns of A and B", ge=1)
-    lr: float = setting("step size h", gt=0.0)
+    lr: float = setting("learning rate h", gt=0.0)
     decay: float = setting("weight decay l", gt=0.0)
     steps: int = setting("length of a run", unit="steps", ge=2)
-    records: int = setting("rows of a run", ge=10, default=121)
-    tolerance: float = setting("relative residual at which an eigenvalue is accepted", gt=0.0, default=1e-4)
+    records: int = setting("steps of a run of which a row is kept, evenly spaced", ge=10, default=121)
+    tolerance: float = setting("residual of the sharpness, relative to it", gt=0.0, default=1e-4)
     dtype: Dtype = setting("floating-point type; float32 ends the plateau early", default="float64")
 
 
-class Params(Experiment):
+class Params(Shared):
     """What a recipe sets."""
 
-    ablations: tuple[Ablation, ...] = setting(
-        "descents or formulas with one thing wrong: no-decay descends without weight decay, linear-norm takes |w| for "
-        "|w|^2 in the effective step; none",
+    ablations: tuple[DecayAblation, ...] = setting(
+        "what is wrong on purpose, or none: no-decay descends without weight decay, linear-norm takes |w| for |w|^2 in "
+        "the effective step",
         min_length=1,
         default=("none",),
     )
-    seeds: int = setting("independent truths, observed entries and starts", ge=1)
+    seeds: int = setting("independent true matrices, with their observed entries and starts", ge=1)
 
     @model_validator(mode="after")
     def something_is_left_to_complete(self) -> Self:
@@ -55,30 +52,37 @@ class Params(Experiment):
         return self
 
 
-class Point(Experiment):
+class Point(Shared):
     """What determines a cell."""
 
-    ablation: Ablation
+    ablation: DecayAblation
 
 
 LOG = {
     "curves": (
-        Column("lr", "float64", "", "step size h"),
+        Column("lr", "float64", "", "learning rate h"),
         Column("decay", "float64", "", "weight decay l"),
-        Column("ablation", "string", "", "what is deliberately wrong, or none"),
-        Column("seed", "int64", "", "seed of the truth, the observed entries and the start"),
-        Column("step", "int64", "steps", "t"),
+        Column("ablation", "string", "", "what is wrong on purpose, or none"),
+        Column("seed", "int64", "", "seed of the true matrix, the observed entries and the start"),
+        Column("step", "int64", "steps", "steps done, t"),
         Column("train_loss", "float64", "", "mean squared error on the observed entries, standardised"),
-        Column("test_loss", "float64", "", "that on the others, by the statistics of the observed ones"),
+        Column(
+            "test_loss",
+            "float64",
+            "",
+            "the same on the other entries, standardised by the statistics of the observed ones",
+        ),
         Column("sharpness", "float64", "", "largest eigenvalue of the spherical Hessian, mean of steps t and t + 1"),
-        Column("sharpness_error", "float64", "", "residual bound of that eigenvalue, relative"),
-        Column("threshold", "float64", "", "2 / eta, mean of steps t and t + 1"),
-        Column("edge_reached", "bool", "", "whether the sharpness has been 2 / eta or more at this row or before"),
+        Column(
+            "sharpness_error", "float64", "", "bound on the distance of the sharpness to an eigenvalue, relative to it"
+        ),
+        Column("threshold", "float64", "", "2 / eta, eta the effective step, mean of steps t and t + 1"),
+        Column("edge_reached", "bool", "", "whether the sharpness has reached 2 / eta at this row or before"),
     ),
 }
+SEED_BLOCK = 8
 
 
 def cells(params: Params) -> list[Point]:
-    """A cell for each ablation."""
-    fixed = {name: getattr(params, name) for name in Experiment.model_fields}
-    return [Point(ablation=ablation, **fixed) for ablation in params.ablations]
+    """One cell for each ablation."""
+    return [point(Point, params, ablation=ablation) for ablation in params.ablations]

@@ -22,7 +22,7 @@ Found = dict[str, torch.Tensor]
 Rows = dict[str, np.ndarray]
 
 
-def simulate(cell: Cell, context: Context) -> Iterator[tuple[str, dict[str, Any]]]:
+def simulate(cell: Cell[Point], context: Context) -> Iterator[tuple[str, dict[str, Any]]]:
     """All rows of a run: the flow starts where descent came to the edge, which is known at the end."""
     point = cell.point
     streams = context.streams("problem")

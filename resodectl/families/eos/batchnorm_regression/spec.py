@@ -8,15 +8,12 @@ from typing import Literal, Self
 
 from pydantic import model_validator
 
+from resodectl.experiment.choices import Dtype, ReductionAblation
 from resodectl.experiment.columns import Column
-from resodectl.experiment.settings import Dtype, Settings, setting
-
-SEED_BLOCK = 16
+from resodectl.experiment.settings import Settings, point, setting
 
 Start = Literal["edge", "plateau"]
-Ablation = Literal[
-    "none", "no-decay", "reduced-step", "linear-norm", "no-denominator", "no-projection", "double-time"
-]  # fmt: skip
+Ablation = Literal[ReductionAblation, "reduced-step"]
 
 
 class Run(Settings):
@@ -24,37 +21,37 @@ class Run(Settings):
 
     start: Start = setting("edge: at a minimiser with |w|^2 = h lambda / 2; plateau: large weights of random direction")
     decay: float = setting("weight decay l", gt=0.0)
-    duration: float = setting("length in the time tau = h l t", gt=0.0)
+    duration: float = setting("length of the run in the time tau = h l t", gt=0.0)
 
 
 class Reduction(Settings):
-    """When the ablation reduced-step makes the step smaller, and by how much."""
+    """When the ablation reduced-step lowers the learning rate, and by how much."""
 
-    time: float = setting("tau from which on", ge=0.0, default=0.15)
-    factor: float = setting("what the step is multiplied by", gt=0.0, lt=1.0, default=0.1)
+    time: float = setting("time tau from which on the learning rate is lower", ge=0.0, default=0.15)
+    factor: float = setting("what the learning rate is multiplied by", gt=0.0, lt=1.0, default=0.1)
 
 
-class Experiment(Settings):
-    """What the recipe and the cell have in common."""
+class Shared(Settings):
+    """The settings of a recipe that each of its cells has too."""
 
-    lr: float = setting("step size h", gt=0.0)
+    lr: float = setting("learning rate h", gt=0.0)
     examples: int = setting("training examples n", ge=3)
     dim: int = setting("input dimension d", ge=4)
-    distance: float = setting("T at the edge start", gt=0.0)
-    norm: float = setting("norm of the weights at the plateau start", gt=0.0)
-    reduction: Reduction = setting("for the ablation reduced-step", default=Reduction())
-    records: int = setting("rows of a run", ge=20, default=160)
+    distance: float = setting("T of the minimiser at the start edge", gt=0.0)
+    norm: float = setting("norm of the weights at the start plateau", gt=0.0)
+    reduction: Reduction = setting("the lower learning rate of the ablation reduced-step", default=Reduction())
+    records: int = setting("steps of a run of which a row is kept, evenly spaced", ge=20, default=160)
     dtype: Dtype = setting("floating-point type", default="float64")
 
 
-class Params(Experiment):
+class Params(Shared):
     """What a recipe sets."""
 
-    runs: tuple[Run, ...] = setting("starts with their weight decays", min_length=1)
+    runs: tuple[Run, ...] = setting("starts with their weight decays and durations", min_length=1)
     ablations: tuple[Ablation, ...] = setting(
-        "descents or formulas with one thing wrong: no-decay descends without weight decay, reduced-step takes smaller "
-        "steps from some time on; linear-norm takes |w| for |w|^2 in the effective step; the flow is computed with "
-        "no-denominator (-G / 2), no-projection (to the tangent space of the sphere) or in double-time (2 h l t); none",
+        "what is wrong on purpose, or none: no-decay descends without weight decay, reduced-step lowers the learning "
+        "rate at some time; linear-norm takes |w| for |w|^2 in the effective step; the flow is computed with "
+        "no-denominator (-G / 2), no-projection (to the tangent space of the sphere) or in double-time (2 h l t)",
         min_length=1,
         default=("none",),
     )
@@ -74,12 +71,9 @@ class Params(Experiment):
         return self
 
 
-class Point(Experiment):
+class Point(Shared, Run):
     """What determines a cell."""
 
-    start: Start
-    decay: float
-    duration: float
     ablation: Ablation
 
 
@@ -87,28 +81,30 @@ LOG = {
     "curves": (
         Column("start", "string", "", "edge or plateau"),
         Column("decay", "float64", "", "weight decay l"),
-        Column("lr", "float64", "", "step size h"),
-        Column("ablation", "string", "", "what is deliberately wrong, or none"),
+        Column("lr", "float64", "", "learning rate h"),
+        Column("ablation", "string", "", "what is wrong on purpose, or none"),
         Column("seed", "int64", "", "seed of the problem and the start"),
-        Column("step", "int64", "steps", "t"),
-        Column("time", "float64", "", "tau = h l t, also where the step is reduced or weight decay left out"),
+        Column("step", "int64", "steps", "steps done, t"),
+        Column("time", "float64", "tau", "h l t, of the given h and l under every ablation"),
         Column("train_loss", "float64", "", "mean squared error on the examples"),
         Column("test_loss", "float64", "", "expected squared error on new standard Gaussian inputs"),
         Column("sharpness", "float64", "", "largest eigenvalue of the spherical Hessian, mean of steps t and t + 1"),
-        Column("threshold", "float64", "", "2 / eta, mean of steps t and t + 1"),
-        Column("distance", "float64", "", "T = |null part of w| / |its part along w*|"),
-        Column("predicted", "float64", "", "T of the sharpness-reduction flow from the time of the edge on"),
+        Column("threshold", "float64", "", "2 / eta, eta the effective step, mean of steps t and t + 1"),
+        Column("distance", "float64", "", "T = |part of w in the null space| / |part of w along w*|"),
+        Column("predicted", "float64", "", "T of the sharpness-reduction flow that starts at edge_time"),
         Column("predicted_sharpness", "float64", "", "lambda_min (1 + predicted T^2)"),
-        Column("edge_time", "float64", "", "tau at which lambda first reaches 2 / eta; infinite if never"),
-        Column("null_error", "float64", "", "|null part of w - (1 - h l)^t that of w_0| over the latter"),
-        Column("null_drift", "float64", "", "|null part of w - that of w_0| over the latter"),
+        Column(
+            "edge_time", "float64", "", "tau at which the sharpness first reaches 2 / eta; infinite if it never does"
+        ),
+        Column("null_error", "float64", "", "|u(t) - (1 - h l)^t u(0)| / |u(0)|, u(t) the part of w in the null space"),
+        Column("null_drift", "float64", "", "|u(t) - u(0)| / |u(0)|, u(t) the part of w in the null space"),
     ),
 }
+SEED_BLOCK = 16
 
 
 def cells(params: Params) -> list[Point]:
-    """A cell for each run and ablation."""
-    fixed = {name: getattr(params, name) for name in Experiment.model_fields}
+    """One cell for each run and ablation."""
     return [
-        Point(**run.model_dump(), ablation=ablation, **fixed) for run in params.runs for ablation in params.ablations
+        point(Point, params, **dict(run), ablation=ablation) for run in params.runs for ablation in params.ablations
     ]

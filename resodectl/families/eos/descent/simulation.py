@@ -11,6 +11,7 @@ import torch
 
 from resodectl.experiment.cells import Cell
 from resodectl.experiment.context import Context
+from resodectl.families.eos.descent.spec import Method, Point
 from resodectl.families.eos.images import first_images
 from resodectl.numerics.curvature.lanczos import largest
 from resodectl.numerics.curvature.mean_square import MeanSquareHessian
@@ -52,7 +53,7 @@ class Task(NamedTuple):
 State = dict[str, torch.Tensor]
 
 
-def simulate(cell: Cell, context: Context) -> Iterator[tuple[str, dict[str, Any]]]:
+def simulate(cell: Cell[Point], context: Context) -> Iterator[tuple[str, dict[str, Any]]]:
     """The records of one cell: `curves`, a block a record."""
     point, method = cell.point, cell.point.method
     task, first = prepared(point, context)
@@ -90,7 +91,7 @@ def simulate(cell: Cell, context: Context) -> Iterator[tuple[str, dict[str, Any]
             return
 
 
-def prepared(point: Any, context: Context) -> tuple[Task, State]:
+def prepared(point: Point, context: Context) -> tuple[Task, State]:
     """The task of a cell and the state that it starts from: all seeds for the first step size, then the next one."""
     place, problem, lrs = TensorPlace(context.dtype, context.device), point.problem, point.method.lrs
     if problem.kind == "chebyshev":
@@ -100,6 +101,7 @@ def prepared(point: Any, context: Context) -> tuple[Task, State]:
         inputs, targets = inputs.to(**place._asdict()), targets.to(**place._asdict())
         weights = xavier_normal(network, lambda name: context.streams("weights", name), (problem.gain, 1.0))
     else:
+        assert point.data is not None  # a recipe of images names a data set
         inputs, targets = first_images(point.data, context.data_root, problem.samples, problem.scaling, place)
         network = Perceptron((inputs.shape[1], *problem.hidden, targets.shape[1]))
         weights = torch_default(network, lambda name: context.streams("weights", name))
@@ -130,7 +132,7 @@ def _record(
     }
 
 
-def _threshold(method: Any, lr: torch.Tensor) -> torch.Tensor:
+def _threshold(method: Method, lr: torch.Tensor) -> torch.Tensor:
     """The largest stable curvature of each run; for a flow, that of gradient descent at its times, `(runs,)`."""
     rates = lr[:, 0]
     if method.kind == "polyak":
@@ -140,7 +142,7 @@ def _threshold(method: Any, lr: torch.Tensor) -> torch.Tensor:
     return torch.as_tensor(gradient_threshold(rates))
 
 
-def _advance(point: Any, task: Task) -> Callable[[MeanSquareHessian, State], State]:
+def _advance(point: Point, task: Task) -> Callable[[MeanSquareHessian, State], State]:
     """One step of the method: what of the state it renews."""
     kind, beta = point.method.kind, point.method.momentum
 

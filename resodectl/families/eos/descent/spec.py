@@ -1,4 +1,4 @@
-"""What may be asked of full-batch descent: problems, methods, step sizes, and how often sharpness is taken.
+"""Sharpness along full-batch descent by problem, method and learning rate.
 
 Cohen, Kaur, Li, Kolter & Talwalkar 2021 (arXiv 2103.00065): L = 1/(2n) sum_i |f(x_i) - y_i|^2.
 """
@@ -7,14 +7,10 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
+from resodectl.experiment.choices import DataName, Dtype, Rate, Width
 from resodectl.experiment.columns import Column
-from resodectl.experiment.settings import Dtype, Settings, setting
+from resodectl.experiment.settings import Settings, point, setting
 from resodectl.families.eos.sizes import check_size
-
-SEED_BLOCK = 8
-
-DataName = Literal["digits", "cifar10"]
-Rate = Annotated[float, Field(gt=0)]
 
 
 class Chebyshev(Settings):
@@ -41,8 +37,10 @@ class Images(Settings):
 
     kind: Literal["images"]
     samples: int = setting("first images of the training set", ge=2)
-    hidden: tuple[Annotated[int, Field(ge=1)], ...] = setting("widths of the hidden layers")
-    scaling: Literal["global", "pixel"] = setting("what centred pixels are divided by: one RMS, or their deviations")
+    hidden: tuple[Width, ...] = setting("widths of the hidden layers")
+    scaling: Literal["global", "pixel"] = setting(
+        "what centred pixels are divided by: the RMS of all pixels, or the standard deviation of each"
+    )
 
     @property
     def name(self) -> str:
@@ -51,13 +49,13 @@ class Images(Settings):
 
 
 class Method(Settings):
-    """A way down, and its step sizes, which are run side by side."""
+    """A method of descent with its learning rates, which run side by side."""
 
     kind: Literal["gradient", "polyak", "nesterov", "flow"] = setting(
-        "gradient descent, with Polyak's or Nesterov's momentum, or gradient flow at the times step x lr"
+        "gradient descent, plain or with the momentum of Polyak or Nesterov, or gradient flow at the times step x lr"
     )
     momentum: float = setting("the momentum beta", ge=0.0, lt=1.0, default=0.0)
-    lrs: tuple[Rate, ...] = setting("step sizes", min_length=1)
+    lrs: tuple[Rate, ...] = setting("learning rates", min_length=1)
     steps: int = setting("steps of descent", ge=1)
     name: str = setting("what the log calls these runs", default="descent", min_length=1)
 
@@ -69,21 +67,29 @@ class Method(Settings):
         return self
 
 
-class Params(Settings):
-    """What a recipe sets."""
+Problem = Annotated[Chebyshev | Images, Field(discriminator="kind")]
+
+
+class Shared(Settings):
+    """The settings of a recipe that each of its cells has too."""
 
     data: DataName | None = setting("the data set of images", default=None)
-    problems: tuple[Annotated[Chebyshev | Images, Field(discriminator="kind")], ...] = setting(
-        "what is to be fitted by which network", min_length=1
-    )
-    methods: tuple[Method, ...] = setting("ways down", min_length=1)
-    every: int = setting("steps from one record of sharpness to the next", ge=1)
-    tolerance: float = setting("residual of a sharpness, relative to it", gt=0, lt=1)
+    every: int = setting("steps from one record of the sharpness to the next", ge=1)
+    tolerance: float = setting("residual of the sharpness, relative to it", gt=0, lt=1)
     stop_accuracy: float | None = setting("share of right answers at which training ends", gt=0, le=1, default=None)
-    flow_alpha: float = setting("the flow's Runge-Kutta step is alpha / sharpness ...", gt=0, le=2.7, default=1.0)
-    flow_cap: float = setting("... but at most this", gt=0, default=0.5)
-    seeds: int = setting("independent networks", ge=1)
+    flow_alpha: float = setting(
+        "the flow's Runge-Kutta step is at most flow_alpha / sharpness", gt=0, le=2.7, default=1.0
+    )
+    flow_cap: float = setting("largest Runge-Kutta step of the flow", gt=0, default=0.5)
     dtype: Dtype = setting("floating-point type", default="float64")
+
+
+class Params(Shared):
+    """What a recipe sets."""
+
+    problems: tuple[Problem, ...] = setting("what is fitted by which network", min_length=1)
+    methods: tuple[Method, ...] = setting("the methods of descent", min_length=1)
+    seeds: int = setting("independent networks", ge=1)
 
     @model_validator(mode="after")
     def images_have_data(self) -> Self:
@@ -99,44 +105,39 @@ class Params(Settings):
         return self
 
 
-class Point(Settings):
+class Point(Shared):
     """What determines a cell."""
 
-    data: DataName | None
-    problem: Annotated[Chebyshev | Images, Field(discriminator="kind")]
+    problem: Problem
     method: Method
-    every: int
-    tolerance: float
-    stop_accuracy: float | None
-    flow_alpha: float
-    flow_cap: float
-    dtype: Dtype
 
 
 LOG = {
     "curves": (
         Column("problem", "string", "", "chebyshev-<degree> or images-<samples>"),
         Column("method", "string", "", "gradient, polyak, nesterov or flow"),
-        Column("run", "string", "", "the name of the runs"),
+        Column("run", "string", "", "the name that the recipe gives to this method"),
         Column("momentum", "float64", "", "the momentum beta"),
-        Column("lr", "float64", "", "the step size eta; of a flow, the time that counts as one step"),
+        Column("lr", "float64", "", "learning rate eta; of a flow, the time that counts as one step"),
         Column("seed", "int64", "", "seed of the first weights"),
         Column("step", "int64", "steps", "steps done"),
         Column("loss", "float64", "", "1/(2n) sum_i |f(x_i) - y_i|^2 at this step"),
-        Column("mean_loss", "float64", "", "mean loss of the steps since the last record"),
+        Column("mean_loss", "float64", "", "mean loss over the steps since the last record"),
         Column("rises", "float64", "", "share of the steps since the last record that raised the loss"),
         Column("accuracy", "float64", "", "share of right answers; NaN where there are none"),
         Column("sharpness", "float64", "", "largest eigenvalue of the Hessian"),
-        Column("residual", "float64", "", "a bound on the sharpness's distance to an eigenvalue"),
-        Column("products", "int64", "", "Hessian-vector products that it took"),
+        Column("residual", "float64", "", "bound on the distance of the sharpness to an eigenvalue"),
+        Column("products", "int64", "", "Hessian-vector products that the sharpness took"),
         Column("threshold", "float64", "", "the sharpness above which the method is unstable on a quadratic"),
         Column("phase", "string", "", "before or after the first record with sharpness at or above the threshold"),
         Column("diverged", "bool", "", "whether loss or sharpness is no longer finite"),
     )
 }
+SEED_BLOCK = 8
 
 
 def cells(params: Params) -> list[Point]:
     """One cell for each problem and method."""
-    rest = params.model_dump(exclude={"problems", "methods", "seeds"})
-    return [Point(problem=problem, method=method, **rest) for problem in params.problems for method in params.methods]
+    return [
+        point(Point, params, problem=problem, method=method) for problem in params.problems for method in params.methods
+    ]

@@ -12,9 +12,10 @@ import numpy as np
 import torch
 
 from resodectl.experiment.cells import Cell
+from resodectl.experiment.choices import Algorithm
 from resodectl.experiment.context import Context
 from resodectl.families.eos.limit_flow.spec import Point
-from resodectl.families.eos.toys import TOYS, Algorithm, Toy
+from resodectl.families.eos.toys import TOYS, Toy
 from resodectl.numerics.curvature.minimisers import (
     Ambient,
     GaussNewton,
@@ -34,7 +35,7 @@ POTENTIALS: dict[Algorithm, tuple[Potential, float]] = {
 }  # and s / tau
 
 
-def simulate(cell: Cell, context: Context) -> Iterator[tuple[str, dict[str, Any]]]:
+def simulate(cell: Cell[Point], context: Context) -> Iterator[tuple[str, dict[str, Any]]]:
     point, toy = cell.point, TOYS[cell.point.toy]
     lrs = torch.tensor(point.lrs, dtype=context.dtype)
     start = toy.start(lrs)

@@ -64,7 +64,7 @@ class Task(NamedTuple):
         return 100 * (1 - right.double().mean(1))
 
 
-def simulate(cell: Cell, context: Context) -> Iterator[tuple[str, dict[str, Any]]]:
+def simulate(cell: Cell[Point], context: Context) -> Iterator[tuple[str, dict[str, Any]]]:
     point, place = cell.point, TensorPlace(context.dtype, context.device)
     task = task_of(point, context.data_root, place)
     kept = context.restore()

@@ -13,10 +13,11 @@ import torch
 
 from resodectl.experiment.cells import Cell
 from resodectl.experiment.context import Context
+from resodectl.families.eos.quadratic.spec import Point
 from resodectl.numerics.draws import normal
 
 
-def simulate(cell: Cell, context: Context) -> Iterator[tuple[str, dict[str, Any]]]:
+def simulate(cell: Cell[Point], context: Context) -> Iterator[tuple[str, dict[str, Any]]]:
     point, seeds = cell.point, np.array(cell.seeds)
     eigenvalues = torch.tensor(point.eigenvalues, dtype=context.dtype)
     if point.kind == "given":

@@ -16,12 +16,13 @@ from scipy.signal import lfilter
 
 from resodectl.experiment.cells import Cell
 from resodectl.experiment.context import Context
+from resodectl.families.eos.sphere.spec import Point
 from resodectl.numerics.curvature.sharpness_reduction import reduction_flow
 
 Floats = NDArray[np.floating[Any]]
 
 
-def simulate(cell: Cell, context: Context) -> Iterator[tuple[str, dict[str, Any]]]:
+def simulate(cell: Cell[Point], context: Context) -> Iterator[tuple[str, dict[str, Any]]]:
     """Rows of `curves` and `path`, interval by interval."""
     point = cell.point
     a, lr, decay = point.anisotropy, point.lr, point.decay

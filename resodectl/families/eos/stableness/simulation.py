@@ -12,7 +12,7 @@ import torch
 from resodectl.experiment.cells import Cell
 from resodectl.experiment.context import Context
 from resodectl.families.eos.images import draw_samples
-from resodectl.families.eos.stableness.spec import recorded
+from resodectl.families.eos.stableness.spec import Point, recorded
 from resodectl.numerics.curvature.lanczos import largest
 from resodectl.numerics.curvature.mean_square import MeanSquareHessian
 from resodectl.numerics.curvature.operators import Losses, Operator, SquareRootHessian, SummedHessian
@@ -39,10 +39,13 @@ class State(NamedTuple):
     krylov_root: torch.Tensor
 
 
-def simulate(cell: Cell, context: Context) -> Iterator[tuple[str, dict[str, Any]]]:
+def simulate(cell: Cell[Point], context: Context) -> Iterator[tuple[str, dict[str, Any]]]:
     """The records of one algorithm with one learning rate, all seeds side by side."""
     point, labels = cell.point, {"seed": np.array(cell.seeds)}
-    problem = _perceptron(point, context) if point.model.kind == "perceptron" else _vgg(point, context)
+    if point.model.kind == "perceptron":
+        problem = _perceptron(point, point.model.hidden, context)
+    else:
+        problem = _vgg(point, point.model.micro_batch, context)
     kept = context.restore()
     if kept is None:
         start = normal(context.streams("eigenvector"), problem.start.shape[1:], context.dtype, context.device)
@@ -69,7 +72,7 @@ def simulate(cell: Cell, context: Context) -> Iterator[tuple[str, dict[str, Any]
         context.progress((pair + 1) / len(pairs))
 
 
-def _stepped(point: Any, weights: torch.Tensor, here: Operator) -> torch.Tensor:
+def _stepped(point: Point, weights: torch.Tensor, here: Operator) -> torch.Tensor:
     """The weights after one step."""
     if point.algorithm == "normalised":
         return normalised_step(weights, here.gradient, point.lr)
@@ -78,7 +81,7 @@ def _stepped(point: Any, weights: torch.Tensor, here: Operator) -> torch.Tensor:
     return gradient_step(weights, here.gradient, point.lr)
 
 
-def _measured(point: Any, problem: Problem, here: Operator, state: State) -> tuple[dict[str, np.ndarray], State]:
+def _measured(point: Point, problem: Problem, here: Operator, state: State) -> tuple[dict[str, np.ndarray], State]:
     """The columns of one step, and the starts for the next."""
     ritz = largest(here, state.krylov, k=2, tolerance=point.tolerance)
     state = state._replace(krylov=ritz.start)
@@ -105,7 +108,7 @@ def _measured(point: Any, problem: Problem, here: Operator, state: State) -> tup
     return {name: value.cpu().numpy() for name, value in columns.items()}, state
 
 
-def _on_the_way(point: Any, problem: Problem, here: Operator, state: State) -> Iterator[torch.Tensor]:
+def _on_the_way(point: Point, problem: Problem, here: Operator, state: State) -> Iterator[torch.Tensor]:
     """lambda_1 of what is descended, `(seeds,)`, at evenly spaced points of the step but for its start."""
     root = point.algorithm == "square-root"
     step = _stepped(point, state.weights, here) - state.weights
@@ -115,16 +118,16 @@ def _on_the_way(point: Any, problem: Problem, here: Operator, state: State) -> I
         yield largest(descended, start, tolerance=point.tolerance).values[:, 0]
 
 
-def _perceptron(point: Any, context: Context) -> Problem:
+def _perceptron(point: Point, hidden: tuple[int, ...], context: Context) -> Problem:
     place = TensorPlace(context.dtype, context.device)
     samples = draw_samples(point.data, context.data_root, point.images, place)
     inputs, targets = samples.inputs.flatten(1), samples.targets
-    network = Perceptron((inputs.shape[1], *point.model.hidden, CLASSES), gelu)
+    network = Perceptron((inputs.shape[1], *hidden, CLASSES), gelu)
     start = torch_default(network, lambda name: context.streams("weights", name)).to(context.device, context.dtype)
     return Problem(start, lambda weights: MeanSquareHessian(network, weights, inputs, targets, factor=1.0))
 
 
-def _vgg(point: Any, context: Context) -> Problem:
+def _vgg(point: Point, micro_batch: int, context: Context) -> Problem:
     samples = draw_samples(point.data, context.data_root, point.images, TensorPlace(context.dtype, context.device))
     images, targets = samples.inputs, samples.targets
     network = Vgg(images.shape[1], CLASSES, normalised=False)
@@ -137,6 +140,6 @@ def _vgg(point: Any, context: Context) -> Problem:
 
         return losses
 
-    cut = zip(images.split(point.model.micro_batch), targets.split(point.model.micro_batch), strict=True)
+    cut = zip(images.split(micro_batch), targets.split(micro_batch), strict=True)
     parts = [part_of(inputs, wanted) for inputs, wanted in cut]
     return Problem(start, lambda weights: SummedHessian(parts, weights))

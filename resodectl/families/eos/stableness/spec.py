@@ -10,28 +10,24 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
+from resodectl.experiment.choices import Algorithm, DataName, Dtype, Width
 from resodectl.experiment.columns import Column
-from resodectl.experiment.settings import Dtype, Settings, setting
+from resodectl.experiment.settings import Settings, point, setting
 from resodectl.families.eos.sizes import check_size
-
-SEED_BLOCK = 16
-
-Algorithm = Literal["normalised", "square-root", "gradient"]
-DataName = Literal["digits", "cifar10"]
 
 
 class PerceptronModel(Settings):
-    """A perceptron with GELU, all its layers trained, from torch's default law: a stand-in for small images."""
+    """A perceptron with GELU, all its layers trained, from torch's default law: it stands in for VGG-11."""
 
     kind: Literal["perceptron"]
-    hidden: tuple[Annotated[int, Field(ge=1)], ...] = setting("units of the hidden layers", min_length=1)
+    hidden: tuple[Width, ...] = setting("units of the hidden layers", min_length=1)
 
 
 class VggModel(Settings):
     """The paper's VGG-11: GELU, average pooling, no batch normalisation, the last layer not trained."""
 
     kind: Literal["vgg"]
-    micro_batch: int = setting("images at a time; their losses are summed, so that it changes the memory alone", ge=1)
+    micro_batch: int = setting("images at a time; the result does not depend on it, the memory does", ge=1)
 
 
 Model = Annotated[PerceptronModel | VggModel, Field(discriminator="kind")]
@@ -40,12 +36,81 @@ Model = Annotated[PerceptronModel | VggModel, Field(discriminator="kind")]
 class Run(Settings):
     """One algorithm with one learning rate."""
 
-    algorithm: Algorithm = setting("normalised descent, descent on sqrt(L), or plain descent")
+    algorithm: Literal[Algorithm, "gradient"] = setting("normalised descent, descent on sqrt(L), or plain descent")
     lr: float = setting("learning rate", gt=0.0)
     steps: int = setting("steps of training", ge=2)
     every: int = setting(
-        "steps from one record to the next, of two steps in a row each; before the first also at halves of it", ge=2
+        "steps from one record to the next; a record is of two steps in a row; early ones are at 1/2, 1/4, ... of it",
+        ge=2,
     )
+
+
+class Shared(Settings):
+    """The settings of a recipe that each of its cells has too."""
+
+    data: DataName = setting("the data set")
+    images: int = setting("training images, all in every step", ge=2)
+    model: Model = setting("the network")
+    segment: int = setting(
+        "points of a step, evenly spaced from its start to its end, whose largest lambda_1 makes the stableness",
+        ge=1,
+        default=1,
+    )
+    tolerance: float = setting("residual of the two largest eigenvalues, relative to them", gt=0.0, le=0.1)
+    dtype: Dtype = setting("floating-point type")
+
+    @model_validator(mode="after")
+    def the_network_reads_the_images(self) -> Self:
+        """Refuse images of another size than the network reads, and more images than there are."""
+        if (self.model.kind == "vgg") != (self.data == "cifar10"):
+            raise ValueError("model: vgg reads images of 32 x 32 pixels (cifar10), perceptron those of 8 x 8 (digits)")
+        check_size("images", self.data, self.images)
+        return self
+
+
+class Params(Shared):
+    """What a recipe sets."""
+
+    runs: tuple[Run, ...] = setting("algorithms with their learning rates", min_length=1)
+    seeds: int = setting("independent initialisations", ge=1)
+
+    @model_validator(mode="after")
+    def runs_can_be_told_apart(self) -> Self:
+        """Refuse two runs of one algorithm with one learning rate."""
+        if len({(run.algorithm, run.lr) for run in self.runs}) < len(self.runs):
+            raise ValueError("runs: an algorithm is given twice with one learning rate")
+        return self
+
+
+class Point(Shared, Run):
+    """What determines a cell."""
+
+
+LOG = {
+    "steps": (
+        Column("algorithm", "string", "", "normalised, square-root or gradient"),
+        Column("lr", "float64", "", "learning rate"),
+        Column("seed", "int64", "", "seed of the initialisation"),
+        Column("pair", "int64", "", "number of the record, from 0"),
+        Column("step", "int64", "steps", "steps done; a record is a pair of two steps in a row"),
+        Column("fraction", "float64", "", "share of the run's steps that are done at the first step of the pair"),
+        Column("train_loss", "float64", "", "L, the mean over images of the squared error summed over classes"),
+        Column("gradient_norm", "float64", "", "norm of the gradient of L"),
+        Column("sharpness", "float64", "", "lambda_1 of the Hessian of L"),
+        Column("second", "float64", "", "lambda_2 of the Hessian of L"),
+        Column("residual", "float64", "", "bound on the distance of lambda_1 and of lambda_2 to an eigenvalue"),
+        Column("rayleigh", "float64", "", "g^T H g / |g|^2, the curvature of L along its gradient"),
+        Column("stableness", "float64", "", "S: the step times the largest lambda_1 of what is descended on the step"),
+        Column("turn", "float64", "", "cosine of this step's gradient and the next one's; NaN at a pair's second step"),
+        Column("diverged", "bool", "", "whether the loss is no longer finite"),
+    )
+}
+SEED_BLOCK = 16
+
+
+def cells(params: Params) -> list[Point]:
+    """One cell for each algorithm and learning rate."""
+    return [point(Point, params, **dict(run)) for run in params.runs]
 
 
 def recorded(steps: int, every: int) -> tuple[int, ...]:
@@ -58,72 +123,3 @@ def recorded(steps: int, every: int) -> tuple[int, ...]:
         early.append(half)
         half //= 2
     return tuple(step for step in (0, *early[::-1], *range(every, steps, every)) if step < steps)
-
-
-class Trained(Settings):
-    data: DataName = setting("the data set")
-    images: int = setting("training images, all in every step", ge=2)
-    model: Model = setting("the network")
-    segment: int = setting(
-        "points of a step, evenly spaced from its start to its end, whose largest lambda_1 makes the stableness",
-        ge=1,
-        default=1,
-    )
-    tolerance: float = setting("residual of the two largest eigenvalues, relative to them", gt=0.0, le=0.1)
-    dtype: Dtype = setting("the precision of all tensors")
-
-    @model_validator(mode="after")
-    def the_network_reads_the_images(self) -> Self:
-        if (self.model.kind == "vgg") != (self.data == "cifar10"):
-            raise ValueError("model: vgg reads images of 32 x 32 pixels (cifar10), perceptron those of 8 x 8 (digits)")
-        check_size("images", self.data, self.images)
-        return self
-
-
-class Params(Trained):
-    """What a recipe sets."""
-
-    runs: tuple[Run, ...] = setting("algorithms with their learning rates", min_length=1)
-    seeds: int = setting("independent initialisations", ge=1)
-
-    @model_validator(mode="after")
-    def runs_can_be_told_apart(self) -> Self:
-        if len({(run.algorithm, run.lr) for run in self.runs}) < len(self.runs):
-            raise ValueError("runs: an algorithm is given twice with one learning rate")
-        return self
-
-
-class Point(Trained):
-    """What determines a cell."""
-
-    algorithm: Algorithm
-    lr: float
-    steps: int
-    every: int
-
-
-LOG = {
-    "steps": (
-        Column("algorithm", "string", "", "normalised, square-root or gradient"),
-        Column("lr", "float64", "", "learning rate"),
-        Column("seed", "int64", "", "seed of the initialisation"),
-        Column("pair", "int64", "", "number of the record, from 0"),
-        Column("step", "int64", "steps", "steps done; each pair is of two steps in a row"),
-        Column("fraction", "float64", "", "of the run's steps, at the first step of the pair"),
-        Column("train_loss", "float64", "", "L, the mean over images of the squared error summed over classes"),
-        Column("gradient_norm", "float64", "", "norm of the gradient of L"),
-        Column("sharpness", "float64", "", "lambda_1 of the Hessian of L"),
-        Column("second", "float64", "", "lambda_2 of the Hessian of L"),
-        Column("residual", "float64", "", "the larger residual of the two: an eigenvalue is at most so far away"),
-        Column("rayleigh", "float64", "", "g^T H g / |g|^2, the curvature of L along its gradient"),
-        Column("stableness", "float64", "", "S, see the experiment"),
-        Column("turn", "float64", "", "cosine of this step's gradient and the next one's; NaN at a pair's second step"),
-        Column("diverged", "bool", "", "whether the loss is no longer finite"),
-    )
-}
-
-
-def cells(params: Params) -> list[Point]:
-    """One cell for each algorithm and learning rate."""
-    shared = {name: getattr(params, name) for name in Trained.model_fields}
-    return [Point(**run.model_dump(), **shared) for run in params.runs]

@@ -11,12 +11,13 @@ import torch
 
 from resodectl.experiment.cells import Cell
 from resodectl.experiment.context import Context
+from resodectl.families.eos.surface.spec import Point
 from resodectl.families.eos.toys import TOYS
 from resodectl.numerics.curvature.operators import Hessian, SquareRootHessian, dense
 from resodectl.numerics.descent.full_batch import normalised_step, square_root_step
 
 
-def simulate(cell: Cell, context: Context) -> Iterator[tuple[str, dict[str, Any]]]:
+def simulate(cell: Cell[Point], context: Context) -> Iterator[tuple[str, dict[str, Any]]]:
     point, toy = cell.point, TOYS["surface"]
     at = torch.tensor([point.start], dtype=context.dtype)
     path = [at]

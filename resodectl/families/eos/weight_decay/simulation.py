@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from resodectl.experiment.cells import Cell
 from resodectl.experiment.context import Context
 from resodectl.families.eos.images import Split, split
+from resodectl.families.eos.weight_decay.spec import Point
 from resodectl.numerics.curvature.lanczos import largest
 from resodectl.numerics.curvature.operators import Hessian, Losses, Operator, SummedHessian
 from resodectl.numerics.descent.full_batch import decayed_step, effective_step
@@ -70,7 +71,7 @@ class Problem(NamedTuple):
         return right.sum(1).to(outputs.dtype)
 
 
-def simulate(cell: Cell, context: Context) -> Iterator[tuple[str, dict[str, Any]]]:
+def simulate(cell: Cell[Point], context: Context) -> Iterator[tuple[str, dict[str, Any]]]:
     """The records of one weight decay, all seeds side by side."""
     point, seeds = cell.point, np.array(cell.seeds)
     problem, weights = _problem(point, context)
@@ -105,7 +106,7 @@ def simulate(cell: Cell, context: Context) -> Iterator[tuple[str, dict[str, Any]
 
 
 def _measured(
-    point: Any, parts: list[Losses], weights: torch.Tensor, start: torch.Tensor
+    point: Point, parts: list[Losses], weights: torch.Tensor, start: torch.Tensor
 ) -> tuple[dict[str, torch.Tensor], torch.Tensor]:
     """Sharpness, effective step and their product over 2, `(seeds,)` each, and the start for the next sharpness."""
     direction = weights / weights.norm(dim=1, keepdim=True)
@@ -116,7 +117,7 @@ def _measured(
     return {**found, "edge_ratio": sharpness * step / 2}, ritz.start
 
 
-def _problem(point: Any, context: Context) -> tuple[Problem, torch.Tensor]:
+def _problem(point: Point, context: Context) -> tuple[Problem, torch.Tensor]:
     """The problem, and the weights `(seeds, size)` to start from."""
     images = Split(
         *(part.to(context.device) for part in split(point.data, context.data_root, point.images, context.dtype))

@@ -9,21 +9,19 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
+from resodectl.experiment.choices import DataName, Dtype, Width
 from resodectl.experiment.columns import Column
-from resodectl.experiment.settings import Dtype, Settings, setting
+from resodectl.experiment.settings import Settings, point, setting
 from resodectl.families.eos.sizes import check_size
 
-SEED_BLOCK = 16
-
-DataName = Literal["digits", "cifar10"]
 Decay = Annotated[float, Field(ge=0.0)]
 
 
 class NormalisedPerceptronModel(Settings):
-    """linear - BN - softplus for every hidden layer, then a linear layer that is not trained: a stand-in."""
+    """linear - BN - softplus for every hidden layer, then an untrained linear layer; a stand-in for VGG-11."""
 
     kind: Literal["normalised-perceptron"]
-    hidden: tuple[Annotated[int, Field(ge=1)], ...] = setting("units of the hidden layers", min_length=1)
+    hidden: tuple[Width, ...] = setting("units of the hidden layers", min_length=1)
 
 
 class NormalisedVggModel(Settings):
@@ -35,21 +33,24 @@ class NormalisedVggModel(Settings):
 Model = Annotated[NormalisedPerceptronModel | NormalisedVggModel, Field(discriminator="kind")]
 
 
-class Trained(Settings):
+class Shared(Settings):
+    """The settings of a recipe that each of its cells has too."""
+
     data: DataName = setting("the data set")
     images: int = setting("training images, all in every step", ge=2)
-    curvature_images: int = setting("of these, how many the sharpness is taken on", ge=2)
-    micro_batch: int = setting("images at a time; batch normalisation takes its statistics of them alone", ge=2)
+    curvature_images: int = setting("training images on which the sharpness is taken, the first ones", ge=2)
+    micro_batch: int = setting("images at a time; batch normalisation takes its statistics over them alone", ge=2)
     model: Model = setting("the network")
     logit_scale: float = setting("what the outputs are multiplied by before the cross-entropy", gt=0.0)
     lr: float = setting("learning rate h", gt=0.0)
     steps: int = setting("steps of training", ge=2)
-    every: int = setting("steps from one record to the next, each of two steps in a row", ge=2)
+    every: int = setting("steps from one record to the next; a record is of two steps in a row", ge=2)
     tolerance: float = setting("residual of the sharpness, relative to it", gt=0.0, le=0.1)
-    dtype: Dtype = setting("the precision of all tensors")
+    dtype: Dtype = setting("floating-point type")
 
     @model_validator(mode="after")
     def the_network_reads_the_images(self) -> Self:
+        """Refuse images of another size than the network reads, more of them than there are, and batches of one."""
         if (self.model.kind == "normalised-vgg") != (self.data == "cifar10"):
             raise ValueError(
                 "model: normalised-vgg reads images of 32 x 32 pixels (cifar10), normalised-perceptron those of 8 x 8 "
@@ -64,7 +65,7 @@ class Trained(Settings):
         return self
 
 
-class Params(Trained):
+class Params(Shared):
     """What a recipe sets."""
 
     weight_decays: tuple[Decay, ...] = setting("weight decays l", min_length=1)
@@ -72,6 +73,7 @@ class Params(Trained):
 
     @model_validator(mode="after")
     def weights_are_not_reversed(self) -> Self:
+        """Refuse decay that changes the sign of the weights, and a weight decay given twice."""
         if self.lr * max(self.weight_decays) >= 1:
             raise ValueError("weight_decays: lr * weight_decay must be below 1")
         if len(set(self.weight_decays)) < len(self.weight_decays):
@@ -79,7 +81,7 @@ class Params(Trained):
         return self
 
 
-class Point(Trained):
+class Point(Shared):
     """What determines a cell."""
 
     weight_decay: Decay
@@ -90,19 +92,24 @@ LOG = {
         Column("weight_decay", "float64", "", "weight decay l"),
         Column("seed", "int64", "", "seed of the initialisation"),
         Column("step", "int64", "steps", "steps done"),
-        Column("train_loss", "float64", "nats", "mean cross-entropy, over two steps"),
+        Column("train_loss", "float64", "nats", "mean cross-entropy over the training images, mean of two steps"),
         Column("train_accuracy", "float64", "", "share of right answers on the training images"),
         Column("test_accuracy", "float64", "", "share of right answers on the test images"),
         Column("sharpness", "float64", "", "spherical sharpness lambda, mean of two steps"),
-        Column("residual", "float64", "", "the larger of two: an eigenvalue is at most so far away"),
-        Column("effective_step", "float64", "", "eta, mean of two steps"),
+        Column(
+            "residual",
+            "float64",
+            "",
+            "bound on the distance of the sharpness to an eigenvalue, the larger of two steps",
+        ),
+        Column("effective_step", "float64", "", "effective step eta, mean of two steps"),
         Column("edge_ratio", "float64", "", "lambda eta / 2, mean of two steps"),
         Column("diverged", "bool", "", "whether a loss is no longer finite"),
     )
 }
+SEED_BLOCK = 16
 
 
 def cells(params: Params) -> list[Point]:
     """One cell for each weight decay."""
-    shared = {name: getattr(params, name) for name in Trained.model_fields}
-    return [Point(weight_decay=decay, **shared) for decay in params.weight_decays]
+    return [point(Point, params, weight_decay=decay) for decay in params.weight_decays]

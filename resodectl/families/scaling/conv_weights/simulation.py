@@ -27,7 +27,7 @@ SOLVER = Solver(EULER)  # plain backpropagation: the blocks are no steps of a sc
 TESTED = 500  # test images at a time
 
 
-def simulate(cell: Cell, context: Context) -> Iterator[tuple[str, dict[str, Any]]]:
+def simulate(cell: Cell[Point], context: Context) -> Iterator[tuple[str, dict[str, Any]]]:
     point, place = cell.point, TensorPlace(context.dtype, context.device)
     train, test = standardised(point.data, context.data_root, place)
     network = network_of(point)

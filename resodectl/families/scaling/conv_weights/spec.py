@@ -1,4 +1,4 @@
-"""What may be asked of residual networks of basic blocks on images, by their depth.
+"""Convolutions of trained residual networks of basic blocks by depth.
 
 Cohen, Cont, Rossier & Xu 2021 (arXiv 2105.12245), the figures on CIFAR-10: A is the first convolution of a block and
 Delta the second, the depth L the number of blocks.
@@ -8,11 +8,10 @@ from typing import Literal, Self
 
 from pydantic import model_validator
 
+from resodectl.experiment.choices import Dtype
 from resodectl.experiment.columns import Column
-from resodectl.experiment.settings import Dtype, Settings, setting
+from resodectl.experiment.settings import Settings, point, setting
 from resodectl.training.settings import DataName, Training
-
-SEED_BLOCK = 8
 
 BLOCKS = {  # the paper's blocks of each stage, by their sum
     8: (2, 2, 2, 2),
@@ -40,7 +39,7 @@ class Model(Settings):
     doubling: bool = setting("whether each stage has twice the channels of the one before")
     strides: tuple[int, int, int, int] = setting("stride of the first block of each stage")
     initial: Literal["independent", "equal"] = setting(
-        "whether the blocks of a stage start with weights of their own or, where shapes allow, all with the same",
+        "weights at the start: each block draws its own, or all blocks of a stage have the same where shapes allow",
         default="independent",
     )
 
@@ -52,19 +51,21 @@ class Model(Settings):
         return self
 
 
-class Experiment(Settings):
-    """What all cells have in common."""
+class Shared(Settings):
+    """The settings of a recipe that each of its cells has too."""
 
     data: DataName = setting("the data set")
     model: Model = setting("the network")
     training: Training = setting("the training")
-    dtype: Dtype = setting("the precision of all tensors", default="float32")
+    dtype: Dtype = setting("floating-point type", default="float32")
 
 
-class Params(Experiment):
+class Params(Shared):
     """What a recipe sets."""
 
-    depths: tuple[int, ...] = setting("depths L for which the paper gives the blocks of each stage", min_length=1)
+    depths: tuple[int, ...] = setting(
+        "depths L, of those for which the paper gives the blocks of each stage", min_length=1
+    )
     seeds: int = setting("independent repetitions", ge=1)
 
     @model_validator(mode="after")
@@ -76,37 +77,41 @@ class Params(Experiment):
         return self
 
 
-class Point(Experiment):
+class Point(Shared):
     """What determines a cell."""
 
     depth: int
 
 
+_SHARED = (
+    Column("depth", "int64", "blocks", "depth L"),
+    Column("seed", "int64", "", "seed of the weights and of the order of batches"),
+)
 LOG = {
     "layers": (
-        Column("depth", "int64", "blocks", "depth L"),
-        Column("seed", "int64", "", "seed of the weights and of the order of batches"),
+        *_SHARED,
         Column("tensor", "string", "", "A (first convolution of a block) or Delta (second)"),
         Column("stage", "int64", "", "stage of the block, from 1"),
         Column("layer", "int64", "", "block k, from 0"),
-        Column("initial_norm", "float64", "", "|T_k| before training: operator norm on periodic images"),
+        Column(
+            "initial_norm", "float64", "", "|T_k| before training: operator norm of the convolution of periodic images"
+        ),
         Column("norm", "float64", "", "|T_k| after training"),
         Column("increment", "float64", "", "|T_{k+1} - T_k|; NaN where a stage ends or the shape changes"),
         Column("square", "float64", "", "squared Frobenius norm of T_k"),
-        Column("increment_square", "float64", "", "squared Frobenius norm of T_{k+1} - T_k; NaN as above"),
+        Column("increment_square", "float64", "", "squared Frobenius norm of T_{k+1} - T_k; NaN where increment is"),
     ),
     "networks": (
-        Column("depth", "int64", "blocks", "depth L"),
-        Column("seed", "int64", "", "seed of the weights and of the order of batches"),
+        *_SHARED,
         Column("train_loss", "float64", "nats", "mean cross-entropy over the last epoch's batches"),
         Column("test_loss", "float64", "nats", "mean cross-entropy over the test set after training"),
         Column("test_error", "float64", "%", "share of wrong answers on the test set after training"),
         Column("diverged", "bool", "", "whether a loss is no longer finite"),
     ),
 }
+SEED_BLOCK = 8
 
 
 def cells(params: Params) -> list[Point]:
     """One cell for each depth."""
-    fixed = {name: getattr(params, name) for name in Experiment.model_fields}
-    return [Point(depth=depth, **fixed) for depth in params.depths]
+    return [point(Point, params, depth=depth) for depth in params.depths]

@@ -11,11 +11,12 @@ import numpy as np
 
 from resodectl.experiment.cells import Cell
 from resodectl.experiment.context import Context
+from resodectl.families.scaling.fbm_paths.spec import Point
 from resodectl.numerics.laws.correlations import Floats
 from resodectl.numerics.weights.processes import circulant_eigenvalues, circulant_noise
 
 
-def simulate(cell: Cell, context: Context) -> Iterator[tuple[str, dict[str, Any]]]:
+def simulate(cell: Cell[Point], context: Context) -> Iterator[tuple[str, dict[str, Any]]]:
     point = cell.point
     eigenvalues = circulant_eigenvalues(point.steps, point.hurst)
     if point.ablation == "zero_frequency_at_nyquist":

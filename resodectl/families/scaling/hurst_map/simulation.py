@@ -16,11 +16,12 @@ import torch
 
 from resodectl.experiment.cells import Cell
 from resodectl.experiment.context import Context
+from resodectl.families.scaling.hurst_map.spec import Point
 from resodectl.numerics.draws import uniform
 from resodectl.numerics.propagation.residual_norms import backward, forward, random_layers, relative_change
 
 
-def simulate(cell: Cell, context: Context) -> Iterator[tuple[str, dict[str, Any]]]:
+def simulate(cell: Cell[Point], context: Context) -> Iterator[tuple[str, dict[str, Any]]]:
     point, betas = cell.point, cell.point.betas.values()
     streams = {name: context.streams("weights", name) for name in ("V", "Theta")}
     layers = random_layers("res-3", "fbm", streams, point.depth, point.dim, 1, point.hurst, *_place(context))
@@ -48,14 +49,14 @@ def summary(changes: torch.Tensor, name: str, cap: float) -> dict[str, torch.Ten
     }
 
 
-def _first_states(point: Any, context: Context) -> torch.Tensor:
+def _first_states(point: Point, context: Context) -> torch.Tensor:
     """h_0 = A x for x uniform on [0, 1], `(seeds, dim, inputs)`; each input has an A of its own."""
     x = uniform(context.streams("inputs"), (point.inputs, point.pixels, 1), 0, 1, *_place(context))
     a = _uniform_entries(context, "A", (point.inputs, point.dim, point.pixels), point.pixels)
     return (a @ x).squeeze(3).transpose(1, 2)
 
 
-def _last_gradients(point: Any, context: Context) -> torch.Tensor:
+def _last_gradients(point: Point, context: Context) -> torch.Tensor:
     """p_L = B^T up to a factor, `(seeds, dim, inputs)`; each input has a B of its own."""
     return _uniform_entries(context, "B", (point.dim, point.inputs), point.dim)
 

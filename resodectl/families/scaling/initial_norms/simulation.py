@@ -13,6 +13,7 @@ import torch
 
 from resodectl.experiment.cells import Cell
 from resodectl.experiment.context import Context
+from resodectl.families.scaling.initial_norms.spec import Point
 from resodectl.numerics.draws import Streams, uniform
 from resodectl.numerics.propagation.norm_sampler import joint_norms, marginal_norms
 from resodectl.numerics.propagation.residual_norms import (
@@ -30,7 +31,7 @@ SHARED_BY_DEPTHS = ("rbf", "rbf_increments")  # the weights of all depths are sa
 TENSORS = ("V", "Theta", "b", "A", "x", "B")
 
 
-def simulate(cell: Cell, context: Context) -> Iterator[tuple[str, dict[str, Any]]]:
+def simulate(cell: Cell[Point], context: Context) -> Iterator[tuple[str, dict[str, Any]]]:
     point = cell.point
     label = () if point.weights in SHARED_BY_DEPTHS else (point.depth,)
     streams = {name: context.streams("norms", name, *label) for name in (*TENSORS, "output", "gradient", "both")}
@@ -49,7 +50,7 @@ def simulate(cell: Cell, context: Context) -> Iterator[tuple[str, dict[str, Any]
         context.progress((index + 1) / len(cell.seeds))
 
 
-def _direct(point: Any, streams: Mapping[str, Streams], context: Context) -> dict[str, np.ndarray]:
+def _direct(point: Point, streams: Mapping[str, Streams], context: Context) -> dict[str, np.ndarray]:
     """Each norm, `(exponents, repetitions)`: the columns of a network's hidden states are its residual scales."""
     scales = point.depth ** -torch.tensor(point.exponents, dtype=context.dtype, device=context.device)
     parts = [
@@ -60,7 +61,7 @@ def _direct(point: Any, streams: Mapping[str, Streams], context: Context) -> dic
 
 
 def _norms(
-    point: Any, streams: Mapping[str, Streams], networks: int, scales: torch.Tensor, context: Context
+    point: Point, streams: Mapping[str, Streams], networks: int, scales: torch.Tensor, context: Context
 ) -> dict[str, torch.Tensor]:
     """Each norm, `(networks, exponents)`, of the next networks of a seed."""
     place = context.dtype, context.device
@@ -89,7 +90,7 @@ def _matrices(
     return entries(law, streams, 1, (networks, *shape), dtype=dtype, device=device)[0, 0]
 
 
-def _sampled(point: Any, streams: Mapping[str, Streams]) -> dict[str, np.ndarray]:
+def _sampled(point: Point, streams: Mapping[str, Streams]) -> dict[str, np.ndarray]:
     """Each norm, `(exponents * repetitions,)`, all exponents side by side."""
     scales = np.repeat([point.depth**-exponent for exponent in point.exponents], point.repetitions)
     if point.method == "joint":

@@ -1,4 +1,4 @@
-"""What may be asked of untrained networks h -> h + L^-beta f(h): laws of their weights, exponents beta, depths L.
+"""Norms in untrained networks h -> h + L^-beta f(h) by the law of their weights, exponent beta and depth L.
 
 Marion, Fermanian, Biau & Vert 2022 (arXiv 2206.06929), the figures at initialisation.
 """
@@ -7,22 +7,21 @@ from typing import Literal, Self
 
 from pydantic import model_validator
 
+from resodectl.experiment.choices import Dtype, WeightLaw
 from resodectl.experiment.columns import Column
-from resodectl.experiment.settings import Dtype, Settings, setting
+from resodectl.experiment.settings import Settings, point, setting
 
-SEED_BLOCK = 10
-
-WeightLaw = Literal["uniform", "gaussian", "rbf", "rbf_increments", "fbm"]
+Law = Literal[WeightLaw, "rbf_increments", "fbm"]
 Architecture = Literal["res-1", "res-2", "res-3"]
 Activation = Literal["relu", "leaky_relu", "tanh", "linear"]
 Method = Literal["direct", "joint", "marginal"]
 
 
-class Params(Settings):
-    weights: WeightLaw = setting("law of each entry along the layers: independent, smooth, or fractional noise")
+class Shared(Settings):
+    """The settings of a recipe that each of its cells has too."""
+
+    weights: Law = setting("law of each entry along the layers: independent, smooth, or fractional noise")
     exponents: tuple[float, ...] = setting("exponents beta of the residual scale L^-beta", min_length=1)
-    depths: tuple[int, ...] = setting("depths L", unit="layers", min_length=1)
-    seeds: int = setting("independent repetitions of the whole figure, the units of the intervals", ge=1)
     repetitions: int = setting("networks of a seed at each depth", ge=1)
     method: Method = setting(
         "direct: with all matrices; joint, marginal: without them, sampled from the exact law of Gaussian res-3 ReLU "
@@ -36,14 +35,23 @@ class Params(Settings):
     hurst: float = setting("Hurst index of fbm weights", gt=0, lt=1, default=0.5)
     dtype: Dtype = setting("floating-point type; float32 overflows where networks explode", default="float64")
 
+
+class Params(Shared):
+    """What a recipe sets."""
+
+    depths: tuple[int, ...] = setting("depths L", unit="layers", min_length=1)
+    seeds: int = setting("independent repetitions of the whole figure, the units of the intervals", ge=1)
+
     @model_validator(mode="after")
     def networks_can_be_built(self) -> Self:
+        """Refuse networks without layers."""
         if min(self.depths) < 1:
             raise ValueError(f"depths: a network needs at least 1 layer, not {min(self.depths)}")
         return self
 
     @model_validator(mode="after")
     def the_method_knows_the_law(self) -> Self:
+        """Refuse to sample norms whose law is not known."""
         network = (self.weights, self.architecture, self.activation, self.dtype)
         if self.method != "direct" and network != ("gaussian", "res-3", "relu", "float64"):
             raise ValueError(
@@ -53,18 +61,10 @@ class Params(Settings):
         return self
 
 
-class Point(Settings):
-    weights: WeightLaw
-    exponents: tuple[float, ...]
+class Point(Shared):
+    """What determines a cell."""
+
     depth: int
-    repetitions: int
-    method: Method
-    dim: int
-    inputs: int
-    architecture: Architecture
-    activation: Activation
-    hurst: float
-    dtype: Dtype
 
 
 LOG = {
@@ -74,15 +74,16 @@ LOG = {
         Column("depth", "int64", "layers", "depth L"),
         Column("exponent", "float64", "", "exponent beta of the residual scale L^-beta"),
         Column("seed", "int64", "", "seed of the networks and inputs"),
-        Column("repetition", "int64", "", "network of this seed"),
+        Column("repetition", "int64", "", "number of the network of this seed, from 0"),
         Column("output_change", "float64", "", "|h_L - h_0| / |h_0|; infinite or NaN after an overflow"),
         Column("output_stretch", "float64", "", "|h_L| / |h_0|"),
         Column("gradient_change", "float64", "", "|p_0 - p_L| / |p_L|, p_k the gradient with respect to h_k"),
         Column("gradient_stretch", "float64", "", "|p_0| / |p_L|"),
     ),
 }
+SEED_BLOCK = 10
 
 
 def cells(params: Params) -> list[Point]:
-    rest = params.model_dump(exclude={"depths", "seeds"})
-    return [Point(depth=depth, **rest) for depth in params.depths]
+    """One cell for each depth."""
+    return [point(Point, params, depth=depth) for depth in params.depths]

@@ -21,6 +21,7 @@ import torch
 
 from resodectl.experiment.cells import Cell
 from resodectl.experiment.context import Context
+from resodectl.families.scaling.limits.spec import Point
 from resodectl.numerics.draws import normal
 from resodectl.numerics.ode.runge_kutta import runge_kutta
 from resodectl.numerics.weights.depth import smooth_at
@@ -43,7 +44,7 @@ ACTIVATIONS = {
 }
 
 
-def simulate(cell: Cell, context: Context) -> Iterator[tuple[str, dict[str, Any]]]:
+def simulate(cell: Cell[Point], context: Context) -> Iterator[tuple[str, dict[str, Any]]]:
     point = cell.point
     activation = ACTIVATIONS[point.activation]
     coarse = min(point.depths)
@@ -85,7 +86,7 @@ def network(
     weights: torch.Tensor,
     increments: torch.Tensor | None,
     depth: int,
-    point: Any,
+    point: Point,
     activation: Activation,
 ) -> torch.Tensor:
     """X after some layers of a network of `depth` layers.
@@ -109,7 +110,7 @@ def ito(
     weights: torch.Tensor,
     increments: torch.Tensor,
     drifts: tuple[float, ...],
-    point: Any,
+    point: Point,
     activation: Activation,
 ) -> torch.Tensor:
     """X of the Ito SDE after some steps of Euler and Maruyama's scheme, for all factors `drifts` of sigma''(0) Q.
@@ -129,7 +130,9 @@ def ito(
     return state
 
 
-def _ode(point: Any, context: Context, activation: Activation, start: torch.Tensor, coarse: int) -> list[torch.Tensor]:
+def _ode(
+    point: Point, context: Context, activation: Activation, start: torch.Tensor, coarse: int
+) -> list[torch.Tensor]:
     """X of the neural or linear ODE at `coarse` + 1 equidistant times, `(seeds, 1, dim, 1 + dim)` each."""
     steps = -(-REFINED // coarse) * coarse
     halves = smooth_weights(point, context, torch.arange(2 * steps + 1) / (2 * steps))
@@ -149,7 +152,7 @@ def _ode(point: Any, context: Context, activation: Activation, start: torch.Tens
     return states
 
 
-def smooth_weights(point: Any, context: Context, positions: torch.Tensor) -> torch.Tensor:
+def smooth_weights(point: Point, context: Context, positions: torch.Tensor) -> torch.Tensor:
     """[b(s), A(s)] at some places s, `(positions, seeds, 1, dim, 1 + dim)`."""
     places, scale = positions.double(), point.gain / math.sqrt(point.dim)
     matrices = smooth_at(places, context.streams("A"), (1, point.dim, point.dim))
@@ -157,14 +160,14 @@ def smooth_weights(point: Any, context: Context, positions: torch.Tensor) -> tor
     return (scale * torch.cat([biases, matrices], -1)).to(context.device, context.dtype)
 
 
-def _start(point: Any, context: Context) -> torch.Tensor:
+def _start(point: Point, context: Context) -> torch.Tensor:
     """x = (1/2, ..., 1/2) and the identity."""
     x = torch.full((point.dim, 1), 0.5, dtype=context.dtype, device=context.device)
     both = torch.cat([x, torch.eye(point.dim, dtype=context.dtype, device=context.device)], 1)
     return both.expand(len(context.seeds), point.paths, point.dim, 1 + point.dim)
 
 
-def _increments(point: Any, streams: list[np.random.Generator], coarse: int, context: Context) -> torch.Tensor | None:
+def _increments(point: Point, streams: list[np.random.Generator], coarse: int, context: Context) -> torch.Tensor | None:
     """The next increments of the paths of [b, A], `(steps, seeds, paths, dim, 1 + dim)`, up to the next common time."""
     if not point.noise:
         return None

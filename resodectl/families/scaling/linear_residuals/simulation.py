@@ -14,6 +14,7 @@ import torch
 
 from resodectl.experiment.cells import Cell
 from resodectl.experiment.context import Context
+from resodectl.families.scaling.linear_residuals.spec import Point
 from resodectl.numerics.weights.depth import WeightKind, weights
 
 DENSE = 40  # steps that are all logged; of later ones every tenth
@@ -22,7 +23,7 @@ SHOWN = (0, 1, 2, 4, 10, 100)  # steps whose weights are logged layer by layer, 
 Blocks = Iterator[tuple[str, dict[str, Any]]]
 
 
-def simulate(cell: Cell, context: Context) -> Blocks:
+def simulate(cell: Cell[Point], context: Context) -> Blocks:
     point = cell.point
     target = torch.tensor(point.target, dtype=context.dtype, device=context.device)
     doubled = {2 * depth for depth in point.depths}
@@ -78,7 +79,7 @@ def prefix_products(factors: torch.Tensor) -> torch.Tensor:
     return torch.cat([identity.expand(1, seeds, dim, dim), products.flatten(0, 1)[:depth]])
 
 
-def _initial(point: Any, depth: int, context: Context) -> torch.Tensor:
+def _initial(point: Point, depth: int, context: Context) -> torch.Tensor:
     shape = (len(point.target), len(point.target))
     if point.init == "zero":
         return torch.zeros(depth, len(context.seeds), *shape, dtype=context.dtype, device=context.device)
@@ -93,7 +94,7 @@ def _progress(
     first: dict[int, torch.Tensor],
     outputs: dict[int, torch.Tensor],
     target: torch.Tensor,
-    point: Any,
+    point: Point,
 ) -> dict[str, torch.Tensor]:
     """The columns of `training` for one depth at one step, `(seeds,)` each."""
     drift = _balance(trained[depth]) - _balance(first[depth])

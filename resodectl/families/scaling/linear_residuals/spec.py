@@ -1,4 +1,4 @@
-"""What may be asked of linear residual networks in training: depths, initial weights, the matrix to be learnt.
+"""Linear residual networks in training by depth and initial weights.
 
 Sander, Ablin & Peyre 2022 (arXiv 2205.14612), section 3 and Figure 2: X = (I + A_0/N) ... (I + A_{N-1}/N) is fitted to
 B by gradient descent on the mean square of the entries of X - B.
@@ -9,10 +9,9 @@ from typing import Literal, Self
 import numpy as np
 from pydantic import model_validator
 
+from resodectl.experiment.choices import Dtype, Rate
 from resodectl.experiment.columns import Column
-from resodectl.experiment.settings import Dtype, Settings, setting
-
-SEED_BLOCK = 8
+from resodectl.experiment.settings import Settings, point, setting
 
 Init = Literal["zero", "smooth", "rough"]
 
@@ -20,31 +19,39 @@ Init = Literal["zero", "smooth", "rough"]
 class Balance(Settings):
     """Runs at several learning rates for the same time, in which the balance of neighbouring layers drifts."""
 
-    lrs: tuple[float, ...] = setting("learning rates eta", min_length=1)
+    lrs: tuple[Rate, ...] = setting("learning rates eta", min_length=1)
     time: float = setting("training time, steps times eta", gt=0)
     depth: int = setting("depth N", unit="layers", ge=2)
 
 
-class Params(Settings):
+class Shared(Settings):
+    """The settings of a recipe that each of its cells has too."""
+
     target: tuple[tuple[float, ...], ...] = setting("the matrix B to be learnt, row by row", min_length=1)
+    depths: tuple[int, ...] = setting("depths N; each is compared with depth 2N", unit="layers", min_length=1)
+    reference: int = setting("depth that stands for infinity where outputs are compared", unit="layers", ge=2)
+    shown: int = setting("depth whose weights are logged layer by layer", unit="layers", ge=2)
+    steps: int = setting("steps of gradient descent", ge=1)
+    lr: float = setting("learning rate eta; a network of depth N takes eta N^lr_exponent", gt=0, default=1.0)
+    lr_exponent: float = setting("the power of N by which the learning rate is multiplied", default=1.0)
+    init_scale: float = setting("size of initial weights that are not zero", gt=0, default=0.25)
+    dtype: Dtype = setting("floating-point type of weights and gradients", default="float64")
+
+
+class Params(Shared):
+    """What a recipe sets."""
+
     inits: tuple[Init, ...] = setting(
-        "initial weights: zero; smooth in depth; independent from layer to layer; entries of the last two of order "
-        "`init_scale`",
+        "initial weights: zero; smooth in depth; rough, which are independent from layer to layer; smooth and rough "
+        "entries are of order `init_scale`",
         min_length=1,
     )
-    depths: tuple[int, ...] = setting("depths N; each is compared with depth 2N", unit="layers", min_length=1)
-    reference: int = setting("depth that stands for infinity in comparing outputs", unit="layers", ge=2)
-    shown: int = setting("depth whose weights are logged layer by layer", unit="layers", ge=2)
-    seeds: int = setting("independent initial weights", ge=1)
-    steps: int = setting("steps of gradient descent", ge=1)
-    lr: float = setting("eta; the learning rate is eta N", gt=0, default=1.0)
-    lr_exponent: float = setting("the learning rate is eta N to this power", default=1.0)
-    init_scale: float = setting("size of initial weights that are not zero", gt=0, default=0.25)
     balance: Balance | None = setting("further runs, from zero weights", default=None)
-    dtype: Dtype = setting("floating-point type of weights and gradients", default="float64")
+    seeds: int = setting("independent initial weights", ge=1)
 
     @model_validator(mode="after")
     def networks_can_be_built(self) -> Self:
+        """Refuse networks of one layer, and matrices that no flow from small weights reaches."""
         if min(self.depths) < 2:
             raise ValueError(f"depths: a network needs at least 2 layers, not {min(self.depths)}")
         if any(len(row) != len(self.target) for row in self.target):
@@ -54,56 +61,49 @@ class Params(Settings):
         return self
 
 
-class Point(Settings):
-    target: tuple[tuple[float, ...], ...]
+class Point(Shared):
+    """What determines a cell."""
+
     init: Init
-    depths: tuple[int, ...]
-    reference: int
-    shown: int
-    steps: int
-    lr: float
-    lr_exponent: float
-    init_scale: float
-    dtype: Dtype
 
 
-_RUN = (
+_SHARED = (
     Column("init", "string", "", "initial weights"),
-    Column("lr", "float64", "", "eta"),
+    Column("lr", "float64", "", "learning rate eta, without the power of the depth"),
     Column("seed", "int64", "", "seed of the initial weights"),
     Column("depth", "int64", "layers", "depth N"),
-    Column("step", "int64", "", "steps of gradient descent taken"),
+    Column("step", "int64", "steps", "steps of gradient descent done"),
 )
 LOG = {
     "training": (
-        *_RUN,
+        *_SHARED,
         Column("loss", "float64", "", "mean square of the entries of X - B"),
         Column("doubling_distance", "float64", "", "sup over s of |A^N(s) - A^2N(s)|_F"),
         Column("output_distance", "float64", "", "|X^N - X^reference|_F"),
         Column("imbalance", "float64", "", "N max_n |D_n - D_n(0)|_F with D_n = M_n^T M_n - M_{n+1} M_{n+1}^T"),
     ),
     "jumps": (
-        *_RUN,
-        Column("part", "string", "", "the weights themselves, or their change since the start of training"),
-        Column("jump", "float64", "", "largest |A_{n+1} - A_n|_F, of the weights or of their change"),
+        *_SHARED,
+        Column("part", "string", "", "weights, or change: their difference from the start of training"),
+        Column("jump", "float64", "", "largest |A_{n+1} - A_n|_F over n, of the weights or of their change"),
     ),
     "layers": (
-        *_RUN,
-        Column("layer", "int64", "", "index n from 0"),
+        *_SHARED,
+        Column("layer", "int64", "", "layer n, from 0"),
         Column("row", "int64", "", "row of the entry, from 0"),
         Column("column", "int64", "", "column of the entry, from 0"),
-        Column("weight", "float64", "", "that entry of A_n"),
+        Column("weight", "float64", "", "the entry of A_n"),
     ),
 }
+SEED_BLOCK = 8
 
 
 def cells(params: Params) -> list[Point]:
-    rest = params.model_dump(exclude={"inits", "seeds", "balance"})
-    points = [Point(init=init, **rest) for init in params.inits]
+    """One cell for each kind of initial weights, and one for each learning rate at which balance is measured."""
+    points = [point(Point, params, init=init) for init in params.inits]
     if params.balance is not None:
-        of_balance = dict.fromkeys(("reference", "shown"), params.balance.depth)
+        depth = params.balance.depth
         for lr in params.balance.lrs:
-            steps = max(1, round(params.balance.time / lr))
-            own = {"depths": (params.balance.depth,), "lr": lr, "steps": steps}
-            points.append(Point(init="zero", **(rest | of_balance | own)))
+            run = {"lr": lr, "steps": max(1, round(params.balance.time / lr))}
+            points.append(point(Point, params, init="zero", depths=(depth,), reference=depth, shown=depth, **run))
     return points

@@ -15,6 +15,7 @@ import torch
 
 from resodectl.experiment.cells import Cell
 from resodectl.experiment.context import Context
+from resodectl.families.scaling.ode_distance.spec import Point
 from resodectl.numerics.draws import normal, uniform
 from resodectl.numerics.ode.runge_kutta import runge_kutta
 from resodectl.numerics.weights.depth import smooth_at
@@ -35,7 +36,7 @@ class Interpolation:
     start: torch.Tensor
 
 
-def simulate(cell: Cell, context: Context) -> Iterator[tuple[str, dict[str, Any]]]:
+def simulate(cell: Cell[Point], context: Context) -> Iterator[tuple[str, dict[str, Any]]]:
     point = cell.point
     build = _perceptrons if point.field in ("smooth", "alternating") else _FAMILIES[point.field]
     distance, bound = compare(build(point, context), point.depth, point.depth**-point.residual_exponent, context)
@@ -71,7 +72,7 @@ def compare(field: Interpolation, depth: int, scale: float, context: Context) ->
     return distance, curvature * growth / (2 * depth)
 
 
-def _perceptrons(point: Any, context: Context) -> Interpolation:
+def _perceptrons(point: Point, context: Context) -> Interpolation:
     """phi(x, s) = tanh(W(s) x), W linear between its N + 1 values at n/N; only N of them are layers."""
     depth, shape = point.depth, (point.dim, point.dim)
     streams = context.streams("weights")
@@ -99,7 +100,7 @@ def _perceptrons(point: Any, context: Context) -> Interpolation:
     return Interpolation(phi, acceleration, lipschitz, start)
 
 
-def _ramp(point: Any, context: Context) -> Interpolation:
+def _ramp(point: Point, context: Context) -> Interpolation:
     """phi = s: the distance is 1/(2N), which is the bound."""
     start = _scalar(context, "inputs")
     return Interpolation(
@@ -110,7 +111,7 @@ def _ramp(point: Any, context: Context) -> Interpolation:
     )
 
 
-def _affine(point: Any, context: Context) -> Interpolation:
+def _affine(point: Point, context: Context) -> Interpolation:
     """phi = L x + g(s), g chosen so that x(s) = x_0 + v s + C s^2/2: the distance is C ((1 + L/N)^N - 1) / (2 N L)."""
     start, velocity = _scalar(context, "inputs"), _scalar(context, "velocity")
     lipschitz, curvature = (
@@ -129,7 +130,7 @@ def _affine(point: Any, context: Context) -> Interpolation:
     return Interpolation(phi, acceleration, lipschitz[:, 0, 0], start)
 
 
-def _bump(point: Any, context: Context) -> Interpolation:
+def _bump(point: Point, context: Context) -> Interpolation:
     """phi = 1 - cos(2 pi N s) vanishes at all layers: the network rests, the ODE moves by 1; the bound is pi."""
     start = _scalar(context, "inputs")
     return Interpolation(

@@ -17,11 +17,12 @@ from resodectl.experiment.cells import Cell
 from resodectl.experiment.context import Context
 from resodectl.families.scaling.fitting import Fit, State, accuracy, stem_and_head, train_epoch
 from resodectl.families.scaling.flat_images import flat_images
+from resodectl.families.scaling.trained_map.spec import Point
 from resodectl.numerics.networks.residual_classifiers import Classifiers, unbiased
 from resodectl.numerics.weights.processes import entries
 
 
-def simulate(cell: Cell, context: Context) -> Iterator[tuple[str, dict[str, Any]]]:
+def simulate(cell: Cell[Point], context: Context) -> Iterator[tuple[str, dict[str, Any]]]:
     point = cell.point
     train, test = flat_images(point.data, context.data_root, context.dtype, context.device)
     places = list(product(point.hursts.values(), point.betas.values(), point.lrs))
@@ -54,7 +55,7 @@ def simulate(cell: Cell, context: Context) -> Iterator[tuple[str, dict[str, Any]
     )
 
 
-def _initial(point: Any, context: Context, pixels: int) -> Classifiers:
+def _initial(point: Point, context: Context, pixels: int) -> Classifiers:
     """A seed's networks side by side, ordered by Hurst index, scaling exponent and learning rate."""
     shape, hursts = (point.dim, point.dim), point.hursts.values()
     each = point.betas.count * len(point.lrs)

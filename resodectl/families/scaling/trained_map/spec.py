@@ -4,38 +4,35 @@ h_{k+1} = h_k + L^-beta (V_k relu(h_k) + b_k). Along the layers, each entry of V
 index H at the start; the biases b_k are zero then, and trained as in the official code.
 """
 
-from typing import Annotated
-
-from pydantic import Field
-
+from resodectl.experiment.choices import Dtype, Rate
 from resodectl.experiment.columns import Column
-from resodectl.experiment.settings import Dtype, Settings, setting
+from resodectl.experiment.settings import Settings, point, setting
 from resodectl.families.scaling.grids import Grid, HurstGrid
 from resodectl.families.scaling.trained import DataName, Training
 
-Rate = Annotated[float, Field(gt=0)]
 
-
-class Experiment(Settings):
-    """What the recipe and the cell have in common."""
+class Shared(Settings):
+    """The settings of a recipe that each of its cells has too."""
 
     hursts: HurstGrid = setting("Hurst indices H of the initial weights")
-    betas: Grid = setting("scaling exponents beta: the layers are scaled by L^-beta")
-    lrs: tuple[Rate, ...] = setting("learning rates at the start; the best one counts", min_length=1)
+    betas: Grid = setting("exponents beta of the residual scale L^-beta")
+    lrs: tuple[Rate, ...] = setting(
+        "learning rates at the start; the map shows the best one of each place", min_length=1
+    )
     depth: int = setting("residual layers L", unit="layers", ge=1)
     dim: int = setting("dimension d of the hidden state", ge=1)
     training: Training = setting("the training of every network")
-    dtype: Dtype = setting("the precision of all tensors")
+    dtype: Dtype = setting("floating-point type")
 
 
-class Params(Experiment):
+class Params(Shared):
     """What a recipe sets."""
 
     data: tuple[DataName, ...] = setting("the data sets, a panel each", min_length=1)
     seeds: int = setting("independent repetitions: weights and orders of batches", ge=1)
 
 
-class Point(Experiment):
+class Point(Shared):
     """What determines a cell: the whole map of one data set is one program."""
 
     data: DataName
@@ -45,12 +42,12 @@ LOG = {
     "accuracies": (
         Column("data", "string", "", "the data set"),
         Column("hurst", "float64", "", "Hurst index H of the initial weights"),
-        Column("beta", "float64", "", "scaling exponent beta"),
+        Column("beta", "float64", "", "exponent beta of the residual scale L^-beta"),
         Column("lr", "float64", "", "learning rate at the start"),
         Column("seed", "int64", "", "seed of the repetition"),
         Column("accuracy", "float64", "", "share of right answers on the test set after the last epoch"),
         Column("train_loss", "float64", "nats", "mean cross-entropy over the last epoch's batches"),
-        Column("diverged", "bool", "", "whether that loss is no longer finite"),
+        Column("diverged", "bool", "", "whether train_loss is no longer finite"),
     )
 }
 SEED_BLOCK = 1
@@ -58,5 +55,4 @@ SEED_BLOCK = 1
 
 def cells(params: Params) -> list[Point]:
     """One cell for each data set."""
-    fixed = {name: getattr(params, name) for name in Experiment.model_fields}
-    return [Point(data=data, **fixed) for data in params.data]
+    return [point(Point, params, data=data) for data in params.data]

@@ -14,12 +14,13 @@ from resodectl.experiment.cells import Cell
 from resodectl.experiment.context import Context
 from resodectl.families.scaling.fitting import Fit, State, accuracy, stem_and_head, train_epoch
 from resodectl.families.scaling.flat_images import flat_images
+from resodectl.families.scaling.trained_weights.spec import Point
 from resodectl.numerics.networks.residual_classifiers import Classifiers, unbiased
 from resodectl.numerics.weights.processes import entries
 from resodectl.numerics.weights.statistics import roughness
 
 
-def simulate(cell: Cell, context: Context) -> Iterator[tuple[str, dict[str, Any]]]:
+def simulate(cell: Cell[Point], context: Context) -> Iterator[tuple[str, dict[str, Any]]]:
     point, place = cell.point, (context.dtype, context.device)
     train, test = flat_images(point.data, context.data_root, *place)
     seeds, count = len(cell.seeds), len(point.networks)
@@ -60,7 +61,7 @@ def simulate(cell: Cell, context: Context) -> Iterator[tuple[str, dict[str, Any]
     )
 
 
-def _initial(point: Any, context: Context, pixels: int) -> Classifiers:
+def _initial(point: Point, context: Context, pixels: int) -> Classifiers:
     stem, head = stem_and_head(context, point.dim, pixels, len(point.networks))
     shape, place = (point.dim, point.dim), (context.dtype, context.device)
     drawn = [

@@ -3,24 +3,23 @@
 h_{k+1} = h_k + L^-beta V_k relu(h_k); along the layers, the entries of V_k are smooth or independent at the start.
 """
 
-from typing import Literal
-
+from resodectl.experiment.choices import Dtype, WeightLaw
 from resodectl.experiment.columns import Column
-from resodectl.experiment.settings import Dtype, Settings, setting
+from resodectl.experiment.settings import Settings, point, setting
 from resodectl.families.scaling.trained import DataName, Training
 
 
 class Network(Settings):
     """How the layers of a network are drawn and scaled."""
 
-    weights: Literal["rbf", "uniform", "gaussian"] = setting(
-        "each entry along the layers: a smooth Gaussian process, or independent draws"
+    weights: WeightLaw = setting(
+        "law of each entry along the layers: a smooth Gaussian process (rbf), or independent draws"
     )
-    beta: float = setting("scaling exponent beta: the layers are scaled by L^-beta", ge=0.0)
+    beta: float = setting("exponent beta of the residual scale L^-beta", ge=0.0)
 
 
-class Experiment(Settings):
-    """What the recipe and the cell have in common."""
+class Shared(Settings):
+    """The settings of a recipe that each of its cells has too."""
 
     data: DataName = setting("the data set")
     networks: tuple[Network, ...] = setting("the networks, side by side", min_length=1)
@@ -28,24 +27,27 @@ class Experiment(Settings):
     dim: int = setting("dimension d of the hidden state", ge=1)
     lr: float = setting("learning rate at the start", gt=0.0)
     training: Training = setting("the training of every network")
-    dtype: Dtype = setting("the precision of all tensors")
+    dtype: Dtype = setting("floating-point type")
 
 
-class Params(Experiment):
+class Params(Shared):
     """What a recipe sets."""
 
     seeds: int = setting("independent repetitions: weights and orders of batches", ge=1)
 
 
-class Point(Experiment):
+class Point(Shared):
     """What determines a cell: all networks of a block of seeds are one program."""
 
 
+_SHARED = (
+    Column("weights", "string", "", "law of each entry along the layers at the start"),
+    Column("beta", "float64", "", "exponent beta of the residual scale L^-beta"),
+    Column("seed", "int64", "", "seed of the repetition"),
+)
 LOG = {
     "training": (
-        Column("weights", "string", "", "how the entries vary along the layers at the start"),
-        Column("beta", "float64", "", "scaling exponent beta"),
-        Column("seed", "int64", "", "seed of the repetition"),
+        *_SHARED,
         Column("epoch", "int64", "epochs", "epochs of training done"),
         Column("roughness", "float64", "", "mean |V_{k+1} - V_k|^2 / (2 mean |V_k|^2): 1 for independent layers"),
         Column("accuracy", "float64", "", "share of right answers on the test set after the epoch"),
@@ -53,11 +55,9 @@ LOG = {
         Column("diverged", "bool", "", "whether a weight of the layers is no longer finite"),
     ),
     "paths": (
-        Column("weights", "string", "", "how the entries vary along the layers at the start"),
-        Column("beta", "float64", "", "scaling exponent beta"),
-        Column("seed", "int64", "", "seed of the repetition"),
-        Column("layer", "int64", "layers", "layer k, from 0"),
-        Column("before", "float64", "", "one entry of V_k, chosen at random, before training"),
+        *_SHARED,
+        Column("layer", "int64", "", "layer k, from 0"),
+        Column("before", "float64", "", "an entry of V_k before training; its row and column are drawn once a seed"),
         Column("after", "float64", "", "the same entry after training"),
     ),
 }
@@ -66,4 +66,4 @@ SEED_BLOCK = 8
 
 def cells(params: Params) -> list[Point]:
     """One cell for all networks."""
-    return [Point(**{name: getattr(params, name) for name in Experiment.model_fields})]
+    return [point(Point, params)]

@@ -27,7 +27,7 @@ EVALUATED = 1024  # pairs at a time
 RUNNING = "running"
 
 
-def simulate(cell: Cell, context: Context) -> Iterator[tuple[str, dict[str, Any]]]:
+def simulate(cell: Cell[Point], context: Context) -> Iterator[tuple[str, dict[str, Any]]]:
     point, place = cell.point, TensorPlace(context.dtype, context.device)
     train, test = _pairs(point, context, place)
     stack, outcome = _trained(point, train, context)

@@ -1,4 +1,4 @@
-"""What may be asked of trained residual networks by their depth: activation, deltas, initialisation, training.
+"""Weights of trained residual networks by depth, activation, deltas and initialisation.
 
 Cohen, Cont, Rossier & Xu 2021 (arXiv 2105.12245): h_{k+1} = h_k + delta_k act(A_k h_k + b_k).
 """
@@ -7,10 +7,9 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
+from resodectl.experiment.choices import Dtype
 from resodectl.experiment.columns import Column
-from resodectl.experiment.settings import Dtype, Settings, setting
-
-SEED_BLOCK = 8
+from resodectl.experiment.settings import Settings, point, setting
 
 Task = Literal["ode", "mnist"]
 Depth = Annotated[int, Field(ge=3)]
@@ -21,7 +20,8 @@ class Network(Settings):
 
     activation: Literal["tanh", "relu"] = setting("activation of the layers")
     delta: Literal["shared", "layers", "fixed"] = setting(
-        "one trained |delta| of all layers, which starts at 1/L; a trained delta_k each, from N(0, 1/L^2); or 1/L"
+        "shared: all layers have one trained |delta|, at first 1/L; layers: each layer has a trained delta_k, at first "
+        "from N(0, 1/L^2); fixed: 1/L"
     )
 
     @model_validator(mode="after")
@@ -36,30 +36,32 @@ class Initial(Settings):
     """Independent Gaussian matrices and biases."""
 
     kind: Literal["xavier-depth", "xavier"] = setting(
-        "standard deviations scale/(L d) and scale/(L sqrt(d)), or without the 1/L"
+        "standard deviations of matrices and biases: scale/(L d) and scale/(L sqrt(d)); xavier is without the 1/L"
     )
-    scale: float = setting("the scale", gt=0.0)
+    scale: float = setting("scale of the standard deviations", gt=0.0)
 
 
 class Training(Settings):
-    """Adam with a constant rate on fixed batches in random order, stopped at the end of an epoch."""
+    """Adam with a constant learning rate on fixed batches in random order; it stops at the end of an epoch."""
 
     lr: float = setting("learning rate", gt=0.0)
     batch: int = setting("examples in a batch", ge=1)
-    epochs: int = setting("passes over the training set at most", ge=1)
-    tolerance: float = setting("stop as soon as the mean loss of an epoch is below this", gt=0.0)
-    patience: int = setting("stop after so many epochs without an improvement by 1 %", ge=1, default=5)
+    epochs: int = setting("most passes over the training set", ge=1)
+    tolerance: float = setting("mean loss of an epoch below which the training stops", gt=0.0)
+    patience: int = setting("epochs without an improvement by 1 % after which the training stops", ge=1, default=5)
 
 
-class Experiment(Settings):
-    """What all cells have in common."""
+class Shared(Settings):
+    """The settings of a recipe that each of its cells has too."""
 
     initial: Initial = setting("the weights before training")
     training: Training = setting("the training")
     train_size: int = setting("training pairs of the ODE task", ge=1, default=1024)
     test_size: int = setting("test pairs of the ODE task", ge=1, default=256)
-    bins: int = setting("bins of layers whose means are the trend of the weights", ge=2, default=16)
-    dtype: Dtype = setting("the precision of all tensors; statistics are taken in float64", default="float32")
+    bins: int = setting(
+        "bins that the layers are cut into; the means over bins are the trend of the weights", ge=2, default=16
+    )
+    dtype: Dtype = setting("floating-point type of the training; statistics are taken in float64", default="float32")
 
     @model_validator(mode="after")
     def there_is_a_batch(self) -> Self:
@@ -69,26 +71,26 @@ class Experiment(Settings):
         return self
 
 
-class Params(Experiment):
+class Params(Shared):
     """What a recipe sets."""
 
-    tasks: tuple[Task, ...] = setting("what is learnt: the flow of an equation, MNIST as vectors", min_length=1)
+    tasks: tuple[Task, ...] = setting(
+        "what is learnt: the flow of a differential equation, or MNIST as vectors", min_length=1
+    )
     networks: tuple[Network, ...] = setting("the kinds of networks", min_length=1)
     depths: tuple[Depth, ...] = setting("depths L", unit="layers", min_length=1)
-    seeds: int = setting("independent repetitions, each with its own pairs, weights and order of batches", ge=1)
+    seeds: int = setting("independent repetitions: pairs, weights and orders of batches", ge=1)
 
 
-class Point(Experiment):
+class Point(Shared, Network):
     """What determines a cell."""
 
     task: Task
     data: Literal["mnist"] | None
-    activation: Literal["tanh", "relu"]
-    delta: Literal["shared", "layers", "fixed"]
     depth: Depth
 
 
-_OF_CELL = (
+_SHARED = (
     Column("task", "string", "", "what was learnt: ode or mnist"),
     Column("activation", "string", "", "tanh or relu"),
     Column("delta", "string", "", "shared (one trained |delta|), layers (a trained delta_k each) or fixed (1/L)"),
@@ -97,7 +99,7 @@ _OF_CELL = (
 )
 LOG = {
     "weights": (
-        *_OF_CELL,
+        *_SHARED,
         Column("tensor", "string", "", "T: A (matrices) or b (biases), times |delta_k| where each layer has one"),
         Column("largest", "float64", "", "max_k |T_k|, Frobenius norms"),
         Column("increment", "float64", "", "max_k |T_{k+1} - T_k|"),
@@ -107,13 +109,15 @@ LOG = {
         Column("quadratic_variation", "float64", "", "sum_k |T_{k+1} - T_k|^2"),
         Column("h1_seminorm", "float64", "", "(L times the quadratic variation)^(1/2)"),
         Column("roughness", "float64", "", "mean_k |T_{k+1} - T_k|^2 / (2 mean_k |T_k|^2)"),
-        Column("trend_share", "float64", "", "share of sum_k |T_k|^2 that the bin means have"),
-        Column("noise_roughness", "float64", "", "roughness of T_k minus its bin mean; NaN if every layer is a bin"),
+        Column("trend_share", "float64", "", "sum_k |bin mean of T_k|^2 / sum_k |T_k|^2"),
+        Column(
+            "noise_roughness", "float64", "", "roughness of T_k minus its bin mean; NaN if every layer is its own bin"
+        ),
     ),
     "training": (
-        *_OF_CELL,
-        Column("epochs", "int64", "epochs", "epochs until the training stopped"),
-        Column("stopped", "string", "", "why: tolerance, patience, epochs or divergence"),
+        *_SHARED,
+        Column("epochs", "int64", "epochs", "epochs of training done"),
+        Column("stopped", "string", "", "why the training stopped: tolerance, patience, epochs or divergence"),
         Column("epoch_loss", "float64", "", "mean loss over the batches of the last epoch"),
         Column("largest_delta", "float64", "", "max_k |delta_k|"),
         Column("train_loss", "float64", "", "loss of the trained network over the training set"),
@@ -121,21 +125,22 @@ LOG = {
         Column("trend_loss", "float64", "", "loss over the training set with the bin means for weights"),
     ),
     "entries": (
-        *_OF_CELL,
-        Column("layer", "int64", "", "layer k"),
+        *_SHARED,
+        Column("layer", "int64", "", "layer k, from 0"),
         Column("matrix_entry", "float64", "", "an entry of A_k, or of |delta_k| A_k where each layer has its delta"),
         Column("bias_entry", "float64", "", "an entry of b_k, or of |delta_k| b_k"),
         Column("trace", "float64", "", "trace of A_k, or of |delta_k| A_k"),
         Column("step", "float64", "", "delta_k"),
     ),
 }
+SEED_BLOCK = 8
 
 
 def cells(params: Params) -> list[Point]:
     """One cell for each task, network and depth."""
-    fixed = {name: getattr(params, name) for name in Experiment.model_fields}
+    data = {"mnist": "mnist", "ode": None}
     return [
-        Point(task=task, data="mnist" if task == "mnist" else None, depth=depth, **network.model_dump(), **fixed)
+        point(Point, params, task=task, data=data[task], depth=depth, **dict(network))
         for task in params.tasks
         for network in params.networks
         for depth in params.depths

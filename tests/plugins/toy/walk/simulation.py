@@ -7,12 +7,13 @@ from typing import Any
 
 import numpy as np
 import torch
+from resodectl.families.toy.walk.spec import Point
 
 from resodectl.experiment.cells import Cell
 from resodectl.experiment.context import Context
 
 
-def simulate(cell: Cell, context: Context) -> Iterator[tuple[str, dict[str, Any]]]:
+def simulate(cell: Cell[Point], context: Context) -> Iterator[tuple[str, dict[str, Any]]]:
     point = cell.point
     if point.length == point.fail_at:
         raise ValueError("the walk fell off a cliff\nand this second line stays in the file")

@@ -1,28 +1,31 @@
-"""What may be asked of a random walk: its lengths and its drift."""
+"""Random walks by length, with a drift."""
 
+from resodectl.experiment.choices import Dtype
 from resodectl.experiment.columns import Column
-from resodectl.experiment.settings import Dtype, Settings, setting
-
-SEED_BLOCK = 2
+from resodectl.experiment.settings import Settings, point, setting
 
 
-class Params(Settings):
-    lengths: tuple[int, ...] = setting("lengths of the walk", unit="steps", min_length=1)
+class Shared(Settings):
+    """The settings of a recipe that each of its cells has too."""
+
     drift: float = setting("mean of a step", default=0.0)
-    seeds: int = setting("independent walks", ge=1)
     fail_at: int = setting("the length at which the simulation raises an error, or 0", default=0)
     die_at: int = setting("the length at which the process dies, or 0", default=0)
     pause: float = setting("seconds to wait in each cell", default=0.0)
     dtype: Dtype = setting("floating-point type", default="float64")
 
 
-class Point(Settings):
+class Params(Shared):
+    """What a recipe sets."""
+
+    lengths: tuple[int, ...] = setting("lengths of the walk", unit="steps", min_length=1)
+    seeds: int = setting("independent walks", ge=1)
+
+
+class Point(Shared):
+    """What determines a cell."""
+
     length: int
-    drift: float
-    fail_at: int
-    die_at: int
-    pause: float
-    dtype: Dtype
 
 
 LOG = {
@@ -37,8 +40,9 @@ LOG = {
         Column("place", "float64", "", "where the walk is at the end of that half"),
     ),
 }
+SEED_BLOCK = 2
 
 
 def cells(params: Params) -> list[Point]:
-    rest = params.model_dump(exclude={"lengths", "seeds"})
-    return [Point(length=length, **rest) for length in params.lengths]
+    """One cell for each length."""
+    return [point(Point, params, length=length) for length in params.lengths]

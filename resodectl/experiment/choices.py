@@ -1,0 +1,53 @@
+"""Choices with more than one user: the same word means the same thing in every recipe.
+
+A choice of one experiment alone stands in its spec. `Literal[Algorithm, "gradient"]` adds a value to a choice.
+"""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+# The floating-point type of a simulation's tensors.
+Dtype = Literal["float32", "float64"]
+
+# A data set of images: scikit-learn's digits, built in, or CIFAR-10.
+DataName = Literal["digits", "cifar10"]
+
+# The number of residual layers of a network whose neighbouring layers are compared.
+Depth = Annotated[int, Field(ge=2)]
+
+# The number of units of a layer.
+Width = Annotated[int, Field(ge=1)]
+
+# A learning rate.
+Rate = Annotated[float, Field(gt=0.0)]
+
+# A coordinate of the first iterate of a descent.
+Coordinate = Annotated[float, Field(ge=-100.0, le=100.0)]
+
+# How residual layers are integrated: x + f(x) / N (residual network), or Heun's method (Heun network).
+SchemeName = Literal["euler", "heun"]
+
+# How a network is differentiated: by backpropagation, or by the adjoint that rebuilds activations from the output.
+GradientName = Literal["backprop", "adjoint"]
+
+# How untrained weights vary with depth: smoothly, not at all, independently, or with alternating signs.
+Smoothness = Literal["smooth", "tied", "iid", "alternating"]
+
+# How an entry of the weights varies along the layers: independent draws of two laws, or a smooth Gaussian process.
+WeightLaw = Literal["uniform", "gaussian", "rbf"]
+
+# Descent by lr grad L / |grad L|, or by lr grad sqrt(L) (arXiv 2205.09745).
+Algorithm = Literal["normalised", "square-root"]
+
+# A loss whose minimisers form a curve.
+ToyName = Literal["surface", "ellipse", "two-normals"]
+
+# What is wrong on purpose with a limiting flow: its speed is doubled, or it leaves the manifold.
+FlowAblation = Literal["none", "double-time", "ambient-flow"]
+
+# What is wrong on purpose with a descent: no weight decay, or |w| for |w|^2 in the effective step.
+DecayAblation = Literal["none", "no-decay", "linear-norm"]
+
+# The same, or what is wrong with the sharpness-reduction flow: -G / 2, no tangent projection, or time 2 h l t.
+ReductionAblation = Literal[DecayAblation, "no-denominator", "no-projection", "double-time"]
