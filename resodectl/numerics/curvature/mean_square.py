@@ -34,7 +34,7 @@ class MeanSquareHessian:
         self._slopes: list[torch.Tensor] = []
         seconds: list[Callable[[], torch.Tensor]] = []
         for layer in self._layers[:-1]:
-            value, slope, second = network.activation(affine(self._values[-1], *layer))
+            value, slope, second = network.activation.derivatives(affine(self._values[-1], *layer))
             self._values.append(value)
             self._slopes.append(slope)
             seconds.append(second)

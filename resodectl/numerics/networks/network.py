@@ -64,7 +64,7 @@ def default_linear(name: str, streams: StreamsOf, inputs: int, outputs: int, pla
 
 
 def untied(params: Params, prefix: str, depth: int) -> Params:
-    """The same function with `depth` copies of its own for the shared layer of the tied stage `prefix`."""
+    """The same function with `depth` copies of the shared layer of the tied stage `prefix`."""
     return {
         name: value.repeat(depth, *[1] * (value.dim() - 1)) if name.startswith(prefix) else value.clone()
         for name, value in params.items()

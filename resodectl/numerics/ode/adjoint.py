@@ -148,10 +148,10 @@ def _pull_back_block(
                 x.detach().copy_(state)  # the graph leads through the step before, the value is the given one
             x = advance(scheme, residual, x, layers[n : n + scheme.span + 1], step)
     wanted = [window for window in windows if window.requires_grad]
-    found, *gradients = torch.autograd.grad(x, [start, *wanted], cotangent, allow_unused=True)
+    pulled_back, *gradients = torch.autograd.grad(x, [start, *wanted], cotangent, allow_unused=True)
     for window, gradient in zip(wanted, gradients, strict=True):
         window.grad = gradient
-    return found
+    return pulled_back
 
 
 def _steps(scheme: Scheme, layers: Sequence[Layer]) -> int:

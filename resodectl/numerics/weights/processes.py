@@ -73,8 +73,8 @@ def circulant_noise(streams: Streams, eigenvalues: Floats, shape: tuple[int, ...
     for seed, stream in enumerate(streams):
         for first in range(0, paths, PATHS_AT_ONCE):
             drawn = stream.standard_normal((min(PATHS_AT_ONCE, paths - first), 2 * length))
-            found = torch.fft.irfft(_hermitian(torch.from_numpy(drawn)).mul_(scale), n=2 * length)
-            noise[:, seed, first : first + len(found)] = found[:, :length].T
+            sequences = torch.fft.irfft(_hermitian(torch.from_numpy(drawn)).mul_(scale), n=2 * length)
+            noise[:, seed, first : first + len(sequences)] = sequences[:, :length].T
     return noise.unflatten(-1, shape)
 
 
