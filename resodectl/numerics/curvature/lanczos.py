@@ -62,6 +62,12 @@ def largest(operator: Symmetric, start: torch.Tensor, k: int = 1, tolerance: flo
 
     Runs that have converged are left out of further products if the operator is `Narrowable`, else they are given
     zeros; in neither case are they counted.
+
+    >>> class Diagonal:
+    ...     def __matmul__(self, vectors):
+    ...         return torch.tensor([[1.0, 4.0, 2.0]]) * vectors
+    >>> largest(Diagonal(), torch.ones(1, 3), k=2).values
+    tensor([[4., 2.]])
     """
     runs, size = start.shape
     most = min(most, size)

@@ -43,7 +43,11 @@ def squared(residuals: Residuals) -> Losses:
 
 
 def jacobian(residuals: Residuals, weights: torch.Tensor) -> torch.Tensor:
-    """J, one row a residual, by one vmapped backward pass."""
+    """J, one row a residual, by one vmapped backward pass.
+
+    >>> jacobian(lambda w: w.square().sum(1, keepdim=True) - 1, torch.tensor([[3.0, 4.0]]))
+    tensor([[[6., 8.]]])
+    """
     weights = weights.detach().requires_grad_()
     with torch.enable_grad():
         values = residuals(weights)
@@ -100,7 +104,7 @@ class GaussNewton:
         return self.lifted((self._rows @ vectors.unsqueeze(2)).squeeze(2))
 
     def retract(self, weights: torch.Tensor) -> torch.Tensor:
-        """By steps w - J^+ r with this J, until |r| <= 1e-10: moved within the normal space alone."""
+        """The limit of steps w - J^+ r with this one J, until |r| <= 1e-10: they stay within the normal space."""
         for _ in range(STEPS):
             values = self._residuals(weights)
             if (values.norm(dim=1) <= ON_MANIFOLD).all():
@@ -121,11 +125,11 @@ class DescentRetraction:
     steps: int
 
     def part(self, vectors: torch.Tensor) -> torch.Tensor:
-        """Zero: see above."""
+        """Zero, see the class."""
         return torch.zeros_like(vectors)
 
     def retract(self, weights: torch.Tensor) -> torch.Tensor:
-        """After `steps` steps."""
+        """The weights after `steps` steps."""
         for _ in range(self.steps):
             weights = weights - self.lr * self.gradient(weights)
         return weights
@@ -147,6 +151,9 @@ def retract(residuals: Residuals, weights: torch.Tensor, rows: Rows | None = Non
     """The minimiser that Gauss-Newton steps w - J^+ r reach from `weights`, with a new J each: until |r| <= 1e-10.
 
     Near the manifold this is the closest minimiser up to the square of the distance.
+
+    >>> retract(lambda w: w.square().sum(1, keepdim=True) - 1, torch.tensor([[3.0, 4.0]], dtype=torch.float64))
+    tensor([[0.6000, 0.8000]], dtype=torch.float64)
     """
     for _ in range(STEPS):
         if (residuals(weights).norm(dim=1) <= ON_MANIFOLD).all():
@@ -189,7 +196,7 @@ class SharpnessFlow:
     def velocity(
         self, weights: torch.Tensor, normal: NormalSpace, start: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """The velocity at `weights`, and a start for the next Lanczos iteration; `start` is that of this one."""
+        """The velocity at `weights` by Lanczos from `start`, and a start for the next call, both `(runs, size)`."""
         slope = sharpness_slope(self.losses, weights, start, self.tolerance)
         uphill = slope.gradient
         if self.potential == "log-sharpness":

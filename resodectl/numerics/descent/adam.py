@@ -64,6 +64,11 @@ def step(
         active: which cells move, `(*cells)`, bool; values, moments and counts of all others stay as they are, whatever
             their gradients are, NaN included. None: all move.
         leading: how many axes of each tensor stand before those of the cells, such as one of layers; 0 if not given.
+
+    >>> weights = [torch.tensor([1.0, 2.0])]
+    >>> step(weights, [torch.tensor([5.0, -0.1])], at_rest(weights, (2,)), torch.tensor([0.1, 0.2]))
+    >>> weights
+    [tensor([0.9000, 2.2000])]
     """
     beta1, beta2, epsilon = constants
     moving = torch.ones_like(moments.steps) if active is None else active.to(moments.steps.dtype)

@@ -60,6 +60,9 @@ def first_order_change(correlation: Floats, exponent: float, norm: Norm, dim: in
 
     Raises:
         ValueError: the law of gradients depends on the width, and no `dim` is given.
+
+    >>> round(first_order_change(np.eye(1, 100)[0], 1.0, "output") ** 2, 12)
+    0.005
     """
     depth = len(correlation)
     if norm == "output":

@@ -31,8 +31,7 @@ class Activation(NamedTuple):
 
     Attributes:
         value: z -> act(z).
-        derivatives: z -> `Derivatives`, computed from what they have in common; its value is that of `value` up to
-            rounding.
+        derivatives: z -> `Derivatives`, which share their common terms; their value equals `value` up to rounding.
         lipschitz: the largest |act'|, rounded up.
     """
 

@@ -82,7 +82,12 @@ class Passes:
 
 
 def outputs(stack: Stack, activation: InPlaceName, inputs: torch.Tensor) -> torch.Tensor:
-    """The last states of `inputs`, `(seeds, dim, batch)` both, in memory that does not grow with the depth."""
+    """The last states of `inputs`, `(seeds, dim, batch)` both, in memory that does not grow with the depth.
+
+    >>> stack = Stack(torch.ones(2, 1, 1, 1), torch.zeros(2, 1, 1), torch.full((1, 1), 0.5))
+    >>> outputs(stack, "relu", torch.tensor([[[1.0, -1.0]]]))
+    tensor([[[ 2.2500, -1.0000]]])
+    """
     act, steps, state = IN_PLACE[activation].value, stack.of_layers(), inputs.clone()
     for matrix, bias, step in zip(stack.matrices, stack.biases.unsqueeze(-1), steps, strict=True):
         state.addcmul_(act(torch.baddbmm(bias, matrix, state)), step)

@@ -14,7 +14,11 @@ from resodectl.numerics.networks.activations import ACTIVATIONS, Activation
 
 @dataclass(frozen=True)
 class Perceptron:
-    """The network x -> W_L act(... act(W_1 x + b_1)) + b_L; a run's weights are W_1, b_1, W_2, ..., each row by row."""
+    """The network x -> W_L act(... act(W_1 x + b_1)) + b_L; a run's weights are W_1, b_1, W_2, ..., each row by row.
+
+    >>> Perceptron((3, 4, 2)).shapes
+    [(4, 3), (4,), (2, 4), (2,)]
+    """
 
     widths: tuple[int, ...]  # of the input, the hidden layers and the output
     activation: Activation = ACTIVATIONS["tanh"]

@@ -89,6 +89,9 @@ def correct(scores: torch.Tensor, classes: torch.Tensor) -> torch.Tensor:
     """How many answers of each network are right: logits `(networks, classes, batch)`, classes `(batch,)`.
 
     Logits that are not finite are no answer.
+
+    >>> correct(torch.tensor([[[0.1, 0.9], [0.8, 0.2]]]), torch.tensor([1, 1]))
+    tensor([1])
     """
     return ((scores.argmax(1) == classes) & scores.isfinite().all(1)).sum(1)
 

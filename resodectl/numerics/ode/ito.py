@@ -1,7 +1,7 @@
 """Stochastic differential equations dX = b(X, s) ds + sigma(X, s) dW in the sense of Ito, by the Euler-Maruyama scheme.
 
-Maruyama 1955. Its limit is the Ito integral: the slope is taken at the start of a step. Taken at the middle, as in
-Heun's scheme, it would be that of Stratonovich.
+Maruyama 1955. sigma is taken at the start of a step, so the scheme converges to the integral of Ito. Heun's scheme,
+which averages sigma over both ends of a step, converges to the integral of Stratonovich instead.
 """
 
 from collections.abc import Callable

@@ -19,8 +19,8 @@ def runge_kutta(
 ) -> torch.Tensor:
     """x(end) of x' = field(x, s) from x(start) = `x`, in equal steps; `end` may lie before `start`.
 
-    The error is O(steps^-order) where the field is smooth on [start, end]; restart it where the field has a kink.
-    Any shape, a batch as well as one state.
+    The error is O(steps^-order) where the field is smooth on [start, end]; start anew where the field has a kink. x has
+    any shape, such as that of a batch of states.
 
     >>> runge_kutta(lambda x, s: x, torch.ones(1, dtype=torch.float64), 0.0, 1.0, 100)
     tensor([2.7183], dtype=torch.float64)
@@ -34,7 +34,10 @@ def runge_kutta(
 def runge_kutta_step(
     field: Field, x: torch.Tensor, s: float, step: float | torch.Tensor, tableau: Tableau = RK4
 ) -> torch.Tensor:
-    """x(s + step) from x(s) = `x`, an error of O(step^(order + 1)); a tensor `step` broadcasts with `x`."""
+    """x(s + step) from x(s) = `x`, with an error of O(step^(order + 1)), in the shape of x.
+
+    A tensor `step` must broadcast with x: `(runs, 1)` gives each run a step of its size.
+    """
     slopes: list[torch.Tensor] = []
     for time in tableau.times:
         slopes.append(field(tableau.argument(x, slopes, step), s + time * step))

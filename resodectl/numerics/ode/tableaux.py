@@ -7,6 +7,7 @@ layers (`schemes`), flows and reference solutions to time (`runge_kutta`).
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 
@@ -27,12 +28,12 @@ class Tableau:
     numerators: tuple[int, ...]
     denominator: int = 1
 
-    @property
+    @cached_property
     def weights(self) -> tuple[float, ...]:
         """The b_i."""
         return tuple(numerator / self.denominator for numerator in self.numerators)
 
-    @property
+    @cached_property
     def times(self) -> tuple[float, ...]:
         """The c_i: where in a step each slope is taken.
 

@@ -103,7 +103,11 @@ def backward(layers: Layers, p: torch.Tensor, alpha: torch.Tensor | float, slope
 
 
 def relative_change(start: torch.Tensor, end: torch.Tensor) -> torch.Tensor:
-    """|end - start| / |start| of each column, `(draws, columns)`; infinite or NaN after an overflow."""
+    """|end - start| / |start| of each column, `(draws, columns)`; infinite or NaN after an overflow.
+
+    >>> relative_change(torch.tensor([[[3.0], [4.0]]]), torch.tensor([[[3.0], [-1.0]]]))
+    tensor([[1.]])
+    """
     return (end - start).norm(dim=1) / start.norm(dim=1)
 
 
