@@ -7,18 +7,24 @@ as in torch.optim.SGD: m <- beta m + g, and the step is -lr m (Polyak) or -lr (g
 from typing import Protocol, Self, TypeVar
 
 
-class Divisor(Protocol):
-    """A number, or an array or tensor of them, whose kind and shape the threshold then has."""
+class Quantity(Protocol):
+    """A number, or an array, tensor or column of numbers; thresholds are of the same kind and shape."""
 
-    def __rmul__(self, factor: float, /) -> Self: ...
+    def __mul__(self, other: Self, /) -> Self: ...
 
-    def __rtruediv__(self, dividend: float, /) -> Self: ...
+    def __radd__(self, other: float, /) -> Self: ...
+
+    def __rmul__(self, other: float, /) -> Self: ...
+
+    def __truediv__(self, other: Self, /) -> Self: ...
+
+    def __rtruediv__(self, other: float, /) -> Self: ...
 
 
-Lr = TypeVar("Lr", bound=Divisor)
+Numbers = TypeVar("Numbers", bound=Quantity)
 
 
-def gradient_threshold(lr: Lr) -> Lr:
+def gradient_threshold(lr: Numbers) -> Numbers:
     """2 / lr, of gradient descent.
 
     >>> gradient_threshold(0.1)
@@ -27,7 +33,7 @@ def gradient_threshold(lr: Lr) -> Lr:
     return 2 / lr
 
 
-def polyak_threshold(lr: Lr, beta: float) -> Lr:
+def polyak_threshold(lr: Numbers, beta: Numbers | float) -> Numbers:
     """(2 + 2 beta) / lr, with Polyak's (heavy-ball) momentum.
 
     >>> polyak_threshold(0.1, 0.5)
@@ -36,7 +42,7 @@ def polyak_threshold(lr: Lr, beta: float) -> Lr:
     return (2 + 2 * beta) / lr
 
 
-def nesterov_threshold(lr: Lr, beta: float) -> Lr:
+def nesterov_threshold(lr: Numbers, beta: Numbers | float) -> Numbers:
     """(2 + 2 beta) / ((1 + 2 beta) lr), with Nesterov's momentum.
 
     >>> nesterov_threshold(0.1, 0.5)

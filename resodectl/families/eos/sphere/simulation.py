@@ -17,6 +17,7 @@ from scipy.signal import lfilter
 from resodectl.experiment.cells import Cell
 from resodectl.experiment.context import Context
 from resodectl.numerics.curvature.sharpness_reduction import reduction_flow
+from resodectl.numerics.laws.thresholds import gradient_threshold
 
 Floats = NDArray[np.floating[Any]]
 
@@ -53,7 +54,7 @@ def simulate(cell: Cell, context: Context) -> Iterator[tuple[str, dict[str, Any]
                 "longitude": longitude[:2].mean(0),
                 "flow": flow[index],
                 "sharpness": spherical_sharpness(u[:2], a).mean(0),
-                "threshold": (2 / eta[:2]).mean(0),
+                "threshold": gradient_threshold(eta[:2]).mean(0),
                 "ratio": (sharpness_on_circle(longitude, a) * eta / 2).mean(0),
                 "oscillation": (u[:, 2] ** 2).mean(0),
                 "predicted_oscillation": (2 * lr * decay / (4 + squared)).mean(0),
