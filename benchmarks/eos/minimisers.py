@@ -19,11 +19,12 @@ from resodectl.families.eos.limit_flow.simulation import descend
 from resodectl.families.eos.toys import TOYS
 from resodectl.numerics.curvature.minimisers import GaussNewton, SharpnessFlow, jacobian, retract, squared
 from resodectl.numerics.draws import TensorPlace
-from resodectl.numerics.networks.perceptron import Perceptron, gelu, torch_default
+from resodectl.numerics.networks.activations import ACTIVATIONS
+from resodectl.numerics.networks.perceptron import Perceptron, torch_default
 
 torch.set_num_threads(1)
 STEP = 0.05
-NETWORK = Perceptron((64, 24, 10), gelu)
+NETWORK = Perceptron((64, 24, 10), ACTIVATIONS["gelu"])
 SAMPLES = draw_samples("digits", None, 40, TensorPlace())
 
 
@@ -34,7 +35,7 @@ def residuals(weights: torch.Tensor) -> torch.Tensor:
 
 def ours(weights: torch.Tensor, start: torch.Tensor) -> torch.Tensor:
     flow = SharpnessFlow(squared(residuals), "log-sharpness", lambda at: GaussNewton(residuals, at))
-    return flow.midpoint(weights, start, STEP)[0]
+    return flow.advance(weights, start, STEP)[0]
 
 
 def plain(weights: torch.Tensor, start: torch.Tensor) -> torch.Tensor:

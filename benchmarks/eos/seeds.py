@@ -18,8 +18,9 @@ from resodectl.numerics.curvature.mean_square import MeanSquareHessian
 from resodectl.numerics.curvature.operators import SummedHessian
 from resodectl.numerics.descent.full_batch import decayed_step, normalised_step
 from resodectl.numerics.draws import TensorPlace
+from resodectl.numerics.networks.activations import ACTIVATIONS
 from resodectl.numerics.networks.normalised_perceptron import NormalisedPerceptron
-from resodectl.numerics.networks.perceptron import Perceptron, gelu, torch_default
+from resodectl.numerics.networks.perceptron import Perceptron, torch_default
 
 torch.set_num_threads(1)
 STEPS, REPETITIONS = 50, 7
@@ -29,7 +30,7 @@ Step = Callable[[torch.Tensor], torch.Tensor]
 
 def normalised(seeds: list[int]) -> tuple[torch.Tensor, Step]:
     inputs, targets = first_images("digits", None, 40, "global", TensorPlace())
-    network = Perceptron((64, 24, 10), gelu)
+    network = Perceptron((64, 24, 10), ACTIVATIONS["gelu"])
     start = torch_default(network, lambda name: [stream(seed, name) for seed in seeds])
     return start, lambda w: normalised_step(w, MeanSquareHessian(network, w, inputs, targets, 1.0).gradient, 0.05)
 

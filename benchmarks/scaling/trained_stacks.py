@@ -16,7 +16,8 @@ from resodectl.experiment.context import stream
 from resodectl.families.scaling.vector_pairs import Pairs, ode_pairs
 from resodectl.numerics.descent import adam
 from resodectl.numerics.draws import TensorPlace, normal
-from resodectl.numerics.networks.delta import Activation, Passes, Stack
+from resodectl.numerics.networks.activations import InPlaceName
+from resodectl.numerics.networks.delta import Passes, Stack
 from resodectl.numerics.networks.network import layers_first
 
 torch.set_num_threads(1)
@@ -27,7 +28,7 @@ REPETITIONS = 5
 class Network(torch.nn.Module):
     """One network with one module for every layer."""
 
-    def __init__(self, stack: Stack, seed: int, activation: Activation) -> None:
+    def __init__(self, stack: Stack, seed: int, activation: InPlaceName) -> None:
         super().__init__()
         self.layers = torch.nn.ModuleList(torch.nn.Linear(DIM, DIM, dtype=stack.matrices.dtype) for _ in stack.matrices)
         self.deltas = torch.nn.Parameter(stack.deltas[:, seed].clone())
@@ -52,7 +53,7 @@ def start(depth: int, shared: bool, dtype: torch.dtype) -> Stack:
     return Stack(matrices, biases, torch.full((1, SEEDS), 1 / depth, dtype=dtype) if shared else drawn)
 
 
-def side_by_side(stack: Stack, pairs: Pairs, activation: Activation) -> Stack:
+def side_by_side(stack: Stack, pairs: Pairs, activation: InPlaceName) -> Stack:
     own = Stack(*(tensor.clone() for tensor in stack))
     passes, moments = Passes(own, activation, BATCH), adam.at_rest(own, (SEEDS,))
     for x, y in zip(pairs.inputs.split(BATCH, 2), pairs.targets.split(BATCH, 2), strict=True):
@@ -61,7 +62,7 @@ def side_by_side(stack: Stack, pairs: Pairs, activation: Activation) -> Stack:
     return own
 
 
-def one_by_one(stack: Stack, pairs: Pairs, activation: Activation, seeds: int = SEEDS) -> list[Network]:
+def one_by_one(stack: Stack, pairs: Pairs, activation: InPlaceName, seeds: int = SEEDS) -> list[Network]:
     networks = [Network(stack, seed, activation) for seed in range(seeds)]
     for seed, network in enumerate(networks):
         optimiser = torch.optim.Adam(network.parameters(), lr=LR)

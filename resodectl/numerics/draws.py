@@ -1,6 +1,6 @@
 """Random tensors with a leading axis of seeds: one numpy stream a seed, drawn in float64 on the CPU, then moved.
 
-So a draw depends on its seed's stream alone: neither on the other seeds of a block, nor on the device or dtype.
+So a draw depends on the stream of its seed alone, not on the other seeds of a block, the device or the dtype.
 """
 
 from collections.abc import Sequence
@@ -22,7 +22,11 @@ class TensorPlace(NamedTuple):
 def normal(
     streams: Streams, shape: Sequence[int], dtype: torch.dtype = torch.float64, device: torch.device | str = "cpu"
 ) -> torch.Tensor:
-    """Standard normal entries, `(seeds, *shape)`; draws of n and then m entries are the draw of n + m."""
+    """Standard normal entries, `(seeds, *shape)`; draws of n and then m entries are the draw of n + m.
+
+    >>> normal([np.random.default_rng(seed) for seed in (0, 1)], (3,)).shape
+    torch.Size([2, 3])
+    """
     drawn = np.stack([stream.standard_normal(tuple(shape)) for stream in streams])
     return torch.from_numpy(drawn).to(device=device, dtype=dtype)
 

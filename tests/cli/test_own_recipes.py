@@ -13,7 +13,7 @@ from resodectl.recipe.reading import read_file
 
 BARE = """\
 family: toy
-paper: {title: On walks, authors: [First Author, Second Author], year: 2026, arxiv: "2601.00001"}
+paper: {title: On walks, authors: [A. One, B. Two], year: 2026, arxiv: "2601.00001"}
 figure: Figure 1
 title: The speed of a random walk
 experiment: toy/walk
@@ -67,7 +67,7 @@ def test_a_recipe_without_profiles_and_claims_is_drawn_and_claims_nothing(shell,
 def test_show_says_that_nothing_is_claimed_and_cites_the_papers_facts(shell, bare: Path) -> None:
     shown = shell("show", "./bare.yaml").out
     assert "Nothing is claimed." in shown
-    assert "Figure 1 of First Author, Second Author: On walks, 2026, arXiv 2601.00001" in shown
+    assert "Figure 1 of A. One, B. Two: On walks, 2026, arXiv 2601.00001" in shown
     assert "The paper's own setting." in shown
     facts = json.loads(shell("show", "./bare.yaml", "--json").out)
     assert facts["claims"] == []
@@ -86,8 +86,8 @@ def test_list_names_a_paper_of_ones_own_by_its_authors_and_year(
 ) -> None:
     with monkeypatch.context() as patched:
         patched.setattr("resodectl.experiment.catalogue.shipped", lambda: {"toy/bare": bare})
-        assert "First Author et al. 2026" in shell("list").out
-        assert json.loads(shell("list", "--json").out)[0]["paper"] == "First Author et al. 2026"
+        assert "A. One et al. 2026" in shell("list").out
+        assert json.loads(shell("list", "--json").out)[0]["paper"] == "A. One et al. 2026"
 
 
 @pytest.mark.parametrize(

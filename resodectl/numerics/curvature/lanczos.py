@@ -62,6 +62,12 @@ def largest(operator: Symmetric, start: torch.Tensor, k: int = 1, tolerance: flo
 
     Runs that have converged are left out of further products if the operator is `Narrowable`, else they are given
     zeros; in neither case are they counted.
+
+    >>> class Diagonal:
+    ...     def __matmul__(self, vectors):
+    ...         return torch.tensor([[1.0, 4.0, 2.0]]) * vectors
+    >>> largest(Diagonal(), torch.ones(1, 3), k=2).values
+    tensor([[4., 2.]])
     """
     runs, size = start.shape
     most = min(most, size)
@@ -82,13 +88,13 @@ def largest(operator: Symmetric, start: torch.Tensor, k: int = 1, tolerance: flo
         diagonal, length = torch.cat([along, lengths], 1).double().cpu().numpy().T
         finite = np.isfinite(length)
         tridiagonal[:, m - 1, m - 1] = np.where(finite, diagonal, 0.0)
-        found, mixed = _eigh(tridiagonal[:, :m, :m])
-        found, mixed = found[:, : -wanted - 1 : -1], mixed[:, :, : -wanted - 1 : -1].swapaxes(1, 2)
+        theta, mixed = _eigh(tridiagonal[:, :m, :m])
+        theta, mixed = theta[:, : -wanted - 1 : -1], mixed[:, :, : -wanted - 1 : -1].swapaxes(1, 2)
         bounds = length[:, None] * np.abs(mixed[:, :, -1])
-        ends = _near(found, bounds, k, wanted, tolerance) | ~finite | (m == most)
+        ends = _near(theta, bounds, k, wanted, tolerance) | ~finite | (m == most)
         if ends.any():
             ended, count = active[ends], min(k, m)
-            values[ended, :count] = np.where(finite[:, None], found, np.nan)[ends, :k]
+            values[ended, :count] = np.where(finite[:, None], theta, np.nan)[ends, :k]
             residuals[ended, :count] = bounds[ends, :k]
             mixing = torch.from_numpy(mixed[ends]).to(start)
             vectors[ended, : min(wanted, m)] = torch.bmm(mixing, basis[torch.from_numpy(ends).to(start.device), :m])
@@ -99,11 +105,11 @@ def largest(operator: Symmetric, start: torch.Tensor, k: int = 1, tolerance: flo
             )
             if not len(active):
                 break
-            found, tridiagonal = found[~ends], tridiagonal[~ends]
+            theta, tridiagonal = theta[~ends], tridiagonal[~ends]
             basis, rest, lengths = basis[stay], rest[stay], lengths[stay]
             apply = _narrowed(operator, torch.from_numpy(active).to(start.device), runs)
         vector = rest / lengths
-        stuck = length <= torch.finfo(start.dtype).eps * np.abs(found).max(1)
+        stuck = length <= torch.finfo(start.dtype).eps * np.abs(theta).max(1)
         if stuck.any():  # the space is invariant: go on outside it
             noise = torch.randn(size, generator=torch.Generator().manual_seed(m), dtype=start.dtype).to(start.device)
             fresh, _ = _orthogonal(_orthogonal(noise.expand_as(rest), basis[:, :m])[0], basis[:, :m])
@@ -120,13 +126,13 @@ def _eigh(matrices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return (matrices[:, 0], np.ones_like(matrices)) if matrices.shape[1] == 1 else np.linalg.eigh(matrices)
 
 
-def _near(found: np.ndarray, bounds: np.ndarray, k: int, wanted: int, tolerance: float) -> np.ndarray:
+def _near(theta: np.ndarray, bounds: np.ndarray, k: int, wanted: int, tolerance: float) -> np.ndarray:
     """Which runs have k Ritz values with small residuals, and no next one whose interval reaches above the last."""
-    if found.shape[1] < wanted:
-        return np.zeros(len(found), bool)
-    allowed = tolerance * np.abs(found[:, :k])
+    if theta.shape[1] < wanted:
+        return np.zeros(len(theta), bool)
+    allowed = tolerance * np.abs(theta[:, :k])
     near = (bounds[:, :k] <= allowed).all(1)
-    return near & (found[:, k:] + bounds[:, k:] <= (found[:, :k] + allowed)[:, -1:]).all(1)
+    return near & (theta[:, k:] + bounds[:, k:] <= (theta[:, :k] + allowed)[:, -1:]).all(1)
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,13 @@ class MeanSquareHessian:
         weights: `(runs, size)`.
         inputs, targets: `(n, inputs)` and `(n, outputs)`, the same for all runs.
         factor: 1/2 in Cohen et al. 2021 (arXiv 2103.00065), 1 in Arora, Li & Panigrahi 2022 (arXiv 2205.09745).
+
+    >>> line = Perceptron((1, 1))
+    >>> hessian = MeanSquareHessian(
+    ...     line, torch.tensor([[1.0, 0.0]]), torch.tensor([[1.0], [2.0]]), torch.zeros(2, 1), factor=0.5
+    ... )
+    >>> hessian @ torch.tensor([[1.0, 0.0]])
+    tensor([[2.5000, 1.5000]])
     """
 
     def __init__(
@@ -34,7 +41,7 @@ class MeanSquareHessian:
         self._slopes: list[torch.Tensor] = []
         seconds: list[Callable[[], torch.Tensor]] = []
         for layer in self._layers[:-1]:
-            value, slope, second = network.activation(affine(self._values[-1], *layer))
+            value, slope, second = network.activation.derivatives(affine(self._values[-1], *layer))
             self._values.append(value)
             self._slopes.append(slope)
             seconds.append(second)

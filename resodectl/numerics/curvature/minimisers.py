@@ -16,6 +16,7 @@ import torch
 from resodectl.numerics.curvature.lanczos import largest
 from resodectl.numerics.curvature.operators import Hessian, Losses
 from resodectl.numerics.descent.full_batch import flow_step
+from resodectl.numerics.ode.tableaux import MIDPOINT, Tableau
 
 Residuals = Callable[[torch.Tensor], torch.Tensor]
 Rows = Callable[[torch.Tensor], torch.Tensor]
@@ -42,25 +43,29 @@ def squared(residuals: Residuals) -> Losses:
 
 
 def jacobian(residuals: Residuals, weights: torch.Tensor) -> torch.Tensor:
-    """J, one row a residual, by one vmapped backward pass."""
+    """J, one row a residual, by one vmapped backward pass.
+
+    >>> jacobian(lambda w: w.square().sum(1, keepdim=True) - 1, torch.tensor([[3.0, 4.0]]))
+    tensor([[[6., 8.]]])
+    """
     weights = weights.detach().requires_grad_()
     with torch.enable_grad():
         values = residuals(weights)
         runs, count = values.shape
         rows = torch.eye(count, dtype=values.dtype, device=values.device)
         cotangents = rows.unsqueeze(1).expand(-1, runs, -1)
-        (found,) = torch.autograd.grad(values, weights, cotangents, is_grads_batched=True)
-    return found.transpose(0, 1)
+        (derivatives,) = torch.autograd.grad(values, weights, cotangents, is_grads_batched=True)
+    return derivatives.transpose(0, 1)
 
 
-class Normal(Protocol):
+class NormalSpace(Protocol):
     """The normal space of a manifold at a point, and a way back to the manifold."""
 
     def part(self, vectors: torch.Tensor) -> torch.Tensor:
         """What of vectors `(runs, size)` is normal."""
         ...
 
-    def landed(self, weights: torch.Tensor) -> torch.Tensor:
+    def retract(self, weights: torch.Tensor) -> torch.Tensor:
         """A point of the manifold near `weights`, which are near the point where the space was taken."""
         ...
 
@@ -98,8 +103,8 @@ class GaussNewton:
         """J^+ J v: the projection on the range of J^T."""
         return self.lifted((self._rows @ vectors.unsqueeze(2)).squeeze(2))
 
-    def landed(self, weights: torch.Tensor) -> torch.Tensor:
-        """By steps w - J^+ r with this J, until |r| <= 1e-10: moved within the normal space alone."""
+    def retract(self, weights: torch.Tensor) -> torch.Tensor:
+        """The limit of steps w - J^+ r with this one J, until |r| <= 1e-10: they stay within the normal space."""
         for _ in range(STEPS):
             values = self._residuals(weights)
             if (values.norm(dim=1) <= ON_MANIFOLD).all():
@@ -109,20 +114,22 @@ class GaussNewton:
 
 
 @dataclass(frozen=True)
-class Descent:
-    """A way back by gradient descent, where J is too large: it ends at Phi(w), and the derivative of Phi on the
-    manifold is the tangent projection, so that no normal part needs to be taken away before."""
+class DescentRetraction:
+    """A way back by gradient descent, where J is too large: it ends at Phi(w).
+
+    The derivative of Phi on the manifold is the tangent projection, so no normal part needs to be taken away before.
+    """
 
     gradient: Callable[[torch.Tensor], torch.Tensor]
     lr: float
     steps: int
 
     def part(self, vectors: torch.Tensor) -> torch.Tensor:
-        """Zero: see above."""
+        """Zero, see the class."""
         return torch.zeros_like(vectors)
 
-    def landed(self, weights: torch.Tensor) -> torch.Tensor:
-        """After `steps` steps."""
+    def retract(self, weights: torch.Tensor) -> torch.Tensor:
+        """The weights after `steps` steps."""
         for _ in range(self.steps):
             weights = weights - self.lr * self.gradient(weights)
         return weights
@@ -135,7 +142,7 @@ class Ambient:
         """Zero."""
         return torch.zeros_like(vectors)
 
-    def landed(self, weights: torch.Tensor) -> torch.Tensor:
+    def retract(self, weights: torch.Tensor) -> torch.Tensor:
         """The weights as they are."""
         return weights
 
@@ -144,6 +151,9 @@ def retract(residuals: Residuals, weights: torch.Tensor, rows: Rows | None = Non
     """The minimiser that Gauss-Newton steps w - J^+ r reach from `weights`, with a new J each: until |r| <= 1e-10.
 
     Near the manifold this is the closest minimiser up to the square of the distance.
+
+    >>> retract(lambda w: w.square().sum(1, keepdim=True) - 1, torch.tensor([[3.0, 4.0]], dtype=torch.float64))
+    tensor([[0.6000, 0.8000]], dtype=torch.float64)
     """
     for _ in range(STEPS):
         if (residuals(weights).norm(dim=1) <= ON_MANIFOLD).all():
@@ -180,29 +190,35 @@ class SharpnessFlow:
 
     losses: Losses
     potential: Potential
-    manifold: Callable[[torch.Tensor], Normal]
+    manifold: Callable[[torch.Tensor], NormalSpace]
     tolerance: float = 1e-6
 
-    def velocity(self, weights: torch.Tensor, normal: Normal, start: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """The velocity at `weights`, and a start for the next Lanczos iteration; `start` is that of this one."""
+    def velocity(
+        self, weights: torch.Tensor, normal: NormalSpace, start: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """The velocity at `weights` by Lanczos from `start`, and a start for the next call, both `(runs, size)`."""
         slope = sharpness_slope(self.losses, weights, start, self.tolerance)
         uphill = slope.gradient
         if self.potential == "log-sharpness":
             uphill = uphill / slope.sharpness.unsqueeze(1)
         return normal.part(uphill) - uphill, slope.start
 
-    def euler(self, weights: torch.Tensor, start: torch.Tensor, step: float) -> tuple[torch.Tensor, torch.Tensor]:
-        """One Euler step on the manifold, an error of O(step^2): the new weights, and the next start."""
-        normal = self.manifold(weights)
-        velocity, start = self.velocity(weights, normal, start)
-        return normal.landed(weights + step * velocity), start
+    def advance(
+        self, weights: torch.Tensor, start: torch.Tensor, step: float, tableau: Tableau = MIDPOINT
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """One step on the manifold: the new weights, and the next start.
 
-    def midpoint(self, weights: torch.Tensor, start: torch.Tensor, step: float) -> tuple[torch.Tensor, torch.Tensor]:
-        """One midpoint step on the manifold, an error of O(step^3): the new weights, and the next start."""
-        middle, start = self.euler(weights, start, step / 2)
-        normal = self.manifold(middle)
-        velocity, start = self.velocity(middle, normal, start)
-        return normal.landed(weights + step * velocity), start
+        Every stage, and the end of the step, is retracted by the normal space where the last velocity was taken. The
+        error is O(step^2) for Euler and O(step^3) for the midpoint scheme.
+        """
+        at, normal, velocities = weights, self.manifold(weights), list[torch.Tensor]()
+        for _ in tableau.stages:
+            if velocities:
+                at = normal.retract(tableau.argument(weights, velocities, step))
+                normal = self.manifold(at)
+            velocity, start = self.velocity(at, normal, start)
+            velocities.append(velocity)
+        return normal.retract(tableau.advance(weights, velocities, step)), start
 
 
 def landing(

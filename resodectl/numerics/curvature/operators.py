@@ -5,8 +5,8 @@ the weights of that run alone: then the Hessian of their sum is block-diagonal, 
 Products are by double backward (Pearlmutter 1994, Fast exact multiplication by the Hessian) through a gradient whose
 graph is built once and kept, which is what makes a product cost about as much as a gradient.
 
-curvlinops has such operators too, for one run at a time and as a scipy operator on numpy vectors; what it lacks, and
-what is here, is the axis of runs, gradient and products from one graph, sqrt(L), and the sphere.
+curvlinops has such operators too, for one run at a time and as a scipy operator on numpy vectors. It lacks the axis of
+runs, gradients and products from one graph, sqrt(L), and the sphere.
 """
 
 from collections.abc import Callable, Sequence
@@ -82,6 +82,10 @@ class SquareRootHessian:
     """The Hessian of sqrt(L) from an operator of L: Hess sqrt(L) = (2 L Hess L - grad L grad L^T) / (4 L^(3/2)).
 
     Where L = 0 it does not exist, and products are not finite. (Arora, Li & Panigrahi 2022, arXiv 2205.09745.)
+
+    >>> hessian = Hessian(lambda w: (w**4).sum(1), torch.tensor([[2.0]]))
+    >>> SquareRootHessian(hessian) @ torch.tensor([[1.0]])
+    tensor([[2.]])
     """
 
     def __init__(self, hessian: Operator) -> None:
@@ -104,7 +108,12 @@ def spherical_hessian(losses: Losses, weights: torch.Tensor) -> Hessian:
 
 
 def dense(operator: Operator, block: int = 256) -> torch.Tensor:
-    """The Hessian of every run as a matrix, `(runs, size, size)`, from products with `block` unit vectors at a time."""
+    """The Hessian of every run as a matrix, `(runs, size, size)`, from products with `block` unit vectors at a time.
+
+    >>> dense(Hessian(lambda w: w[:, 0] ** 2 * w[:, 1], torch.tensor([[1.0, 2.0]])))
+    tensor([[[4., 2.],
+             [2., 0.]]])
+    """
     runs, size = operator.gradient.shape
     rows = torch.eye(size, dtype=operator.gradient.dtype, device=operator.gradient.device)
     return torch.cat([operator @ part.unsqueeze(1).expand(-1, runs, -1) for part in rows.split(block)]).transpose(0, 1)

@@ -1,12 +1,12 @@
 """What weight decay does to a scale-invariant loss once it is minimised: Lyu, Li & Arora 2022 (arXiv 2206.07085).
 
-Descent with step h and decay l on w is projected descent on the sphere for u = w / |w|, of the effective step
-eta = h / ((1 - h l) |w|^2) (`full_batch.effective_step`). Its norm obeys
-|w'|^2 = (1 - h l)^2 |w|^2 + h^2 |grad L(u)|^2 / |w|^2, so that v = 2 h l / eta^2 is, up to O(h^2 |grad L|^4 / |w|^8),
-the second moment of a scalar RMSprop: eta = e / sqrt(v), v' = b v + (1 - b) |grad L(u)|^2 with e = sqrt(2 h l) and
-b = (1 - h l)^4. At the edge, lambda = 2 / eta, u = phi + x v_1 oscillates about the manifold Gamma of minimisers, and
-in the time tau = h l t its projection phi follows d phi / d tau = -2 G / (4 + |G|^2), G = grad_Gamma log lambda, with
-the mean square oscillation <x^2> = 2 h l / (4 + |G|^2).
+Let h be the learning rate, l the decay and u = w / |w|. Then u follows projected descent on the sphere, of the
+effective step eta = h / ((1 - h l) |w|^2) (`full_batch.effective_step`). The norm obeys
+|w'|^2 = (1 - h l)^2 |w|^2 + h^2 |grad L(u)|^2 / |w|^2. So v = 2 h l / eta^2 is, up to O(h^2 |grad L|^4 / |w|^8), the
+second moment of a scalar RMSprop: eta = e / sqrt(v), v' = b v + (1 - b) |grad L(u)|^2 with e = sqrt(2 h l) and
+b = (1 - h l)^4. At the edge lambda = 2 / eta, u = phi + x v_1 oscillates about the manifold Gamma of minimisers. In the
+time tau = h l t its projection follows d phi / d tau = -2 G / (4 + |G|^2), G = grad_Gamma log lambda, and the mean
+square of the oscillation is <x^2> = 2 h l / (4 + |G|^2).
 """
 
 from collections.abc import Callable
@@ -28,9 +28,12 @@ def reduction_velocity(points: torch.Tensor, gradient: torch.Tensor, ablation: s
     """-2 G / (4 + |G|^2), `(runs, size)`: never faster than 1/2.
 
     Args:
-        points: `(runs, size)`, of norm one, where Gamma is the sphere (of a subspace, in coordinates of its own).
-        gradient: `(runs, size)`, that of log lambda in the flat space around; G is its tangential part.
+        points: `(runs, size)`, of norm one; Gamma is the sphere in the coordinates of a subspace.
+        gradient: `(runs, size)`, of log lambda in that subspace; G is its tangential part.
         ablation: a `FlowAblation`; any other value leaves the flow as it is.
+
+    >>> reduction_velocity(torch.tensor([[0.0, 1.0]]), torch.tensor([[2.0, 5.0]])).tolist()
+    [[-0.5, -0.0]]
     """
     radial = points * (points * gradient).sum(1, keepdim=True)
     along = gradient if ablation == "no-projection" else gradient - radial

@@ -1,4 +1,4 @@
-"""Adam for networks that run side by side, each cell of the batch with its own learning rate and its own stop.
+"""Adam for networks that run side by side, with a learning rate and a stop for each cell of the batch.
 
 Kingma & Ba 2015 (arXiv 1412.6980), as torch.optim.Adam computes it: m <- b1 m + (1 - b1) g, v <- b2 v + (1 - b2) g^2,
 p <- p - lr m / (1 - b1^t) / (sqrt(v / (1 - b2^t)) + epsilon), where t counts the steps of the cell.
@@ -22,7 +22,7 @@ DEFAULT = Constants()
 
 
 class Moments(NamedTuple):
-    """What Adam remembers: the moments of every tensor and the steps that each cell has made. All change in place."""
+    """What Adam remembers: the moments of every tensor and the steps that each cell has taken. All change in place."""
 
     first: list[torch.Tensor]
     second: list[torch.Tensor]
@@ -59,11 +59,16 @@ def step(
     """One step of every active cell, in place.
 
     Args:
-        values, slopes: tensors `(*before, *cells, *own)` and their gradients, which are only read.
+        values, slopes: tensors `(*before, *cells, *shape)` and their gradients, which are only read.
         lr: one learning rate for all, or one for each cell, `(*cells)`.
         active: which cells move, `(*cells)`, bool; values, moments and counts of all others stay as they are, whatever
             their gradients are, NaN included. None: all move.
         leading: how many axes of each tensor stand before those of the cells, such as one of layers; 0 if not given.
+
+    >>> weights = [torch.tensor([1.0, 2.0])]
+    >>> step(weights, [torch.tensor([5.0, -0.1])], at_rest(weights, (2,)), torch.tensor([0.1, 0.2]))
+    >>> weights
+    [tensor([0.9000, 2.2000])]
     """
     beta1, beta2, epsilon = constants
     moving = torch.ones_like(moments.steps) if active is None else active.to(moments.steps.dtype)
@@ -76,8 +81,8 @@ def step(
     for index, (value, slope, first, second) in enumerate(
         zip(values, slopes, moments.first, moments.second, strict=True)
     ):
-        own = value.dim() - moving.dim() - (leading[index] if leading else 0)
-        shape = (*moving.shape, *[1] * own)  # axes before those of the cells broadcast by themselves
+        trailing = value.dim() - moving.dim() - (leading[index] if leading else 0)
+        shape = (*moving.shape, *[1] * trailing)  # axes before those of the cells broadcast by themselves
         if active is None:
             first.mul_(beta1).add_(slope, alpha=1 - beta1)
             second.mul_(beta2).addcmul_(slope, slope, value=1 - beta2)

@@ -16,6 +16,9 @@ def fractional_noise(lags: ArrayLike, hurst: float) -> Floats:
     """Of fractional Gaussian noise: (|j - 1|^2H - 2 |j|^2H + |j + 1|^2H) / 2 at each lag j, for 0 < H < 1.
 
     The sum over all pairs among L successive terms is L^2H.
+
+    >>> fractional_noise([0, 1, 2], 0.5)
+    array([1., 0., 0.])
     """
     j = np.abs(np.asarray(lags, dtype=float))
     power = 2 * hurst
@@ -40,5 +43,9 @@ def smooth_increments(lags: ArrayLike, depth: int, length_scale: float = LENGTH_
 
 
 def independent(lags: ArrayLike) -> Floats:
-    """Of independent terms: 1 at lag 0, else 0."""
+    """Of independent terms: 1 at lag 0, else 0.
+
+    >>> independent([0, 1, 2])
+    array([1., 0., 0.])
+    """
     return (np.asarray(lags) == 0).astype(float)

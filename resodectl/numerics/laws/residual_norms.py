@@ -11,6 +11,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
+from resodectl.numerics.laws.arc_cosine import relu_kernel, step_kernel
 from resodectl.numerics.laws.correlations import Floats
 
 Norm = Literal["output", "gradient"]
@@ -31,7 +32,8 @@ def mean_square_change(depth: ArrayLike, exponent: float, active: float = ACTIVE
 
 
 def log_normal_limit(dim: ArrayLike) -> tuple[Floats, Floats]:
-    """Mean and standard deviation of log R for independent layers and beta = 1/2 in the limit of infinite depth.
+    """Mean and standard deviation of log R for independent layers and beta = 1/2 in the limit of infinite depth, both
+    in the shape of `dim`.
 
     dH = dW H / sqrt(2 dim) with a matrix W of Brownian motions, so d|H|^2 / |H|^2 is a Brownian motion with drift.
     """
@@ -40,7 +42,11 @@ def log_normal_limit(dim: ArrayLike) -> tuple[Floats, Floats]:
 
 
 def critical_exponent(depth: ArrayLike) -> Floats:
-    """The beta at which E r^2 = 1 for independent layers; it tends to 1/2 like 1 / log(depth)."""
+    """The beta at which E r^2 = 1 for independent layers; it tends to 1/2 like 1 / log(depth).
+
+    >>> round(float(mean_square_change(50, critical_exponent(50))), 12)
+    1.0
+    """
     depths = np.asarray(depth, dtype=float)
     exponent: Floats = -np.log(2 * np.expm1(math.log(2) / depths)) / (2 * np.log(depths))
     return exponent
@@ -54,6 +60,9 @@ def first_order_change(correlation: Floats, exponent: float, norm: Norm, dim: in
 
     Raises:
         ValueError: the law of gradients depends on the width, and no `dim` is given.
+
+    >>> round(first_order_change(np.eye(1, 100)[0], 1.0, "output") ** 2, 12)
+    0.005
     """
     depth = len(correlation)
     if norm == "output":
@@ -68,25 +77,19 @@ def first_order_change(correlation: Floats, exponent: float, norm: Norm, dim: in
 
 
 def output_covariance(correlation: ArrayLike) -> Floats:
-    """E f_k(h).f_l(h) / |h|^2 = rho kappa(rho): V gives rho, and kappa(rho) = E relu(z) relu(z') for the
-    preactivations, standard normal variables of correlation rho (the arc-cosine kernel of order 1, Cho & Saul 2009).
+    """E f_k(h).f_l(h) / |h|^2 = rho kappa(rho), in the shape of the layers' correlation rho.
+
+    V gives rho, and the preactivations give kappa(rho) = E relu(z) relu(z'), the `relu_kernel`.
     """
     rho = np.clip(np.asarray(correlation, dtype=float), -1, 1)
-    return rho * _relu_kernel(rho)
+    return rho * relu_kernel(rho)
 
 
 def gradient_covariance(correlation: ArrayLike, dim: int) -> Floats:
-    """The same for gradients: rho ((1 - 1/d) rho kappa_0(rho) + kappa(rho) / d), where kappa_0 = P(z > 0, z' > 0).
+    """The same for gradients: rho ((1 - 1/d) rho kappa_0(rho) + kappa(rho) / d), with kappa_0 the `step_kernel`.
 
     Theta^T (relu'(Theta h) * V^T p): where V^T p is independent of Theta, the components of Theta orthogonal to h give
     rho (1 - 1/d) kappa_0, and the one along h, which decides what passes, gives kappa / d.
     """
     rho = np.clip(np.asarray(correlation, dtype=float), -1, 1)
-    both_positive = 1 / 4 + np.arcsin(rho) / (2 * np.pi)
-    return rho * ((1 - 1 / dim) * rho * both_positive + _relu_kernel(rho) / dim)
-
-
-def _relu_kernel(rho: Floats) -> Floats:
-    """E relu(z) relu(z') for standard normal variables of correlation rho; 1/2 at 1, 1/(2 pi) at 0."""
-    kernel: Floats = (np.sqrt(1 - rho**2) + rho * (np.pi - np.arccos(rho))) / (2 * np.pi)
-    return kernel
+    return rho * ((1 - 1 / dim) * rho * step_kernel(rho) + relu_kernel(rho) / dim)

@@ -35,13 +35,13 @@ class Basic:
 
     def shapes(self) -> list[tuple[int, int, int, int]]:
         """The stage, the channels read and written, and the stride of every block, in order."""
-        found, inputs = [], self.width
+        shapes, inputs = [], self.width
         for stage, (count, stride) in enumerate(zip(self.blocks, self.strides, strict=True)):
             outputs = self.width * 2**stage if self.doubling else self.width
             for block in range(count):
-                found.append((stage, inputs, outputs, stride if block == 0 else 1))
+                shapes.append((stage, inputs, outputs, stride if block == 0 else 1))
                 inputs = outputs
-        return found
+        return shapes
 
     def initial(self, streams: StreamsOf, place: TensorPlace) -> Params:
         """Fresh parameters, see `Network`: uniform within 1/sqrt(fan-in), torch's default."""

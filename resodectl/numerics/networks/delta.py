@@ -1,16 +1,15 @@
 """Residual networks h_{k+1} = h_k + delta_k act(A_k h_k + b_k) in one dimension, without first and last layers.
 
 Cohen, Cont, Rossier & Xu 2021 (arXiv 2105.12245). The networks of several seeds run side by side. Such networks are so
-small that a pass costs as much as its calls, so forward and backward are written out into buffers that are made once:
-of the backward recursion p_k = p_{k+1} + A_k^T (delta_k act'(z_k) p_{k+1}) only what must be is done layer by layer.
+small that a pass costs as much as its calls: forward and backward write into buffers that are allocated once, and the
+loop over layers does nothing but the recursion p_k = p_{k+1} + A_k^T (delta_k act'(z_k) p_{k+1}) itself.
 """
 
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import torch
 
-Activation = Literal["tanh", "relu"]
-IN_PLACE = {"tanh": torch.Tensor.tanh_, "relu": torch.Tensor.relu_}
+from resodectl.numerics.networks.activations import IN_PLACE, InPlaceName
 
 
 class Stack(NamedTuple):
@@ -44,9 +43,9 @@ class Passes:
     (h_depth - target)^2 over examples and coordinates.
     """
 
-    def __init__(self, stack: Stack, activation: Activation, batch: int) -> None:
+    def __init__(self, stack: Stack, activation: InPlaceName, batch: int) -> None:
         depth, seeds, dim, _ = stack.matrices.shape
-        self.stack, self.activation = stack, activation
+        self.stack, self.activation = stack, IN_PLACE[activation]
 
         def buffer(length: int) -> torch.Tensor:
             return stack.matrices.new_empty((length, seeds, dim, batch))
@@ -58,7 +57,7 @@ class Passes:
 
     def forward(self, inputs: torch.Tensor) -> torch.Tensor:
         """The last states `(seeds, dim, batch)`; they change with the next call."""
-        act, steps = IN_PLACE[self.activation], self.stack.of_layers()
+        act, steps = self.activation.value, self.stack.of_layers()
         self._states[0] = inputs
         states, active = self._states.unbind(), self._active.unbind()
         for k, (matrix, bias) in enumerate(self._layers):
@@ -67,9 +66,9 @@ class Passes:
         return states[-1]
 
     def gradients(self, inputs: torch.Tensor, targets: torch.Tensor) -> tuple[torch.Tensor, Stack]:
-        """The loss of each seed and the gradients of all parameters, those of a seed of its own loss alone."""
+        """The loss of each seed and the gradients of all parameters, each seed's of its loss alone."""
         defect = self.forward(inputs).sub(targets)
-        slope = 1 - self._active.square() if self.activation == "tanh" else (self._active > 0).to(defect.dtype)
+        slope = self.activation.slope(self._active).to(defect.dtype)
         gains = slope.mul_(self.stack.steps[..., None, None]).unbind()
         torch.mul(defect, 2 / defect[0].numel(), out=self._cotangents[-1])
         cotangents, local = self._cotangents.unbind(), self._local.unbind()
@@ -82,9 +81,14 @@ class Passes:
         return defect.square_().mean((1, 2)), Stack(of_matrices, self._local.sum(3), of_deltas)
 
 
-def outputs(stack: Stack, activation: Activation, inputs: torch.Tensor) -> torch.Tensor:
-    """The last states of `inputs`, `(seeds, dim, batch)` both, in memory that does not grow with the depth."""
-    act, steps, state = IN_PLACE[activation], stack.of_layers(), inputs.clone()
+def outputs(stack: Stack, activation: InPlaceName, inputs: torch.Tensor) -> torch.Tensor:
+    """The last states of `inputs`, `(seeds, dim, batch)` both, in memory that does not grow with the depth.
+
+    >>> stack = Stack(torch.ones(2, 1, 1, 1), torch.zeros(2, 1, 1), torch.full((1, 1), 0.5))
+    >>> outputs(stack, "relu", torch.tensor([[[1.0, -1.0]]]))
+    tensor([[[ 2.2500, -1.0000]]])
+    """
+    act, steps, state = IN_PLACE[activation].value, stack.of_layers(), inputs.clone()
     for matrix, bias, step in zip(stack.matrices, stack.biases.unsqueeze(-1), steps, strict=True):
         state.addcmul_(act(torch.baddbmm(bias, matrix, state)), step)
     return state

@@ -1,8 +1,8 @@
 """Layers of networks that run side by side, one for each seed, without a loop over seeds.
 
 Rows are `(seeds, batch, dim)`; maps are `(batch, seeds * channels, height, width)`, so that one grouped convolution
-serves all seeds. Batch normalisation is a pure function of its arguments: it keeps no running statistics, which an
-inverse pass or a recomputation would update once more or replace (trap c and g of Sander et al.'s official code).
+serves all seeds. Batch normalisation is a pure function of its arguments. Running statistics would be updated once more
+by every inverse pass and every recomputation, as happens in the official code of Sander et al. 2022; there are none.
 """
 
 import torch
@@ -17,12 +17,20 @@ def linear(rows: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor) -> torc
 
 
 def side_by_side(images: torch.Tensor) -> torch.Tensor:
-    """Maps `(batch, seeds * channels, height, width)` of images `(seeds, batch, channels, height, width)`."""
+    """Maps `(batch, seeds * channels, height, width)` of images `(seeds, batch, channels, height, width)`.
+
+    >>> side_by_side(torch.zeros(2, 5, 3, 8, 8)).shape
+    torch.Size([5, 6, 8, 8])
+    """
     return images.transpose(0, 1).flatten(1, 2)
 
 
 def rows_of(maps: torch.Tensor, seeds: int) -> torch.Tensor:
-    """Rows `(seeds, batch, channels * height * width)` of maps `(batch, seeds * channels, height, width)`."""
+    """Rows `(seeds, batch, channels * height * width)` of maps `(batch, seeds * channels, height, width)`.
+
+    >>> rows_of(torch.zeros(5, 6, 8, 8), seeds=2).shape
+    torch.Size([2, 5, 192])
+    """
     return maps.unflatten(1, (seeds, -1)).flatten(2).transpose(0, 1)
 
 

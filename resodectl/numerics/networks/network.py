@@ -64,7 +64,13 @@ def default_linear(name: str, streams: StreamsOf, inputs: int, outputs: int, pla
 
 
 def untied(params: Params, prefix: str, depth: int) -> Params:
-    """The same function with `depth` copies of its own for the shared layer of the tied stage `prefix`."""
+    """The same function with `depth` copies of the shared layer of the tied stage `prefix`.
+
+    >>> untied({"residual.bias": torch.tensor([[7.0]]), "head": torch.tensor([1.0])}, "residual", 3)["residual.bias"]
+    tensor([[7.],
+            [7.],
+            [7.]])
+    """
     return {
         name: value.repeat(depth, *[1] * (value.dim() - 1)) if name.startswith(prefix) else value.clone()
         for name, value in params.items()

@@ -11,8 +11,12 @@ def normalise(values: torch.Tensor, over: tuple[int, ...], reference: int | None
     """(values - mean) / deviation, the deviation being the biased one; not finite where it is zero.
 
     Args:
-        over: the axes that a mean is taken over, the first of them that of examples.
+        over: the axes of the means; the axis of examples comes first.
         reference: take statistics over the first so many examples only, as if each of the others came singly.
+
+    >>> normalise(torch.tensor([[1.0, 2.0], [3.0, 6.0]]), (0,))
+    tensor([[-1., -1.],
+            [ 1.,  1.]])
     """
     seen = values if reference is None else values.narrow(over[0], 0, reference)
     variance, mean = torch.var_mean(seen, dim=over, correction=0, keepdim=True)

@@ -9,30 +9,19 @@ from itertools import pairwise
 import torch
 
 from resodectl.numerics.draws import Streams, normal, uniform
-
-Derivatives = Callable[[torch.Tensor], tuple[torch.Tensor, torch.Tensor, Callable[[], torch.Tensor]]]
-"""z -> act(z), act'(z), and act''(z) on demand, for only products with the Hessian need it."""
-
-
-def tanh(z: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, Callable[[], torch.Tensor]]:
-    """The hyperbolic tangent and its derivatives."""
-    value = torch.tanh(z)
-    slope = 1 - value * value
-    return value, slope, lambda: -2 * value * slope
-
-
-def gelu(z: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, Callable[[], torch.Tensor]]:
-    """z Phi(z), Phi the normal distribution function, and its derivatives."""
-    below, density = torch.special.ndtr(z), torch.exp(-0.5 * z * z) / math.sqrt(2 * math.pi)
-    return z * below, below + z * density, lambda: (2 - z * z) * density
+from resodectl.numerics.networks.activations import ACTIVATIONS, Activation
 
 
 @dataclass(frozen=True)
 class Perceptron:
-    """The network x -> W_L act(... act(W_1 x + b_1)) + b_L; a run's weights are W_1, b_1, W_2, ..., each row by row."""
+    """The network x -> W_L act(... act(W_1 x + b_1)) + b_L; a run's weights are W_1, b_1, W_2, ..., each row by row.
+
+    >>> Perceptron((3, 4, 2)).shapes
+    [(4, 3), (4,), (2, 4), (2,)]
+    """
 
     widths: tuple[int, ...]  # of the input, the hidden layers and the output
-    activation: Derivatives = tanh
+    activation: Activation = ACTIVATIONS["tanh"]
     output_bias: bool = True
 
     @cached_property
@@ -64,18 +53,18 @@ class Perceptron:
         values = inputs.expand(len(weights), -1, -1)
         *hidden, last = self.layers(weights)
         for layer in hidden:
-            values = self.activation(affine(values, *layer))[0]
+            values = self.activation.derivatives(affine(values, *layer)).value
         return affine(values, *last)
 
     def jacobian(self, weights: torch.Tensor, inputs: torch.Tensor) -> torch.Tensor:
         """The derivatives of all outputs by the weights of their run, `(runs, n outputs, size)`, input by input.
 
-        An output depends on its own input alone, which backpropagation of all n outputs at once would not use.
+        An output depends on one input alone; backpropagation of all n outputs at once would not use that.
         """
         values, slopes = [inputs.expand(len(weights), -1, -1)], []
         layers = self.layers(weights)
         for layer in layers[:-1]:
-            value, slope, _ = self.activation(affine(values[-1], *layer))
+            value, slope, _ = self.activation.derivatives(affine(values[-1], *layer))
             values.append(value)
             slopes.append(slope)
         runs, count, classes = len(weights), len(inputs), self.widths[-1]

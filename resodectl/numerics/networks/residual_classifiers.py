@@ -1,7 +1,7 @@
 """Residual networks that classify, many of them side by side: forward pass, loss and gradients without autograd.
 
 h_0 = A x, h_{k+1} = h_k + alpha (V_k relu(h_k) + b_k), logits B h_L: the network `res-1` of Marion, Fermanian, Biau &
-Vert 2022 (arXiv 2206.06929), with an own alpha for each network. With p_k = dl/dh_k the backward pass is
+Vert 2022 (arXiv 2206.06929), with one alpha for each network. With p_k = dl/dh_k the backward pass is
 p_k = p_{k+1} + alpha 1[h_k > 0] * V_k^T p_{k+1} and dl/dV_k = alpha p_{k+1} relu(h_k)^T, dl/db_k = alpha p_{k+1}.
 So V_k and b_k are kept as one matrix, which acts on relu(h_k) with a constant below it.
 """
@@ -85,12 +85,15 @@ def gradients(
     return loss, Classifiers(stem, tape.slopes, slope @ last.mT)
 
 
-def correct(found: torch.Tensor, classes: torch.Tensor) -> torch.Tensor:
+def correct(scores: torch.Tensor, classes: torch.Tensor) -> torch.Tensor:
     """How many answers of each network are right: logits `(networks, classes, batch)`, classes `(batch,)`.
 
     Logits that are not finite are no answer.
+
+    >>> correct(torch.tensor([[[0.1, 0.9], [0.8, 0.2]]]), torch.tensor([1, 1]))
+    tensor([1])
     """
-    return ((found.argmax(1) == classes) & found.isfinite().all(1)).sum(1)
+    return ((scores.argmax(1) == classes) & scores.isfinite().all(1)).sum(1)
 
 
 def _room(networks: Classifiers, layers: int, batch: int, constant: float) -> torch.Tensor:
@@ -112,11 +115,11 @@ def _propagate(networks: Classifiers, scaled: torch.Tensor, images: torch.Tensor
     return h
 
 
-def _cross_entropy(found: torch.Tensor, answers: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+def _cross_entropy(scores: torch.Tensor, answers: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """The mean over the batch, `(networks,)`, and its slope in the logits `(networks, classes, batch)`."""
-    logs = F.log_softmax(found, 1)
+    logs = F.log_softmax(scores, 1)
     rows = answers.unsqueeze(1)
     loss = -logs.gather(1, rows).mean((1, 2))
     slope = logs.exp()
     slope.scatter_add_(1, rows, torch.full_like(rows, -1, dtype=slope.dtype))
-    return loss, slope / found.shape[2]
+    return loss, slope / scores.shape[2]

@@ -1,21 +1,12 @@
 """Residual functions f(x, theta) of networks that run side by side: one leading axis of seeds, no loop over it."""
 
-from collections.abc import Callable
-
 import torch
 
+from resodectl.numerics.networks.activations import Map
 from resodectl.numerics.ode.schemes import Layer, Residual
 
-ACTIVATIONS: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
-    "tanh": torch.tanh,
-    "gelu": torch.nn.functional.gelu,
-    "relu": torch.relu,
-}
-LIPSCHITZ = {"tanh": 1.0, "gelu": 1.1290, "relu": 1.0}
-"""The largest slope of each activation (of GELU, rounded up, at sqrt(2))."""
 
-
-def mlp(activation: Callable[[torch.Tensor], torch.Tensor] = torch.tanh) -> Residual:
+def mlp(activation: Map = torch.tanh) -> Residual:
     """f(x) = V act(W x + b) for every seed: x is `(seeds, batch, dim)`, as is the value.
 
     theta = (W, b, V) of shapes `(seeds, dim, hidden)`, `(seeds, 1, hidden)`, `(seeds, hidden, dim)`: the matrices act

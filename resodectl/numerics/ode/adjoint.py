@@ -26,6 +26,9 @@ def layers_of(weights: Sequence[torch.Tensor], depth: int | None = None) -> list
 
     Stacks whose first axis is 1 are one layer that is used `depth` times (tied weights). Raises `ValueError` if the
     stacks disagree with each other or with `depth`.
+
+    >>> layers_of([torch.tensor([1.0])], depth=2)
+    [(tensor(1.),), (tensor(1.),)]
     """
     lengths = {len(stack) for stack in weights}
     if len(lengths) != 1:
@@ -49,7 +52,7 @@ def trajectory(
 def reconstruction(
     scheme: Scheme, residual: Residual, x: torch.Tensor, layers: Sequence[Layer], step: float
 ) -> Iterator[torch.Tensor]:
-    """The states reconstructed from the output `x` by the inverse steps, deepest first, down to that of the input."""
+    """The states reconstructed from the output `x` by the inverse steps, deepest first, the input last."""
     for n in reversed(range(_steps(scheme, layers))):
         x = retreat(scheme, residual, x, layers[n : n + scheme.span + 1], step)
         yield x
@@ -72,6 +75,13 @@ def integrate(
         weights: stacks `(depth, ...)`, one for each tensor of theta. For tied weights, stacks `(1, ...)` and `depth`.
         step: the size of a step; 1/depth in the paper, for Heun too (which makes depth - 1 steps).
         gradient: `adjoint` keeps the output only: memory does not grow with depth, gradients are approximate.
+
+    Raises:
+        ValueError: the stacks disagree about the depth, or have too few layers for one step.
+
+    >>> from resodectl.numerics.ode.schemes import EULER
+    >>> integrate(EULER, lambda x, theta: theta[0] * x, torch.tensor(4.0), [torch.tensor([1.0])], 0.5, depth=2)
+    tensor(9.)
     """
     if gradient == "adjoint":
         return _Adjoint.apply(scheme, residual, step, depth, x, *weights)
@@ -88,7 +98,12 @@ def reconstruct(
     step: float,
     depth: int | None = None,
 ) -> torch.Tensor:
-    """The input that the inverse steps find from the output `x` of `integrate`."""
+    """The input that the inverse steps reconstruct from the output `x` of `integrate`; see there for the arguments.
+
+    >>> from resodectl.numerics.ode.schemes import EULER
+    >>> reconstruct(EULER, lambda x, theta: theta[0] * x, torch.tensor(9.0), [torch.tensor([1.0])], 0.5, depth=2)
+    tensor(2.2500)
+    """
     for state in reconstruction(scheme, residual, x, layers_of(weights, depth), step):
         x = state
     return x
@@ -148,10 +163,10 @@ def _pull_back_block(
                 x.detach().copy_(state)  # the graph leads through the step before, the value is the given one
             x = advance(scheme, residual, x, layers[n : n + scheme.span + 1], step)
     wanted = [window for window in windows if window.requires_grad]
-    found, *gradients = torch.autograd.grad(x, [start, *wanted], cotangent, allow_unused=True)
+    pulled_back, *gradients = torch.autograd.grad(x, [start, *wanted], cotangent, allow_unused=True)
     for window, gradient in zip(wanted, gradients, strict=True):
         window.grad = gradient
-    return found
+    return pulled_back
 
 
 def _steps(scheme: Scheme, layers: Sequence[Layer]) -> int:

@@ -1,6 +1,6 @@
-"""The classical fourth-order Runge-Kutta scheme (RK4), for reference solutions and for flows.
+"""Explicit Runge-Kutta schemes in time, for flows and for reference solutions; RK4 unless another tableau is given.
 
-Not to be confused with `schemes`: those are what networks are made of, this is what they are held against.
+Not to be confused with `schemes`, where a stage reads a layer of a network instead of a time.
 """
 
 from collections.abc import Callable
@@ -8,25 +8,37 @@ from typing import Any
 
 import torch
 
+from resodectl.numerics.ode.tableaux import RK4, Tableau
+
 Field = Callable[[torch.Tensor, Any], torch.Tensor]
+"""(x, s) -> dx/ds, of the shape of x."""
 
 
-def runge_kutta(field: Field, x: torch.Tensor, start: float, end: float, steps: int) -> torch.Tensor:
+def runge_kutta(
+    field: Field, x: torch.Tensor, start: float, end: float, steps: int, tableau: Tableau = RK4
+) -> torch.Tensor:
     """x(end) of x' = field(x, s) from x(start) = `x`, in equal steps; `end` may lie before `start`.
 
-    The error is O(steps^-4) where the field is smooth on [start, end]; restart it where the field has a kink.
-    Any shape, a batch as well as one state. Kutta 1901, the scheme with weights 1/6, 1/3, 1/3, 1/6.
+    The error is O(steps^-order) where the field is smooth on [start, end]; start anew where the field has a kink. x has
+    any shape, such as that of a batch of states.
+
+    >>> runge_kutta(lambda x, s: x, torch.ones(1, dtype=torch.float64), 0.0, 1.0, 100)
+    tensor([2.7183], dtype=torch.float64)
     """
     step = (end - start) / steps
     for n in range(steps):
-        x = runge_kutta_step(field, x, start + n * step, step)
+        x = runge_kutta_step(field, x, start + n * step, step, tableau)
     return x
 
 
-def runge_kutta_step(field: Field, x: torch.Tensor, s: float, step: float | torch.Tensor) -> torch.Tensor:
-    """x(s + step) from x(s) = `x`, an error of O(step^5); a tensor `step` broadcasts with `x`."""
-    first = field(x, s)
-    second = field(x + step / 2 * first, s + step / 2)
-    third = field(x + step / 2 * second, s + step / 2)
-    last = field(x + step * third, s + step)
-    return x + step / 6 * (first + 2 * second + 2 * third + last)
+def runge_kutta_step(
+    field: Field, x: torch.Tensor, s: float, step: float | torch.Tensor, tableau: Tableau = RK4
+) -> torch.Tensor:
+    """x(s + step) from x(s) = `x`, with an error of O(step^(order + 1)), in the shape of x.
+
+    A tensor `step` must broadcast with x: `(runs, 1)` gives each run a step of its size.
+    """
+    slopes: list[torch.Tensor] = []
+    for time in tableau.times:
+        slopes.append(field(tableau.argument(x, slopes, step), s + time * step))
+    return tableau.advance(x, slopes, step)

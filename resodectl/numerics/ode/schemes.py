@@ -1,4 +1,4 @@
-"""One-step schemes for residual networks, as data: a Butcher tableau and the layer that each stage reads.
+"""One-step schemes for residual networks: a Butcher tableau, and the layer that each of its stages reads.
 
 Sander, Ablin & Peyre 2022 (arXiv 2205.14612): a residual network is the Euler scheme of a neural ODE, a Heun network
 evaluates the second stage with the *next* layer. Both are undone, up to the local error, by the same tableau with the
@@ -10,22 +10,28 @@ from dataclasses import dataclass
 
 import torch
 
+from resodectl.numerics.ode import tableaux
+from resodectl.numerics.ode.tableaux import Tableau
+
 Layer = tuple[torch.Tensor, ...]
 Residual = Callable[[torch.Tensor, Layer], torch.Tensor]
+"""(x, theta) -> f(x, theta), of the shape of x."""
 
 
 @dataclass(frozen=True)
 class Scheme:
-    """An explicit scheme of which stage i reads layer n + `offsets[i]`.
+    """A tableau of which stage i of step n reads layer n + `offsets[i]`.
 
-    `stages[i]` are the coefficients of the earlier slopes in the argument of slope i, `weights` those of all slopes in
-    the update. N layers make N - `span` steps, for each step touches `span` + 1 consecutive layers.
+    N layers make N - `span` steps, because each step touches `span` + 1 consecutive layers.
     """
 
-    name: str
-    stages: tuple[tuple[float, ...], ...]
-    weights: tuple[float, ...]
+    tableau: Tableau
     offsets: tuple[int, ...]
+
+    @property
+    def name(self) -> str:
+        """That of the tableau."""
+        return self.tableau.name
 
     @property
     def span(self) -> int:
@@ -33,8 +39,8 @@ class Scheme:
         return max(self.offsets)
 
 
-EULER = Scheme("euler", stages=((),), weights=(1.0,), offsets=(0,))
-HEUN = Scheme("heun", stages=((), (1.0,)), weights=(0.5, 0.5), offsets=(0, 1))  # not Heun's third-order method
+EULER = Scheme(tableaux.EULER, offsets=(0,))
+HEUN = Scheme(tableaux.HEUN, offsets=(0, 1))
 
 SCHEMES = {scheme.name: scheme for scheme in (EULER, HEUN)}
 
@@ -42,15 +48,20 @@ SCHEMES = {scheme.name: scheme for scheme in (EULER, HEUN)}
 def advance(scheme: Scheme, residual: Residual, x: torch.Tensor, layers: Sequence[Layer], step: float) -> torch.Tensor:
     """x_{n+1} from x_n; `layers` are the `span` + 1 layers from layer n on, `step` is 1/N in the paper.
 
-    Euler: x + step f(x, theta_n). Heun: x + step/2 [f(x, theta_n) + f(x + step f(x, theta_n), theta_{n+1})].
+    Euler: x + step f(x, theta_n). Heun: x + step/2 [f(x, theta_n) + f(x + step f(x, theta_n), theta_{n+1})]. Slopes
+    are added one at a time, which takes one pass over memory each.
+
+    >>> layers = [(torch.tensor(2.0),), (torch.tensor(4.0),)]
+    >>> advance(HEUN, lambda x, theta: theta[0] * x, torch.tensor(1.0), layers, 0.5)
+    tensor(3.5000)
     """
     slopes: list[torch.Tensor] = []
-    for coefficients, offset in zip(scheme.stages, scheme.offsets, strict=True):
+    for coefficients, offset in zip(scheme.tableau.stages, scheme.offsets, strict=True):
         argument = x
         for coefficient, slope in zip(coefficients, slopes, strict=True):
             argument = torch.add(argument, slope, alpha=step * coefficient)
         slopes.append(residual(argument, layers[offset]))
-    for weight, slope in zip(scheme.weights, slopes, strict=True):
+    for weight, slope in zip(scheme.tableau.weights, slopes, strict=True):
         x = torch.add(x, slope, alpha=step * weight)
     return x
 

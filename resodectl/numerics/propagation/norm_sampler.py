@@ -3,7 +3,8 @@
 h <- h + alpha V relu(Theta h) with independent N(0, 1/d) entries. Given h, Theta h has independent entries of variance
 |h|^2 / d, m ~ Bin(d, 1/2) of them positive, so |relu(Theta h)|^2 = |h|^2 chi^2_m / d and the residual is
 s g with g ~ N(0, I_d) and s = alpha |h| sqrt(chi^2_m) / d. No limit is taken; depth and width are any. `alpha` is one
-residual scale, or one for each network.
+residual scale, or one for each network, `(networks,)`. Marion, Fermanian, Biau & Vert 2022 (arXiv 2206.06929) study
+these networks.
 """
 
 from dataclasses import dataclass
@@ -74,7 +75,7 @@ def joint_norms(
 
 
 def halving(stream: np.random.Generator, size: int, trials: int) -> NDArray[np.int64]:
-    """Bin(trials, 1/2) draws, `(size,)`: the ones among so many random bits."""
+    """Bin(trials, 1/2) draws, `(size,)`: how many of `trials` random bits are one."""
     whole, rest = divmod(trials, WORD)
     words = stream.integers(0, 2**WORD, (whole + (rest > 0), size), dtype=np.uint16)
     if rest:

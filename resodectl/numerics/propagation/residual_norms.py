@@ -6,36 +6,18 @@ residual scales (columns) through each: hidden states are `(draws, dim, columns)
 """
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
 import torch
 
 from resodectl.numerics.draws import Streams
+from resodectl.numerics.networks.activations import ACTIVATIONS, Activation
 from resodectl.numerics.weights.processes import EntryLaw, entries
 
 Architecture = Literal["res-1", "res-2", "res-3"]
-
-
-@dataclass(frozen=True)
-class Activation:
-    """A scalar function and its derivative; the derivative of a step function may be a boolean mask."""
-
-    value: Callable[[torch.Tensor], torch.Tensor]
-    slope: Callable[[torch.Tensor], torch.Tensor]
-
-
-LEAK = 0.01
-RELU = Activation(torch.relu, lambda z: z > 0)
-ACTIVATIONS: dict[str, Activation] = {
-    "relu": RELU,
-    "leaky_relu": Activation(
-        lambda z: torch.nn.functional.leaky_relu(z, LEAK), lambda z: torch.ones_like(z).masked_fill_(z <= 0, LEAK)
-    ),
-    "tanh": Activation(torch.tanh, lambda z: 1 - torch.tanh(z).square()),
-    "linear": Activation(lambda z: z, torch.ones_like),
-}
+RELU = ACTIVATIONS["relu"]
 
 
 @dataclass(frozen=True)
@@ -55,6 +37,7 @@ class Layers:
 
     @property
     def depth(self) -> int:
+        """How many layers there are."""
         return len(self.outer)
 
     def argument(self, k: int, h: torch.Tensor) -> torch.Tensor:
@@ -100,9 +83,9 @@ def forward(
     """
     slopes = []
     for k in range(layers.depth):
-        argument = layers.argument(k, h)
-        slopes.append(activation.slope(argument))
-        h = h + alpha * torch.bmm(layers.outer[k], activation.value(argument))
+        value, slope, _ = activation.derivatives(layers.argument(k, h))
+        slopes.append(slope)
+        h = h + alpha * torch.bmm(layers.outer[k], value)
     return h, slopes
 
 
@@ -120,7 +103,11 @@ def backward(layers: Layers, p: torch.Tensor, alpha: torch.Tensor | float, slope
 
 
 def relative_change(start: torch.Tensor, end: torch.Tensor) -> torch.Tensor:
-    """|end - start| / |start| of each column, `(draws, columns)`; infinite or NaN after an overflow."""
+    """|end - start| / |start| of each column, `(draws, columns)`; infinite or NaN after an overflow.
+
+    >>> relative_change(torch.tensor([[[3.0], [4.0]]]), torch.tensor([[[3.0], [-1.0]]]))
+    tensor([[1.]])
+    """
     return (end - start).norm(dim=1) / start.norm(dim=1)
 
 

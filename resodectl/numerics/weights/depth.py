@@ -1,7 +1,7 @@
 """Weights of residual networks by their smoothness in depth: layer n of N stands at s = n/N on [0, 1).
 
-The five kinds on which the reconstruction of Sander, Ablin & Peyre 2022 (arXiv 2205.14612) has different orders. The
-draws of a stream do not depend on the depth, so networks of all depths are samples of one and the same weights(s).
+On these five kinds the reconstruction of Sander, Ablin & Peyre 2022 (arXiv 2205.14612) has different orders. The draws
+of a stream do not depend on the depth, so networks of all depths are samples of one function weights(s).
 """
 
 import math
@@ -32,6 +32,9 @@ def weights(
     - `brownian`: one N(0, 1) draw an entry plus a Brownian path in s; `depth` must be a power of two;
     - `iid`: an N(0, 1) draw an entry and layer;
     - `alternating`: smooth + (-1)^n delta, delta one N(0, 1) draw an entry.
+
+    Raises:
+        ValueError: the depth of `brownian` weights is not a power of two.
     """
     drawn = _KINDS[kind](streams, depth, tuple(shape))
     return drawn.to(device=device, dtype=dtype)
@@ -58,7 +61,7 @@ def mlp_weights(
 
 
 def smooth_at(positions: torch.Tensor, streams: Streams, shape: Sequence[int]) -> torch.Tensor:
-    """The smooth kind of `weights` at any places s, `(positions, seeds, *shape)`, in float64 on the CPU."""
+    """The smooth kind of `weights` at any positions s, `(positions, seeds, *shape)`, in float64 on the CPU."""
     amplitudes = normal(streams, (MODES, *shape))
     phases = uniform(streams, (MODES,), 0.0, 2 * math.pi)
     waves = math.pi * torch.outer(positions, torch.arange(1, MODES + 1, dtype=torch.float64))

@@ -2,7 +2,7 @@
 
 Fractional Gaussian noise by circulant embedding (Davies & Harte 1987; the embedding is non-negative definite for all
 0 < H < 1: Dietrich & Newsam 1997, Craigmile 2003). Smooth processes by the Karhunen-Loeve expansion of their kernel.
-A sequence's first axis is its index, as in `weights`; the second one is that of the seeds, one numpy stream each.
+The first axis of a sequence is its index, as in `depth.weights`; the second axis holds the seeds, one stream each.
 """
 
 import math
@@ -73,8 +73,8 @@ def circulant_noise(streams: Streams, eigenvalues: Floats, shape: tuple[int, ...
     for seed, stream in enumerate(streams):
         for first in range(0, paths, PATHS_AT_ONCE):
             drawn = stream.standard_normal((min(PATHS_AT_ONCE, paths - first), 2 * length))
-            found = torch.fft.irfft(_hermitian(torch.from_numpy(drawn)).mul_(scale), n=2 * length)
-            noise[:, seed, first : first + len(found)] = found[:, :length].T
+            sequences = torch.fft.irfft(_hermitian(torch.from_numpy(drawn)).mul_(scale), n=2 * length)
+            noise[:, seed, first : first + len(sequences)] = sequences[:, :length].T
     return noise.unflatten(-1, shape)
 
 
@@ -89,7 +89,11 @@ def _hermitian(drawn: torch.Tensor) -> torch.Tensor:
 
 def circulant_eigenvalues(length: int, hurst: float) -> Floats:
     """Eigenvalues, `(length + 1,)`, at the frequencies k / (2 length) of the circulant matrix that embeds `length`
-    terms of fractional Gaussian noise: the real FFT of its row gamma(0), ..., gamma(length), ..., gamma(1)."""
+    terms of fractional Gaussian noise: the real FFT of its row gamma(0), ..., gamma(length), ..., gamma(1).
+
+    >>> circulant_eigenvalues(2, 0.5)
+    array([1., 1., 1.])
+    """
     half = correlations.fractional_noise(np.arange(length + 1), hurst)
     eigenvalues: Floats = np.fft.rfft(np.concatenate([half, half[-2:0:-1]])).real
     return np.maximum(eigenvalues, 0.0)  # those that vanish may be a rounding error below

@@ -18,7 +18,7 @@ def statistics(path: torch.Tensor) -> dict[str, torch.Tensor]:
     - `largest`: max_k |T_k|; `increment`: max_k |T_{k+1} - T_k|; `detrended`: max_k |T_k - moving mean|;
     - `root_sum_square`: (sum_k |T_k|^2)^(1/2); `total`: |sum_k T_k|;
     - `quadratic_variation`: sum_k |T_{k+1} - T_k|^2; `h1_seminorm`: (depth times that)^(1/2);
-    - `roughness`: as below.
+    - `roughness`: see `roughness`.
     """
     layers = _vectors(path)
     depth = len(layers)
@@ -42,6 +42,9 @@ def roughness(path: torch.Tensor) -> torch.Tensor:
 
     1 for independent layers of mean zero, O(1 / depth^2) for layers that are a smooth function of k / depth, 2 if they
     alternate; no scale plays a part.
+
+    >>> roughness(torch.tensor([[1.0], [-1.0], [1.0], [-1.0]]))
+    tensor([2.], dtype=torch.float64)
     """
     layers = _vectors(path)
     steps, squares = (part.square().sum(2).mean(0) for part in (layers.diff(dim=0), layers))
@@ -49,7 +52,11 @@ def roughness(path: torch.Tensor) -> torch.Tensor:
 
 
 def moving_mean(path: torch.Tensor) -> torch.Tensor:
-    """The mean over the layers within half a window of each, fewer at the ends; the shape of `path`, depth first."""
+    """The mean over the layers within half a window of each, fewer at the ends; the shape of `path`, depth first.
+
+    >>> moving_mean(torch.tensor([0.0, 3.0, 0.0, 3.0]))
+    tensor([1.5000, 1.0000, 2.0000, 1.5000])
+    """
     depth = len(path)
     half = max(SHORTEST, int(WINDOW * depth)) // 2
     place = torch.arange(depth, device=path.device)
@@ -62,6 +69,9 @@ def bin_means(path: torch.Tensor, bins: int) -> torch.Tensor:
     """The trend of a path `(depth, ...)`: every layer replaced by the mean over its bin of nearly equal length.
 
     Layer k of L falls into bin floor(k bins / L); with as many bins as layers the path is its own trend.
+
+    >>> bin_means(torch.arange(4.0), 2)
+    tensor([0.5000, 0.5000, 2.5000, 2.5000])
     """
     depth = len(path)
     index = torch.arange(depth, device=path.device) * min(bins, depth) // depth

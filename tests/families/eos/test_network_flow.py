@@ -18,6 +18,7 @@ from resodectl.families.eos.network_flow.simulation import approached, landing, 
 from resodectl.numerics.curvature.lanczos import largest
 from resodectl.numerics.curvature.minimisers import jacobian
 from resodectl.numerics.draws import TensorPlace
+from resodectl.numerics.ode.tableaux import EULER
 from resodectl.recipe import load
 from resodectl.recipe.schema import Band
 from tests.true_format import write_mnist
@@ -126,7 +127,7 @@ def test_the_flow_s_sharpness_falls_by_the_squared_norm_of_its_velocity() -> Non
     velocity, start = flow.velocity(at, GaussNewton(task.residuals, at), torch.ones_like(at))
 
     def log_sharpness(step: float) -> float:
-        after, _ = flow.euler(at, start, step)
+        after, _ = flow.advance(at, start, step, EULER)
         return largest(task.operator(after), start, tolerance=1e-10).values.log().item()
 
     slope = (log_sharpness(1e-5) - log_sharpness(-1e-5)) / 2e-5

@@ -14,14 +14,16 @@ from resodectl.claims.verdict import judge
 from resodectl.experiment.cells import Cell
 from resodectl.experiment.context import Context, stream
 from resodectl.families.scaling.limits import analysis, simulation, spec
-from resodectl.families.scaling.limits.simulation import ACTIVATIONS, ito, network, simulate
+from resodectl.families.scaling.limits.simulation import ito, network, simulate
 from resodectl.numerics.draws import normal
+from resodectl.numerics.networks.activations import ACTIVATIONS
 from resodectl.numerics.weights.depth import smooth_at
 from resodectl.recipe import load
 from resodectl.recipe.schema import Band
 
 ERRORS = ("state_error", "jacobian_error", "gradient_error")
 SCALINGS = {"neural-ode": (1.0, 0.0), "linear-ode": (0.5, 0.5), "ito-sde": (0.0, 1.0)}
+BENDS = {"tanh": 0.0, "exp": 1.0}  # sigma''(0)
 
 
 def point(**changes):
@@ -110,7 +112,7 @@ def plain_errors(seed, depth, given, drift):
     squares = np.zeros((3, 3, len(paths)))  # errors, times, paths
     for p, (states, path) in enumerate(zip(plain_network(seed, depth, given, paths), paths, strict=True)):
         sde = given["limit"] == "ito-sde"
-        limit = plain_sde(seed, path, drift, ACTIVATIONS[given["activation"]].bend) if sde else plain_ode(seed, given)
+        limit = plain_sde(seed, path, drift, BENDS[given["activation"]]) if sde else plain_ode(seed, given)
         loss = (states[-1] - target).square().sum() / 2
         end, flow = limit[-1]
         for t, (found, (h, jacobian)) in enumerate(zip(states, limit, strict=True)):

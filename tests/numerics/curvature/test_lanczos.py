@@ -121,7 +121,8 @@ def test_runs_are_found_side_by_side_and_wait_for_none(kind):
 def test_a_start_on_an_eigenvector_is_left_for_the_larger_ones():
     exact, vectors = matrix(DECAYING, seed=12)
     start = vectors[:, -2][None]
-    assert largest(Blocks(exact), start).values.item() == pytest.approx(5)
+    # A residual of at most 1e-3 times 5 bounds the error by its square over the gap to 3.5: 1.7e-5.
+    assert largest(Blocks(exact), start).values.item() == pytest.approx(5, abs=1.7e-5)
     np.testing.assert_allclose(largest(Blocks(exact), start, 3, 1e-8).values[0], [5, 3.5, 2.45], rtol=1e-8)
 
 

@@ -8,7 +8,7 @@ from scipy.integrate import solve_ivp
 from resodectl.families.eos.toys import TOYS
 from resodectl.numerics.curvature.minimisers import (
     Ambient,
-    Descent,
+    DescentRetraction,
     GaussNewton,
     SharpnessFlow,
     jacobian,
@@ -18,6 +18,7 @@ from resodectl.numerics.curvature.minimisers import (
     squared,
 )
 from resodectl.numerics.curvature.operators import Hessian, dense
+from resodectl.numerics.ode.tableaux import EULER
 
 RATES = torch.tensor([0.1, 0.02], dtype=torch.float64)
 
@@ -120,7 +121,7 @@ def test_the_flow_along_the_minimisers_is_the_closed_form_to_second_order(
     for steps in (10, 20):
         at, vector = start, torch.ones_like(start)
         for _ in range(steps):
-            at, vector = flow.midpoint(at, vector, scale * horizon / steps)
+            at, vector = flow.advance(at, vector, scale * horizon / steps)
         closed = toy.clocks[algorithm].flow(toy.coordinate(start), torch.tensor(horizon, dtype=torch.float64))
         errors.append((toy.coordinate(at) - closed).abs().max().item())
         assert toy.distance(at).max() < 1e-10
@@ -134,13 +135,13 @@ def test_descent_back_to_the_minimisers_does_what_the_projection_does() -> None:
     ends = []
     for manifold in (
         lambda at: GaussNewton(toy.residuals, at),
-        lambda at: Descent(lambda w: toy.loss_and_gradient(w)[1], lr=0.1, steps=400),
+        lambda at: DescentRetraction(lambda w: toy.loss_and_gradient(w)[1], lr=0.1, steps=400),
     ):
         flow = SharpnessFlow(squared(toy.residuals), "log-sharpness", manifold)
         at = retract(toy.residuals, toy.start(RATES))
         start = torch.ones_like(at)
         for _ in range(50):
-            at, start = flow.euler(at, start, 0.005)
+            at, start = flow.advance(at, start, 0.005, EULER)
         assert toy.distance(at).max() < 1e-8
         ends.append(toy.coordinate(at))
     torch.testing.assert_close(ends[0], ends[1], rtol=0, atol=2e-3)
@@ -152,7 +153,7 @@ def test_without_its_tangent_part_the_flow_leaves_the_ellipse() -> None:
     flow = SharpnessFlow(squared(toy.residuals), "log-sharpness", lambda at: Ambient())
     at, vector = start, torch.ones_like(start)
     for _ in range(20):
-        at, vector = flow.midpoint(at, vector, 0.01)
+        at, vector = flow.advance(at, vector, 0.01)
     assert toy.distance(at).min() > 0.05
 
 

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from resodectl.numerics.networks.delta import Activation, Passes, Stack, outputs
+from resodectl.numerics.networks.activations import InPlaceName
+from resodectl.numerics.networks.delta import Passes, Stack, outputs
 
 DEPTH, SEEDS, DIM, BATCH = 7, 3, 4, 5
 ACT = {"tanh": torch.tanh, "relu": torch.relu}
@@ -19,7 +20,7 @@ def stack(shared: bool) -> Stack:
     return Stack(draw(DEPTH, SEEDS, DIM, DIM, seed=1), draw(DEPTH, SEEDS, DIM, seed=2), deltas)
 
 
-def plain_loss(own: Stack, activation: Activation, x: torch.Tensor, y: torch.Tensor, seed: int) -> torch.Tensor:
+def plain_loss(own: Stack, activation: InPlaceName, x: torch.Tensor, y: torch.Tensor, seed: int) -> torch.Tensor:
     """h_{k+1} = h_k + delta_k act(A_k h_k + b_k), an example at a time."""
     total = torch.zeros((), dtype=torch.float64)
     for n in range(x.shape[2]):
@@ -33,7 +34,7 @@ def plain_loss(own: Stack, activation: Activation, x: torch.Tensor, y: torch.Ten
 
 @pytest.mark.parametrize("activation", ["tanh", "relu"])
 @pytest.mark.parametrize("shared", [True, False])
-def test_losses_and_gradients_are_those_of_the_formula(activation: Activation, shared: bool) -> None:
+def test_losses_and_gradients_are_those_of_the_formula(activation: InPlaceName, shared: bool) -> None:
     x, y = draw(SEEDS, DIM, BATCH, seed=4), draw(SEEDS, DIM, BATCH, seed=5)
     own = stack(shared)
     loss, slopes = Passes(own, activation, BATCH).gradients(x, y)
@@ -59,7 +60,7 @@ def test_passes_see_parameters_that_change_in_place_and_leave_no_trace_of_earlie
 
 @pytest.mark.parametrize("activation", ["tanh", "relu"])
 @pytest.mark.parametrize("shared", [True, False])
-def test_outputs_need_no_buffers(activation: Activation, shared: bool) -> None:
+def test_outputs_need_no_buffers(activation: InPlaceName, shared: bool) -> None:
     x = draw(SEEDS, DIM, BATCH, seed=4)
     own = stack(shared)
     assert torch.equal(outputs(own, activation, x), Passes(own, activation, BATCH).forward(x))

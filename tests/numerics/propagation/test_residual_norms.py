@@ -6,8 +6,8 @@ import torch
 from scipy.integrate import solve_ivp
 
 from resodectl.experiment.context import stream
+from resodectl.numerics.networks.activations import ACTIVATIONS
 from resodectl.numerics.propagation.residual_norms import (
-    ACTIVATIONS,
     Layers,
     backward,
     forward,
@@ -38,7 +38,7 @@ def plain(architecture, layers, draw, h, alpha, act):
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
-@pytest.mark.parametrize("activation", sorted(ACTIVATIONS))
+@pytest.mark.parametrize("activation", ["gelu", "leaky_relu", "linear", "relu", "tanh"])
 @pytest.mark.parametrize("law", ["uniform", "rbf"])
 def test_forward_and_backward_are_a_plain_network_and_autograd(architecture, activation, law):
     """A residual scale of its own for every column, in float64."""

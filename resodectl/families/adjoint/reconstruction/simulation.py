@@ -14,7 +14,8 @@ from resodectl.experiment.cells import Cell
 from resodectl.experiment.context import Context
 from resodectl.families.adjoint.reconstruction.spec import Point
 from resodectl.numerics.draws import normal
-from resodectl.numerics.networks.residuals import ACTIVATIONS, LIPSCHITZ, mlp
+from resodectl.numerics.networks.activations import ACTIVATIONS
+from resodectl.numerics.networks.residuals import mlp
 from resodectl.numerics.ode.adjoint import Gradient, integrate, layers_of, reconstruct, trajectory
 from resodectl.numerics.ode.schemes import EULER, SCHEMES, Scheme
 from resodectl.numerics.weights.depth import mlp_weights
@@ -22,7 +23,7 @@ from resodectl.numerics.weights.depth import mlp_weights
 
 def simulate(cell: Cell[Point], context: Context) -> Iterator[tuple[str, dict[str, Any]]]:
     point = cell.point
-    scheme, residual = SCHEMES[point.scheme], mlp(ACTIVATIONS[point.activation])
+    scheme, residual = SCHEMES[point.scheme], mlp(ACTIVATIONS[point.activation].value)
     step = point.depth**-point.residual_exponent
     place = context.dtype, context.device
     streams = {name: context.streams("weights", name) for name in "WbV"}
@@ -68,11 +69,11 @@ def _distance_bound(
     if scheme is not EULER:
         return torch.full((seeds,), torch.nan, dtype=torch.float64)
     largest = torch.zeros(seeds, dtype=x.dtype, device=x.device)
-    for state in trajectory(scheme, mlp(ACTIVATIONS[activation]), x, layers_of(stacks), step):
+    for state in trajectory(scheme, mlp(ACTIVATIONS[activation].value), x, layers_of(stacks), step):
         largest = torch.maximum(largest, (state - x).norm(dim=-1).amax(1) / step)
         x = state
     first, second = (torch.linalg.matrix_norm(stack, 2) for stack in (stacks[0], stacks[2]))
-    lipschitz = LIPSCHITZ[activation] * (first * second).amax(0)
+    lipschitz = ACTIVATIONS[activation].lipschitz * (first * second).amax(0)
     return largest.double() / depth * torch.expm1(depth * torch.log1p(lipschitz.double() / depth))
 
 

@@ -17,6 +17,7 @@ from resodectl.numerics.curvature.lanczos import largest
 from resodectl.numerics.curvature.operators import spherical_hessian
 from resodectl.numerics.descent.full_batch import decayed_step, effective_step
 from resodectl.numerics.draws import normal
+from resodectl.numerics.laws.thresholds import gradient_threshold
 
 
 def simulate(cell: Cell[Point], context: Context) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -35,7 +36,7 @@ def simulate(cell: Cell[Point], context: Context) -> Iterator[tuple[str, dict[st
         found = []
         for w in (weights, following):
             value, error, start = _sharpness(problem, w, start, point.tolerance)
-            found.append(torch.stack([value, error, 2 / _step(w, point.lr, decay, point.ablation)]))
+            found.append(torch.stack([value, error, gradient_threshold(_step(w, point.lr, decay, point.ablation))]))
         sharpness, error, threshold = torch.stack(found).mean(0).double().cpu().numpy()
         reached = reached | (sharpness >= threshold)
         yield (

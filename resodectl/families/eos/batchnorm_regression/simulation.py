@@ -17,6 +17,7 @@ from resodectl.families.eos.batchnorm_regression.spec import Point
 from resodectl.families.eos.edges import edge_time
 from resodectl.numerics.curvature.sharpness_reduction import reduction_flow
 from resodectl.numerics.descent.full_batch import decayed_step, effective_step
+from resodectl.numerics.laws.thresholds import gradient_threshold
 
 Found = dict[str, torch.Tensor]
 Rows = dict[str, np.ndarray]
@@ -82,7 +83,7 @@ def _measured(
     # torch.linalg.eigvalsh of diverged weights would raise.
     hessians = torch.stack([problem.spherical_hessian(w) for w in both]).nan_to_num(0.0, 0.0, 0.0)
     power = 0.5 if point.ablation == "linear-norm" else 1.0
-    thresholds = torch.stack([2 / _step(w, lr, decay, power) for w in both])
+    thresholds = torch.stack([gradient_threshold(_step(w, lr, decay, power)) for w in both])
     null, size = problem.null_part(weights), first.norm(dim=1)
     return {
         "train_loss": problem.loss(weights),

@@ -15,13 +15,14 @@ from matplotlib.figure import Figure
 from resodectl.claims.estimate import Estimate, per_seed
 from resodectl.drawing.axes import legend_below, letters, note
 from resodectl.drawing.style import BLACK, BLUE, GREEN, GREY, ORANGE, PURPLE, VERMILLION, panels
+from resodectl.numerics.laws.thresholds import gradient_threshold, nesterov_threshold, polyak_threshold
 
 Rule = Literal["gradient", "polyak", "nesterov"]
 
 THRESHOLDS: dict[Rule, Callable[[pd.Series, pd.Series], pd.Series]] = {
-    "gradient": lambda lr, _: 2 / lr,
-    "polyak": lambda lr, beta: (2 + 2 * beta) / lr,
-    "nesterov": lambda lr, beta: (2 + 2 * beta) / ((1 + 2 * beta) * lr),
+    "gradient": lambda lr, _: gradient_threshold(lr),
+    "polyak": polyak_threshold,
+    "nesterov": nesterov_threshold,
 }
 COLOURS = (BLUE, VERMILLION, GREEN, PURPLE, ORANGE)
 NAMES = {"gradient": "no momentum", "polyak": "Polyak", "nesterov": "Nesterov", "flow": "gradient flow"}
@@ -101,7 +102,7 @@ def draw_methods(log: Mapping[str, pd.DataFrame], recipe: Any) -> Figure:
         method, beta, lr = (own[name].iloc[0] for name in ("method", "momentum", "lr"))
         upper.set_title(f"{NAMES[method]}, $\\eta = {lr:g}$" + (f", $\\beta = {beta:g}$" if beta else ""))
         if beta:
-            lower.axhline(2 / lr, linestyle=":", color=VERMILLION, linewidth=1.6, label="$2/\\eta$")
+            lower.axhline(gradient_threshold(lr), linestyle=":", color=VERMILLION, linewidth=1.6, label="$2/\\eta$")
     return _finished(figure, axes, recipe)
 
 

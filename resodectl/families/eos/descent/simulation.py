@@ -18,14 +18,12 @@ from resodectl.numerics.curvature.mean_square import MeanSquareHessian
 from resodectl.numerics.descent.full_batch import (
     flow_step,
     gradient_step,
-    gradient_threshold,
     nesterov_step,
-    nesterov_threshold,
     polyak_step,
-    polyak_threshold,
     stable_flow_step,
 )
 from resodectl.numerics.draws import TensorPlace, normal
+from resodectl.numerics.laws.thresholds import gradient_threshold, nesterov_threshold, polyak_threshold
 from resodectl.numerics.networks.perceptron import Perceptron, torch_default, xavier_normal
 
 FACTOR = 0.5  # of the squared error
@@ -136,10 +134,10 @@ def _threshold(method: Method, lr: torch.Tensor) -> torch.Tensor:
     """The largest stable curvature of each run; for a flow, that of gradient descent at its times, `(runs,)`."""
     rates = lr[:, 0]
     if method.kind == "polyak":
-        return torch.as_tensor(polyak_threshold(rates, method.momentum))
+        return polyak_threshold(rates, method.momentum)
     if method.kind == "nesterov":
-        return torch.as_tensor(nesterov_threshold(rates, method.momentum))
-    return torch.as_tensor(gradient_threshold(rates))
+        return nesterov_threshold(rates, method.momentum)
+    return gradient_threshold(rates)
 
 
 def _advance(point: Point, task: Task) -> Callable[[MeanSquareHessian, State], State]:

@@ -130,7 +130,7 @@ def _integrated(point: Point, toy: Toy, landed: torch.Tensor) -> dict[str, Any]:
     step = point.horizon / point.flow_steps
     at, start, found = landed, torch.ones_like(landed), [landed]
     for _ in range(point.flow_steps):
-        at, start = flow.midpoint(at, start, scale * step)
+        at, start = flow.advance(at, start, scale * step)
         found.append(at)
     points = torch.stack(found)
     time = (step * torch.arange(len(points), dtype=points.dtype)).unsqueeze(1).expand(points.shape[:2])

@@ -20,16 +20,18 @@ from resodectl.numerics.curvature.lanczos import largest
 from resodectl.numerics.curvature.mean_square import MeanSquareHessian
 from resodectl.numerics.curvature.minimisers import (
     Ambient,
-    Descent,
+    DescentRetraction,
     GaussNewton,
-    Normal,
+    NormalSpace,
     SharpnessFlow,
     retract,
     squared,
 )
 from resodectl.numerics.descent.full_batch import gradient_step, normalised_step
 from resodectl.numerics.draws import TensorPlace
-from resodectl.numerics.networks.perceptron import Perceptron, gelu, torch_default
+from resodectl.numerics.networks.activations import ACTIVATIONS
+from resodectl.numerics.networks.perceptron import Perceptron, torch_default
+from resodectl.numerics.ode.tableaux import TABLEAUX
 
 TOLERANCE = {"float64": 1e-6, "float32": 1e-4}  # residual of lambda_1, relative
 
@@ -93,7 +95,7 @@ def task_of(point: Point, root: Path | None, place: TensorPlace) -> Task:
     """
     samples = draw_samples(point.data, root, point.samples, place)
     inputs, test_inputs = samples.inputs.flatten(1), samples.test_inputs.flatten(1)
-    network = Perceptron((inputs.shape[1], *point.hidden, samples.targets.shape[1]), gelu)
+    network = Perceptron((inputs.shape[1], *point.hidden, samples.targets.shape[1]), ACTIVATIONS["gelu"])
     return Task(network, inputs, samples.targets, test_inputs, samples.test_classes)
 
 
@@ -112,12 +114,12 @@ def approached(task: Task, point: Point, weights: torch.Tensor) -> torch.Tensor:
 def landing(task: Task, point: Point, weights: torch.Tensor) -> torch.Tensor:
     """The minimisers near `weights`, found by the recipe's retraction."""
     if isinstance(point.retraction, spec.Descent):
-        return _descended(task, point.retraction).landed(weights)
+        return _descended(task, point.retraction).retract(weights)
     return retract(task.residuals, weights, task.rows)
 
 
-def _descended(task: Task, retraction: spec.Descent) -> Descent:
-    return Descent(lambda at: task.operator(at).gradient, retraction.lr, retraction.steps)
+def _descended(task: Task, retraction: spec.Descent) -> DescentRetraction:
+    return DescentRetraction(lambda at: task.operator(at).gradient, retraction.lr, retraction.steps)
 
 
 Advance = Callable[[torch.Tensor, torch.Tensor, int], tuple[torch.Tensor, torch.Tensor]]
@@ -126,7 +128,7 @@ Advance = Callable[[torch.Tensor, torch.Tensor, int], tuple[torch.Tensor, torch.
 def _flow(task: Task, point: Point) -> Advance:
     """From one record to the next along the flow."""
 
-    def manifold(at: torch.Tensor) -> Normal:
+    def manifold(at: torch.Tensor) -> NormalSpace:
         if point.ablation == "ambient-flow":
             return Ambient()
         if isinstance(point.retraction, spec.Descent):
@@ -134,13 +136,13 @@ def _flow(task: Task, point: Point) -> Advance:
         return GaussNewton(task.residuals, at, task.rows)
 
     flow = SharpnessFlow(squared(task.residuals), "log-sharpness", manifold, TOLERANCE[point.dtype])
-    scheme = flow.midpoint if point.flow.scheme == "midpoint" else flow.euler
+    tableau = TABLEAUX[point.flow.scheme]
     steps = round(point.horizon / point.records / point.flow.step)
     speed = 2 if point.ablation == "double-time" else 1
 
     def advance(at: torch.Tensor, start: torch.Tensor, record: int) -> tuple[torch.Tensor, torch.Tensor]:
         for _ in range(steps * speed):
-            at, start = scheme(at, start, point.flow.step)
+            at, start = flow.advance(at, start, point.flow.step, tableau)
         return at, start
 
     return advance

@@ -18,6 +18,7 @@ from resodectl.experiment.cells import Cell
 from resodectl.experiment.context import Context
 from resodectl.families.eos.sphere.spec import Point
 from resodectl.numerics.curvature.sharpness_reduction import reduction_flow
+from resodectl.numerics.laws.thresholds import gradient_threshold
 
 Floats = NDArray[np.floating[Any]]
 
@@ -54,7 +55,7 @@ def simulate(cell: Cell[Point], context: Context) -> Iterator[tuple[str, dict[st
                 "longitude": longitude[:2].mean(0),
                 "flow": flow[index],
                 "sharpness": spherical_sharpness(u[:2], a).mean(0),
-                "threshold": (2 / eta[:2]).mean(0),
+                "threshold": gradient_threshold(eta[:2]).mean(0),
                 "ratio": (sharpness_on_circle(longitude, a) * eta / 2).mean(0),
                 "oscillation": (u[:, 2] ** 2).mean(0),
                 "predicted_oscillation": (2 * lr * decay / (4 + squared)).mean(0),

@@ -18,7 +18,8 @@ from resodectl.numerics.curvature.mean_square import MeanSquareHessian
 from resodectl.numerics.curvature.operators import Losses, Operator, SquareRootHessian, SummedHessian
 from resodectl.numerics.descent.full_batch import gradient_step, normalised_step, square_root_step
 from resodectl.numerics.draws import TensorPlace, normal
-from resodectl.numerics.networks.perceptron import Perceptron, gelu, torch_default
+from resodectl.numerics.networks.activations import ACTIVATIONS
+from resodectl.numerics.networks.perceptron import Perceptron, torch_default
 from resodectl.numerics.networks.vgg import Vgg
 
 CLASSES = 10
@@ -122,7 +123,7 @@ def _perceptron(point: Point, hidden: tuple[int, ...], context: Context) -> Prob
     place = TensorPlace(context.dtype, context.device)
     samples = draw_samples(point.data, context.data_root, point.images, place)
     inputs, targets = samples.inputs.flatten(1), samples.targets
-    network = Perceptron((inputs.shape[1], *hidden, CLASSES), gelu)
+    network = Perceptron((inputs.shape[1], *hidden, CLASSES), ACTIVATIONS["gelu"])
     start = torch_default(network, lambda name: context.streams("weights", name)).to(context.device, context.dtype)
     return Problem(start, lambda weights: MeanSquareHessian(network, weights, inputs, targets, factor=1.0))
 

@@ -15,9 +15,9 @@ from resodectl.experiment.cells import Cell
 from resodectl.experiment.context import Context
 from resodectl.families.scaling.initial_norms.spec import Point
 from resodectl.numerics.draws import Streams, uniform
+from resodectl.numerics.networks.activations import ACTIVATIONS
 from resodectl.numerics.propagation.norm_sampler import joint_norms, marginal_norms
 from resodectl.numerics.propagation.residual_norms import (
-    ACTIVATIONS,
     backward,
     forward,
     random_layers,

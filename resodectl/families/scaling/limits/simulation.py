@@ -13,8 +13,8 @@ at the times of the shallowest network's layers, and paths are drawn from one of
 """
 
 import math
-from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import torch
@@ -23,25 +23,12 @@ from resodectl.experiment.cells import Cell
 from resodectl.experiment.context import Context
 from resodectl.families.scaling.limits.spec import Point
 from resodectl.numerics.draws import normal
+from resodectl.numerics.networks.activations import ACTIVATIONS, Activation
+from resodectl.numerics.ode.ito import euler_maruyama
 from resodectl.numerics.ode.runge_kutta import runge_kutta
 from resodectl.numerics.weights.depth import smooth_at
 
 REFINED = 512  # Runge-Kutta steps on [0, 1], at least
-
-
-class Activation(NamedTuple):
-    """sigma, sigma' and sigma''(0)."""
-
-    value: Callable[[torch.Tensor], torch.Tensor]
-    slope: Callable[[torch.Tensor], torch.Tensor]
-    bend: float
-
-
-ACTIVATIONS = {
-    "tanh": Activation(torch.tanh, lambda z: 1 - torch.tanh(z).square(), 0.0),
-    "exp": Activation(torch.expm1, torch.exp, 1.0),
-    "relu": Activation(torch.relu, lambda z: (z > 0).to(z.dtype), 0.0),
-}
 
 
 def simulate(cell: Cell[Point], context: Context) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -99,8 +86,8 @@ def network(
         if increments is not None:
             theta = theta + increments[layer]
         product = theta[..., 1:] @ state
-        argument = product[..., :1] + theta[..., :1]
-        change = torch.cat([activation.value(argument), activation.slope(argument) * product[..., 1:]], -1)
+        value, slope, _ = activation.derivatives(product[..., :1] + theta[..., :1])
+        change = torch.cat([value, slope * product[..., 1:]], -1)
         state = torch.add(state, change, alpha=depth**-point.alpha)
     return state
 
@@ -113,21 +100,22 @@ def ito(
     point: Point,
     activation: Activation,
 ) -> torch.Tensor:
-    """X of the Ito SDE after some steps of Euler and Maruyama's scheme, for all factors `drifts` of sigma''(0) Q.
+    """X of the Ito SDE after some Euler-Maruyama steps, for all factors `drifts` of sigma''(0) Q.
 
     `state` is `(drifts, seeds, paths, dim, 1 + dim)`, the rest as in `network`, a layer being a step.
     """
-    step = 1 / point.reference_steps
     factors = torch.tensor(drifts, dtype=state.dtype, device=state.device)[:, None, None, None, None]
-    correction = factors * activation.bend * point.noise**2 * step
-    for smooth, increment in zip(weights, increments, strict=True):
-        theta = step * smooth + increment
-        h, jacobian = state[..., :1], state[..., 1:]
-        change = theta[..., 1:] @ state
-        change[..., :1] += theta[..., :1] + correction * (h.square().sum(-2, keepdim=True) + 1)
-        change[..., 1:] += 2 * correction * (h.mT @ jacobian)
-        state = state + change
-    return state
+    correction = factors * activation.derivatives(torch.zeros(())).second().item() * point.noise**2
+
+    def change(x: torch.Tensor, n: int, step: float, increment: torch.Tensor) -> torch.Tensor:
+        theta, drift = step * weights[n] + increment, correction * step
+        h, jacobian = x[..., :1], x[..., 1:]
+        total = theta[..., 1:] @ x
+        total[..., :1] += theta[..., :1] + drift * (h.square().sum(-2, keepdim=True) + 1)
+        total[..., 1:] += 2 * drift * (h.mT @ jacobian)
+        return total
+
+    return euler_maruyama(change, state, increments, 1 / point.reference_steps)
 
 
 def _ode(
@@ -143,7 +131,8 @@ def _ode(
         argument = product[..., :1] + theta[..., :1]
         if point.limit == "linear-ode":
             return torch.cat([argument, product[..., 1:]], -1)
-        return torch.cat([activation.value(argument), activation.slope(argument) * product[..., 1:]], -1)
+        value, slope, _ = activation.derivatives(argument)
+        return torch.cat([value, slope * product[..., 1:]], -1)
 
     states = [start[:, :1]]
     for interval in range(coarse):

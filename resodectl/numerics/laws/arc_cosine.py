@@ -1,0 +1,31 @@
+"""Arc-cosine kernels: means of products over standard normal variables z, z' of correlation rho (Cho & Saul 2009)."""
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from resodectl.numerics.laws.correlations import Floats
+
+
+def step_kernel(rho: ArrayLike) -> Floats:
+    """P(z > 0, z' > 0) = E relu'(z) relu'(z'), order 0, in the shape of rho; correlations are clipped to [-1, 1].
+
+    >>> step_kernel([-1, 0, 1])
+    array([0.  , 0.25, 0.5 ])
+    """
+    correlation = np.clip(np.asarray(rho, dtype=float), -1, 1)
+    kernel: Floats = 1 / 4 + np.arcsin(correlation) / (2 * np.pi)
+    return kernel
+
+
+def relu_kernel(rho: ArrayLike) -> Floats:
+    """E relu(z) relu(z'), order 1, in the shape of rho; correlations are clipped to [-1, 1].
+
+    1/2 at 1, 1/(2 pi) at 0 and 0 at -1.
+
+    >>> relu_kernel([-1, 1])
+    array([0. , 0.5])
+    """
+    correlation = np.clip(np.asarray(rho, dtype=float), -1, 1)
+    angular = np.sqrt(1 - correlation**2) + correlation * (np.pi - np.arccos(correlation))
+    kernel: Floats = angular / (2 * np.pi)
+    return kernel
