@@ -5,7 +5,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from resodectl.experiment.settings import Settings, setting
-from resodectl.training.settings import SHAPES, DataName
+from resodectl.training.settings import SHAPES, DigitsOrCifar10
 
 SchemeName = Literal["euler", "heun"]
 GradientName = Literal["backprop", "adjoint"]
@@ -68,7 +68,7 @@ Model = Annotated[MlpModel | TinyConvModel | BottleneckModel, Field(discriminato
 class Trained(Settings):
     """What experiments that train a network have in common."""
 
-    data: DataName = setting("the data set")
+    data: DigitsOrCifar10 = setting("the data set")
     model: Model = setting("the network")
     residual_exponent: float = setting("residual layers are scaled by N**-residual_exponent; 1 in the paper", ge=0.0)
 

@@ -7,7 +7,7 @@ from pydantic import Field
 from resodectl.experiment.columns import Column
 from resodectl.experiment.settings import Dtype, Settings, setting
 from resodectl.families.adjoint.models import SchemeName, TinyConvModel, Trained
-from resodectl.training.settings import DataName, Training
+from resodectl.training.settings import DigitsOrCifar10, SgdTraining
 
 Depth = Annotated[int, Field(ge=2)]
 
@@ -17,7 +17,7 @@ class TrainedWeights(Settings):
 
     kind: Literal["trained"]
     depth: Depth = setting("residual layers of the network that is trained", unit="layers")
-    training: Training = setting("its training, by backpropagation")
+    training: SgdTraining = setting("its training, by backpropagation")
 
 
 class FieldWeights(Settings):
@@ -30,7 +30,7 @@ class FieldWeights(Settings):
 class Experiment(Trained):
     """What the recipe and the cell have in common."""
 
-    data: DataName = setting("the data set")
+    data: DigitsOrCifar10 = setting("the data set")
     model: TinyConvModel = setting("the network")
     weights: Annotated[TrainedWeights | FieldWeights, Field(discriminator="kind")] = setting("where weights come from")
     depths: tuple[Depth, ...] = setting("residual layers N", min_length=1, unit="layers")

@@ -7,7 +7,7 @@ from pydantic import Field
 from resodectl.experiment.columns import Column
 from resodectl.experiment.settings import Dtype, setting
 from resodectl.families.adjoint.models import GradientName, SchemeName, Trained, Tying
-from resodectl.training.settings import Training
+from resodectl.training.settings import SgdTraining
 
 Depth = Annotated[int, Field(ge=2)]
 
@@ -19,7 +19,7 @@ class Params(Trained):
     gradients: tuple[GradientName, ...] = setting("how the network is differentiated", min_length=1)
     weights: tuple[Tying, ...] = setting("whether the residual layers share their weights", min_length=1)
     depths: tuple[Depth, ...] = setting("residual layers N (of the stages that the model leaves open)", min_length=1)
-    training: Training = setting("the training")
+    training: SgdTraining = setting("the training")
     seeds: int = setting("independent repetitions", ge=1)
     dtype: Dtype = setting("the precision of all tensors")
 
@@ -31,7 +31,7 @@ class Point(Trained):
     gradient: GradientName
     weights: Tying
     depth: Depth
-    training: Training
+    training: SgdTraining
     dtype: Dtype
 
 

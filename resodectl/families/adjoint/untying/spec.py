@@ -7,7 +7,7 @@ from pydantic import Field, model_validator
 from resodectl.experiment.columns import Column
 from resodectl.experiment.settings import Dtype, setting
 from resodectl.families.adjoint.models import GradientName, SchemeName, Trained
-from resodectl.training.settings import Training
+from resodectl.training.settings import SgdTraining
 
 Start = Literal["pretrained", "fresh"]
 
@@ -19,7 +19,7 @@ class Experiment(Trained):
     gradients: tuple[GradientName, ...] = setting("how fine-tuning differentiates the network", min_length=1)
     depth: Annotated[int, Field(ge=2)] = setting("residual layers N (of the stages that the model leaves open)")
     trained_stage: int | None = setting("the one stage that is fine-tuned, from 1; null: the whole network", ge=1)
-    finetuning: Training = setting("the training of the untied network")
+    finetuning: SgdTraining = setting("the training of the untied network")
     dtype: Dtype = setting("the precision of all tensors")
 
     @model_validator(mode="after")
@@ -34,7 +34,7 @@ class Experiment(Trained):
 class Params(Experiment):
     """What a recipe sets."""
 
-    pretraining: Training = setting("the training of the tied network, by backpropagation")
+    pretraining: SgdTraining = setting("the training of the tied network, by backpropagation")
     starts: tuple[Start, ...] = setting("whether fine-tuning starts from the pretrained network", min_length=1)
     seeds: int = setting("independent repetitions", ge=1)
 
@@ -42,7 +42,7 @@ class Params(Experiment):
 class Point(Experiment):
     """What determines a cell: one pretraining serves all gradients."""
 
-    pretraining: Training | None  # None: fine-tuning starts from fresh weights
+    pretraining: SgdTraining | None  # None: fine-tuning starts from fresh weights
 
 
 LOG = {

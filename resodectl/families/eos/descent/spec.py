@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 
 from resodectl.experiment.columns import Column
 from resodectl.experiment.settings import Dtype, Settings, setting
-from resodectl.families.eos.sizes import check_size
+from resodectl.training.settings import check_size
 
 SEED_BLOCK = 8
 

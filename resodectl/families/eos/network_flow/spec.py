@@ -10,7 +10,7 @@ from pydantic import Field, model_validator
 
 from resodectl.experiment.columns import Column
 from resodectl.experiment.settings import Dtype, Settings, setting
-from resodectl.families.eos.sizes import check_size
+from resodectl.training.settings import check_size
 
 SEED_BLOCK = 2
 
@@ -28,13 +28,13 @@ class Approach(Settings):
     until: float | None = setting("loss at which to stop before", gt=0.0, default=None)
 
 
-class GaussNewton(Settings):
+class GaussNewtonRetraction(Settings):
     """Gradients are projected on the tangent space, and points moved along the normal space until the loss vanishes."""
 
     kind: Literal["gauss-newton"]
 
 
-class Descent(Settings):
+class DescentRetraction(Settings):
     """Gradient descent after every step of the flow, as in the paper; its limit also does what the projection does."""
 
     kind: Literal["descent"]
@@ -54,7 +54,9 @@ class Shared(Settings):
     samples: int = setting("training images: the first ones of digits, random ones of MNIST", ge=2)
     hidden: tuple[Width, ...] = setting("widths of the hidden layers of GELU units")
     approach: Approach = setting("the approach to the minimisers")
-    retraction: Annotated[GaussNewton | Descent, Field(discriminator="kind")] = setting("the way to the minimisers")
+    retraction: Annotated[GaussNewtonRetraction | DescentRetraction, Field(discriminator="kind")] = setting(
+        "the way to the minimisers"
+    )
     flow: Flow = setting("integration of the flow")
     horizon: float = setting("how long", unit="s = lr^2 t / 4", gt=0.0)
     records: int = setting("rows of a path after the first", ge=1)

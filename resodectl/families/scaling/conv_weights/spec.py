@@ -10,7 +10,7 @@ from pydantic import model_validator
 
 from resodectl.experiment.columns import Column
 from resodectl.experiment.settings import Dtype, Settings, setting
-from resodectl.training.settings import DataName, Training
+from resodectl.training.settings import DigitsOrCifar10, SgdTraining
 
 SEED_BLOCK = 8
 
@@ -55,9 +55,9 @@ class Model(Settings):
 class Experiment(Settings):
     """What all cells have in common."""
 
-    data: DataName = setting("the data set")
+    data: DigitsOrCifar10 = setting("the data set")
     model: Model = setting("the network")
-    training: Training = setting("the training")
+    training: SgdTraining = setting("the training")
     dtype: Dtype = setting("the precision of all tensors", default="float32")
 
 

@@ -11,7 +11,7 @@ from pydantic import Field
 from resodectl.experiment.columns import Column
 from resodectl.experiment.settings import Dtype, Settings, setting
 from resodectl.families.scaling.grids import Grid, HurstGrid
-from resodectl.families.scaling.trained import DataName, Training
+from resodectl.training.settings import AdamTraining, DigitsMnistOrCifar10
 
 Rate = Annotated[float, Field(gt=0)]
 
@@ -24,21 +24,21 @@ class Experiment(Settings):
     lrs: tuple[Rate, ...] = setting("learning rates at the start; the best one counts", min_length=1)
     depth: int = setting("residual layers L", unit="layers", ge=1)
     dim: int = setting("dimension d of the hidden state", ge=1)
-    training: Training = setting("the training of every network")
+    training: AdamTraining = setting("the training of every network")
     dtype: Dtype = setting("the precision of all tensors")
 
 
 class Params(Experiment):
     """What a recipe sets."""
 
-    data: tuple[DataName, ...] = setting("the data sets, a panel each", min_length=1)
+    data: tuple[DigitsMnistOrCifar10, ...] = setting("the data sets, a panel each", min_length=1)
     seeds: int = setting("independent repetitions: weights and orders of batches", ge=1)
 
 
 class Point(Experiment):
     """What determines a cell: the whole map of one data set is one program."""
 
-    data: DataName
+    data: DigitsMnistOrCifar10
 
 
 LOG = {

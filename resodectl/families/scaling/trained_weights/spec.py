@@ -7,7 +7,7 @@ from typing import Literal
 
 from resodectl.experiment.columns import Column
 from resodectl.experiment.settings import Dtype, Settings, setting
-from resodectl.families.scaling.trained import DataName, Training
+from resodectl.training.settings import AdamTraining, DigitsMnistOrCifar10
 
 
 class Network(Settings):
@@ -22,12 +22,12 @@ class Network(Settings):
 class Experiment(Settings):
     """What the recipe and the cell have in common."""
 
-    data: DataName = setting("the data set")
+    data: DigitsMnistOrCifar10 = setting("the data set")
     networks: tuple[Network, ...] = setting("the networks, side by side", min_length=1)
     depth: int = setting("residual layers L", unit="layers", ge=2)
     dim: int = setting("dimension d of the hidden state", ge=1)
     lr: float = setting("learning rate at the start", gt=0.0)
-    training: Training = setting("the training of every network")
+    training: AdamTraining = setting("the training of every network")
     dtype: Dtype = setting("the precision of all tensors")
 
 
