@@ -14,7 +14,7 @@ from collections.abc import Callable
 import torch
 
 from resodectl.experiment.context import stream
-from resodectl.families.eos.images import draw_samples
+from resodectl.families.eos.images import drawn_images
 from resodectl.families.eos.limit_flow.simulation import descend
 from resodectl.families.eos.toys import TOYS
 from resodectl.numerics.curvature.minimisers import GaussNewton, SharpnessFlow, jacobian, retract, squared
@@ -25,12 +25,12 @@ from resodectl.numerics.networks.perceptron import Perceptron, torch_default
 torch.set_num_threads(1)
 STEP = 0.05
 NETWORK = Perceptron((64, 24, 10), ACTIVATIONS["gelu"])
-SAMPLES = draw_samples("digits", None, 40, TensorPlace())
+IMAGES, _ = drawn_images("digits", None, 40, TensorPlace())
 
 
 def residuals(weights: torch.Tensor) -> torch.Tensor:
-    errors = NETWORK.outputs(weights, SAMPLES.inputs.flatten(1)) - SAMPLES.targets
-    return errors.flatten(1) / len(SAMPLES.inputs) ** 0.5
+    errors = NETWORK.outputs(weights, IMAGES.flat().inputs) - IMAGES.one_hot()
+    return errors.flatten(1) / len(IMAGES.classes) ** 0.5
 
 
 def ours(weights: torch.Tensor, start: torch.Tensor) -> torch.Tensor:

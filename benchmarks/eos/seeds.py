@@ -13,7 +13,6 @@ import torch
 import torch.nn.functional as F
 
 from resodectl.experiment.context import stream
-from resodectl.families.eos.images import first_images, split
 from resodectl.numerics.curvature.mean_square import MeanSquareHessian
 from resodectl.numerics.curvature.operators import SummedHessian
 from resodectl.numerics.descent.full_batch import decayed_step, normalised_step
@@ -21,6 +20,8 @@ from resodectl.numerics.draws import TensorPlace
 from resodectl.numerics.networks.activations import ACTIVATIONS
 from resodectl.numerics.networks.normalised_perceptron import NormalisedPerceptron
 from resodectl.numerics.networks.perceptron import Perceptron, torch_default
+from resodectl.training.images import training_images
+from resodectl.training.scalings import by_root_mean_square, unscaled
 
 torch.set_num_threads(1)
 STEPS, REPETITIONS = 50, 7
@@ -29,14 +30,15 @@ Step = Callable[[torch.Tensor], torch.Tensor]
 
 
 def normalised(seeds: list[int]) -> tuple[torch.Tensor, Step]:
-    inputs, targets = first_images("digits", None, 40, "global", TensorPlace())
+    images = training_images("digits", None, TensorPlace(), by_root_mean_square, 40).flat()
+    inputs, targets = images.inputs, images.one_hot()
     network = Perceptron((64, 24, 10), ACTIVATIONS["gelu"])
     start = torch_default(network, lambda name: [stream(seed, name) for seed in seeds])
     return start, lambda w: normalised_step(w, MeanSquareHessian(network, w, inputs, targets, 1.0).gradient, 0.05)
 
 
 def decayed(seeds: list[int]) -> tuple[torch.Tensor, Step]:
-    images = split("digits", None, 150, torch.float64)
+    images = training_images("digits", None, TensorPlace(), unscaled, 150)
     network = NormalisedPerceptron((64, 32, 32, 10))
     start, head = network.initial(lambda name: [stream(seed, name) for seed in seeds])
 

@@ -17,13 +17,14 @@ import torch
 from scipy.sparse.linalg import LinearOperator, eigsh
 
 from resodectl.experiment.context import stream
-from resodectl.families.eos.images import first_images
 from resodectl.numerics.curvature.lanczos import largest
 from resodectl.numerics.curvature.mean_square import MeanSquareHessian
 from resodectl.numerics.curvature.operators import Hessian
 from resodectl.numerics.descent.full_batch import gradient_step
 from resodectl.numerics.draws import TensorPlace
 from resodectl.numerics.networks.perceptron import Perceptron, torch_default
+from resodectl.training.images import training_images
+from resodectl.training.scalings import by_root_mean_square
 
 torch.set_num_threads(1)
 NETWORK, LR, FACTOR = Perceptron((64, 32, 32, 10)), 0.5, 0.5
@@ -32,7 +33,8 @@ TOLERANCE, EIGSH = 6e-3, 1e-2  # residuals at which the errors of both have the 
 ACCURACY = 1e-3
 POWER_STEPS = 100
 
-INPUTS, TARGETS = first_images("digits", None, 200, "global", TensorPlace())
+IMAGES = training_images("digits", None, TensorPlace(), by_root_mean_square, 200).flat()
+INPUTS, TARGETS = IMAGES.inputs, IMAGES.one_hot()
 Method = Callable[[torch.Tensor], tuple[float, int]]
 """Weights -> sharpness and products that it took."""
 

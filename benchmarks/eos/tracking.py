@@ -14,13 +14,14 @@ from collections.abc import Callable
 import torch
 
 from resodectl.experiment.context import stream
-from resodectl.families.eos.images import first_images
 from resodectl.numerics.curvature.lanczos import largest
 from resodectl.numerics.curvature.mean_square import MeanSquareHessian
 from resodectl.numerics.curvature.operators import Hessian, Operator
 from resodectl.numerics.descent.full_batch import gradient_step
 from resodectl.numerics.draws import TensorPlace
 from resodectl.numerics.networks.perceptron import Perceptron, torch_default
+from resodectl.training.images import training_images
+from resodectl.training.scalings import by_root_mean_square
 
 torch.set_num_threads(1)
 NETWORK, LR, FACTOR = Perceptron((64, 32, 32, 10)), 0.5, 0.5
@@ -32,7 +33,8 @@ class Training:
     """One training in one precision, differentiated and tracked in different ways."""
 
     def __init__(self, dtype: torch.dtype) -> None:
-        self.inputs, self.targets = first_images("digits", None, 200, "global", TensorPlace(dtype))
+        images = training_images("digits", None, TensorPlace(dtype), by_root_mean_square, 200).flat()
+        self.inputs, self.targets = images.inputs, images.one_hot()
         self.first = torch_default(NETWORK, lambda name: [stream(0, "weights", name)]).to(dtype)
         generator = torch.Generator().manual_seed(0)
         self.start = torch.randn(1, NETWORK.size, dtype=torch.float64, generator=generator).to(dtype)

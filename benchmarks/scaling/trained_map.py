@@ -22,11 +22,13 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from resodectl.experiment.cells import Cell
 from resodectl.experiment.context import Context, stream
-from resodectl.families.scaling.flat_images import FlatImages, flat_images
 from resodectl.families.scaling.grids import Grid
-from resodectl.families.scaling.trained import Training
 from resodectl.families.scaling.trained_map.simulation import simulate
 from resodectl.families.scaling.trained_map.spec import Point
+from resodectl.numerics.draws import TensorPlace
+from resodectl.training.images import Images, train_and_test_images
+from resodectl.training.scalings import unscaled
+from resodectl.training.settings import AdamTraining
 
 torch.set_num_threads(1)
 SMALL = Point(
@@ -36,7 +38,7 @@ SMALL = Point(
     lrs=(1e-3, 1e-2),
     depth=8,
     dim=6,
-    training=Training(epochs=2, batch=128, drop_every=1, drop=0.1),
+    training=AdamTraining(epochs=2, batch=128, drop_every=1, drop=0.1),
     dtype="float64",
 )
 LAPTOP = Point(
@@ -46,7 +48,7 @@ LAPTOP = Point(
     lrs=(1e-3, 1e-2),
     depth=100,
     dim=30,
-    training=Training(epochs=10, batch=128, drop_every=5, drop=0.1),
+    training=AdamTraining(epochs=10, batch=128, drop_every=5, drop=0.1),
     dtype="float32",
 )
 
@@ -121,9 +123,14 @@ def drawn(point: Point, node: Node, seed: int, pixels: int) -> ResNet:
     return network
 
 
-def trained(
-    point: Point, node: Node, seed: int, network: ResNet, data: tuple[FlatImages, FlatImages]
-) -> tuple[float, float]:
+def flat_images(point: Point) -> tuple[Images, Images]:
+    """Training and test images as rows of pixels between 0 and 1."""
+    place = TensorPlace(getattr(torch, point.dtype))
+    train, test = train_and_test_images(point.data, None, place, unscaled)
+    return train.flat(), test.flat()
+
+
+def trained(point: Point, node: Node, seed: int, network: ResNet, data: tuple[Images, Images]) -> tuple[float, float]:
     """The mean loss over the last epoch, and the test accuracy."""
     train, test = data
     optimiser = torch.optim.Adam(network.parameters(), lr=node.lr)
@@ -140,7 +147,7 @@ def trained(
             losses.append(loss.item())
         schedule.step()
     with torch.no_grad():
-        right = network(test.pixels).argmax(1) == test.classes
+        right = network(test.inputs).argmax(1) == test.classes
     return float(np.mean(losses)), float(right.double().mean())
 
 
@@ -157,10 +164,10 @@ def nodes(point: Point) -> list[Node]:
 
 def assert_equal(point: Point, seed: int = 0) -> None:
     """Both sides train the same networks to the same end."""
-    data = flat_images(point.data, None, getattr(torch, point.dtype), torch.device("cpu"))
+    data = flat_images(point)
     rows = together(point, seed)
     for index, node in enumerate(nodes(point)):
-        loss, accuracy = trained(point, node, seed, drawn(point, node, seed, data[0].pixels.shape[1]), data)
+        loss, accuracy = trained(point, node, seed, drawn(point, node, seed, data[0].inputs.shape[1]), data)
         np.testing.assert_allclose(rows["train_loss"][index], loss, rtol=1e-9)
         np.testing.assert_allclose(rows["accuracy"][index], accuracy, rtol=1e-12)
 
@@ -173,8 +180,8 @@ def seconds(call: Callable[[], object]) -> float:
 
 def main() -> None:
     assert_equal(SMALL)
-    data = flat_images(LAPTOP.data, None, torch.float32, torch.device("cpu"))
-    everywhere, pixels = nodes(LAPTOP), data[0].pixels.shape[1]
+    data = flat_images(LAPTOP)
+    everywhere, pixels = nodes(LAPTOP), data[0].inputs.shape[1]
     steps = LAPTOP.training.epochs * -(-len(data[0].classes) // LAPTOP.training.batch)
     noise, training, ours = [], [], []
     for node in (everywhere[9], everywhere[24], everywhere[49]):  # the baseline's time is that of any node

@@ -13,6 +13,9 @@ Dtype = Literal["float32", "float64"]
 # A data set of images: scikit-learn's digits, built in, or CIFAR-10.
 DataName = Literal["digits", "cifar10"]
 
+# The same, or MNIST.
+MnistDataName = Literal[DataName, "mnist"]
+
 # The number of residual layers of a network whose neighbouring layers are compared.
 Depth = Annotated[int, Field(ge=2)]
 

@@ -1,106 +1,45 @@
-"""Networks in training, one epoch at a time, for all seeds of a cell at once."""
+"""One epoch of training in batches of a random order, for networks side by side: each seed has its own order.
 
-from typing import NamedTuple
+Orders are drawn anew every epoch from streams, so that resuming needs no generator's state.
+"""
+
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import torch
 
-from resodectl.experiment.context import Context
 from resodectl.numerics.draws import Streams
-from resodectl.numerics.networks.network import Network, Params, Solver
-from resodectl.training.classifiers import (
-    Descent,
-    Images,
-    batches,
-    cosine_rate,
-    crop_and_flip,
-    descend,
-    evaluate,
-    gradients,
-    stepped_rate,
-)
-from resodectl.training.settings import Steps, Training
+from resodectl.training.augmentation import Augment
+from resodectl.training.images import Images
 
-REFERENCE = 500  # training images whose batch statistics normalise in evaluation, and test images at a time
+StepRule = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 
 
-class Fit(NamedTuple):
-    """A network, what of it is trained, on which images and how; `label` tells the phases of a run apart."""
+def batches(streams: Streams, size: int, batch: int, device: torch.device | str) -> Iterator[torch.Tensor]:
+    """One epoch: index tensors `(seeds, batch)` that go once through `size` examples, in another order for each seed.
 
-    network: Network
-    solver: Solver
-    train: Images
-    test: Images
-    training: Training
-    label: str
+    A last batch of fewer than `batch` examples is served too.
 
-
-class State(NamedTuple):
-    """Parameters, and the momenta of those that are trained; both change in place."""
-
-    params: Params
-    momenta: Params
+    >>> orders = batches([np.random.default_rng(seed) for seed in (0, 1, 2)], size=10, batch=4, device="cpu")
+    >>> [tuple(chosen.shape) for chosen in orders]
+    [(3, 4), (3, 4), (3, 2)]
+    """
+    orders = torch.from_numpy(np.stack([stream.permutation(size) for stream in streams])).to(device)
+    yield from orders.split(batch, dim=1)
 
 
-class Epoch(NamedTuple):
-    """What an epoch leaves behind, for each seed: NaN or infinite losses are how divergence shows."""
-
-    train_loss: np.ndarray
-    test_loss: np.ndarray
-    test_error: np.ndarray
-
-    def columns(self) -> dict[str, np.ndarray]:
-        """The columns of a log of learning curves, with a flag for divergence."""
-        finite = np.isfinite(self.train_loss) & np.isfinite(self.test_loss)
-        return {**self._asdict(), "diverged": ~finite}
-
-
-def at_rest(params: Params, trained: str = "") -> State:
-    """The start of a training of the tensors whose name begins with `trained`."""
-    return State(params, {name: torch.zeros_like(value) for name, value in params.items() if name.startswith(trained)})
-
-
-def restored(params: Params, momenta: Params, device: torch.device) -> State:
-    """A state as it was kept in a checkpoint, back on the device."""
-    moved = ({name: value.to(device) for name, value in kept.items()} for kept in (params, momenta))
-    return State(*moved)
-
-
-def train_epoch(fit: Fit, state: State, epoch: int, context: Context) -> Epoch:
-    """Train for one epoch, in place, and test; order of batches and augmentation depend on the seed and the epoch."""
-    order, augmentation = (context.streams(name, fit.label, epoch) for name in ("order", "augmentation"))
-    train_loss = descended(fit, state, epoch, order, augmentation, context.device)
-    return Epoch(train_loss.cpu().numpy(), *tested(fit, state.params))
-
-
-def descended(
-    fit: Fit, state: State, epoch: int, order: Streams, augmentation: Streams, device: torch.device
+def run_epoch(
+    images: Images, batch: int, order: Streams, step: StepRule, augment: Augment | None = None
 ) -> torch.Tensor:
-    """Train for one epoch, in place; the mean loss over the batches of each seed, `(seeds,)`."""
-    training, size = fit.training, len(fit.train.classes)
-    lr = learning_rate(training, epoch)
-    descent = Descent(training.momentum, training.weight_decay)
-    names = list(state.momenta)
-    values, momenta = [state.params[name] for name in names], list(state.momenta.values())
-    augment = crop_and_flip(augmentation, size, device) if training.augment else None
+    """Take one step on each batch; the mean of the losses that the steps return, `(networks,)`.
+
+    Args:
+        order: one stream for each seed.
+        step: moves the networks, in place, by a batch of inputs `(seeds, batch, ...)` and classes `(seeds, batch)`.
+        augment: changes inputs, given their indices.
+    """
     losses = []
-    for chosen in batches(order, size, training.batch, device):
-        inputs, classes = fit.train.inputs[chosen], fit.train.classes[chosen]
-        inputs = inputs if augment is None else augment(inputs, chosen)
-        loss, slopes = gradients(fit.network, state.params, names, inputs, classes, fit.solver)
-        descend(values, slopes, momenta, lr, descent)
-        losses.append(loss)
+    for chosen in batches(order, len(images.classes), batch, images.classes.device):
+        inputs, classes = images.inputs[chosen], images.classes[chosen]
+        losses.append(step(inputs if augment is None else augment(inputs, chosen), classes))
     return torch.stack(losses).mean(0)
-
-
-def tested(fit: Fit, params: Params) -> tuple[np.ndarray, np.ndarray]:
-    """The test loss and the test error in per cent of each seed."""
-    found = evaluate(fit.network, params, fit.test, fit.train.inputs[:REFERENCE], fit.solver, REFERENCE)
-    return found[0].cpu().numpy(), found[1].cpu().numpy()
-
-
-def learning_rate(training: Training, epoch: int) -> float:
-    """The learning rate of an epoch, counted from 0."""
-    if isinstance(training.schedule, Steps):
-        return stepped_rate(training.lr, training.schedule.milestones, training.schedule.factor, epoch)
-    return cosine_rate(training.lr, training.epochs, epoch)

@@ -1,60 +1,121 @@
-"""Images as the networks of this family read them: scaled, split, and on the device that computes."""
+"""Images as networks read them: split into training and test images, scaled, and on the device that computes."""
 
 from pathlib import Path
+from typing import NamedTuple, Self
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 
-from resodectl.datasets.dataset import Dataset, Examples
+from resodectl.datasets.dataset import DataError, Dataset, Examples
 from resodectl.datasets.load import load
 from resodectl.experiment.context import stream
 from resodectl.numerics.draws import TensorPlace
-from resodectl.training.classifiers import Images
-
-DIGITS_TRAIN = 1297  # of 1797; the set has no published split
-CIFAR_MEAN = (0.4914, 0.4822, 0.4465)  # of red, green and blue over the training set, and their usual spreads
-CIFAR_SPREAD = (0.2023, 0.1994, 0.2010)
-SOFTENING = 0.1  # added to the spread of each pixel of digits, for some are constant
+from resodectl.training.scalings import Scaling
+from resodectl.training.settings import CLASSES, TRAINED_ON
 
 
-def standardised(name: str, root: Path | None, place: TensorPlace) -> tuple[Images, Images]:
-    """Training and test images, centred and divided by their spread: a channel's for CIFAR-10, a pixel's for digits.
+class Images(NamedTuple):
+    """Images `(n, channels, height, width)`, or `(n, pixels)` where a network reads rows, and their classes `(n,)`."""
 
-    The split of digits is random, but one and the same for all seeds.
+    inputs: torch.Tensor
+    classes: torch.Tensor
+
+    def flat(self) -> Self:
+        """The same images as rows of pixels.
+
+        >>> Images(torch.zeros(5, 1, 8, 8), torch.zeros(5, dtype=torch.int64)).flat().inputs.shape
+        torch.Size([5, 64])
+        """
+        return self._replace(inputs=self.inputs.flatten(1))
+
+    def one_hot(self) -> torch.Tensor:
+        """The classes as targets `(n, 10)`, of the type of the images.
+
+        >>> Images(torch.zeros(1, 64), torch.tensor([3])).one_hot().argmax().item()
+        3
+        """
+        return F.one_hot(self.classes, CLASSES).to(self.inputs)
+
+
+def training_images(
+    name: str, root: Path | None, place: TensorPlace, scaling: Scaling, count: int | None = None
+) -> Images:
+    """All training images, or the first `count`, for those who do not test; digits are all training images here.
 
     Raises:
-        DataError: the data set is missing or damaged.
+        DataError: the data set is missing or damaged, or has fewer images.
     """
     dataset = load(name, root)
-    train, test = _split(dataset)
-    if len(dataset.test):
-        mean, spread = (np.array(values).reshape(-1, 1, 1) for values in (CIFAR_MEAN, CIFAR_SPREAD))
-    else:
-        pixels = train.images / dataset.peak
-        mean, spread = pixels.mean(0), pixels.std(0) + SOFTENING
-    return _scaled(train, dataset.peak, mean, spread, place), _scaled(test, dataset.peak, mean, spread, place)
+    count = len(dataset.train) if count is None else count
+    chosen = _part(dataset.train, slice(_available(dataset, count, len(dataset.train))))
+    pixels = _pixels(chosen, dataset.peak, place)
+    return _scaled(pixels, chosen, scaling(pixels))
 
 
-def halved(name: str, root: Path | None, place: TensorPlace) -> Images:
-    """All training images with pixels between -1/2 and 1/2.
+def train_and_test_images(
+    name: str, root: Path | None, place: TensorPlace, scaling: Scaling, count: int | None = None, random: bool = False
+) -> tuple[Images, Images]:
+    """The training and the test images of `split`, scaled by what the training images show.
 
     Raises:
-        DataError: the data set is missing or damaged.
+        DataError: the data set is missing or damaged, or has too few images.
     """
     dataset = load(name, root)
-    return _scaled(dataset.train, dataset.peak, np.array(0.5), np.array(1.0), place)
+    train, test = split(dataset, count, random)
+    pixels = _pixels(train, dataset.peak, place)
+    moments = scaling(pixels)
+    return _scaled(pixels, train, moments), _scaled(_pixels(test, dataset.peak, place), test, moments)
 
 
-def _split(dataset: Dataset) -> tuple[Examples, Examples]:
-    if len(dataset.test):
-        return dataset.train, dataset.test
-    return dataset.train.split(DIGITS_TRAIN, stream(0, dataset.name, "split"))
+def split(dataset: Dataset, count: int | None = None, random: bool = False) -> tuple[Examples, Examples]:
+    """The examples to train on and those to test with, the same for all seeds.
+
+    Without `count`, the published split; a set without one is split at random. With `count`, the first so many training
+    examples, or random ones; the test set is the published one or, without one, all that is left.
+
+    Raises:
+        DataError: there are too few examples, one to test with included.
+
+    >>> train, test = split(load("digits", None))
+    >>> len(train), len(test)
+    (1297, 500)
+    >>> train, test = split(load("digits", None), 100)
+    >>> len(train), len(test)
+    (100, 1697)
+    """
+    chosen: np.ndarray | slice
+    others: np.ndarray | slice
+    published, most = len(dataset.test) > 0, len(dataset.train)
+    if count is None:
+        if published:
+            return dataset.train, dataset.test
+        return dataset.train.split(TRAINED_ON[dataset.name], stream(0, dataset.name, "split"))
+    count = _available(dataset, count, most if published else most - 1)
+    chosen, others = slice(count), slice(count, None)
+    if random:
+        order = stream(0, dataset.name, "samples").permutation(most)
+        chosen, others = order[chosen], order[others]
+    return _part(dataset.train, chosen), dataset.test if published else _part(dataset.train, others)
 
 
-def _scaled(examples: Examples, peak: int, mean: np.ndarray, spread: np.ndarray, place: TensorPlace) -> Images:
-    def tensor(values: np.ndarray) -> torch.Tensor:
-        return torch.from_numpy(values).to(device=place.device, dtype=place.dtype)
+def _available(dataset: Dataset, count: int, most: int) -> int:
+    """`count`, or an error if there are fewer images."""
+    if count > most:
+        raise DataError(f"the data set '{dataset.name}' has only {most} images to train on here, not {count}")
+    return count
 
-    # Bytes are moved first and scaled there: a large set is not blown up to float64 on the way.
-    inputs = tensor(examples.images).div_(peak).sub_(tensor(mean)).div_(tensor(spread))
-    return Images(inputs, torch.from_numpy(examples.labels).to(place.device))
+
+def _part(examples: Examples, chosen: np.ndarray | slice) -> Examples:
+    return Examples(examples.images[chosen], examples.labels[chosen])
+
+
+def _pixels(examples: Examples, peak: int, place: TensorPlace) -> torch.Tensor:
+    """Pixels from 0 to 1. Bytes are moved first and scaled there: a large set does not grow to float64 on the way."""
+    return torch.from_numpy(examples.images).to(place.device, place.dtype, copy=True).div_(peak)
+
+
+def _scaled(pixels: torch.Tensor, examples: Examples, moments: tuple[torch.Tensor, torch.Tensor]) -> Images:
+    """Scales `pixels` in place."""
+    mean, spread = moments
+    return Images(pixels.sub_(mean).div_(spread), torch.from_numpy(examples.labels).to(pixels.device))

@@ -1,4 +1,4 @@
-"""The data and trainings that recipes may ask for, as tagged choices."""
+"""The data and trainings that recipes may ask for, as tagged choices, and how many images there are."""
 
 from typing import Annotated, Literal
 
@@ -6,10 +6,25 @@ from pydantic import Field
 
 from resodectl.experiment.settings import Settings, setting
 
-DataName = Literal["digits", "cifar10"]
-
 SHAPES: dict[str, tuple[int, int, int]] = {"digits": (1, 8, 8), "cifar10": (3, 32, 32)}
-CLASSES = 10  # of either
+CLASSES = 10  # of every data set here
+
+TRAINED_ON = {"digits": 1297}  # of 1797 images: sets without a published split are split at random, once for all
+MOST = {"digits": 1796, "mnist": 60_000, "cifar10": 50_000}  # without a published split, one is left to test with
+
+
+def check_size(name: str, data: str, images: int) -> None:
+    """Refuse a parameter `name` that asks for more images than there are to train on.
+
+    Raises:
+        ValueError: it does.
+
+    >>> check_size("images", "digits", 1797)
+    Traceback (most recent call last):
+    ValueError: images: digits has only 1796 images to train on, not 1797
+    """
+    if images > MOST[data]:
+        raise ValueError(f"{name}: {data} has only {MOST[data]} images to train on, not {images}")
 
 
 class Steps(Settings):
@@ -26,7 +41,7 @@ class Cosine(Settings):
     kind: Literal["cosine"]
 
 
-class Training(Settings):
+class SgdTraining(Settings):
     """Stochastic gradient descent with momentum."""
 
     epochs: int = setting("passes over the training set", ge=1)
@@ -36,3 +51,21 @@ class Training(Settings):
     weight_decay: float = setting("weight decay, on all tensors", ge=0.0)
     schedule: Annotated[Steps | Cosine, Field(discriminator="kind")] = setting("how the learning rate falls")
     augment: bool = setting("whether training images are randomly cropped (by up to 4 pixels) and mirrored")
+
+
+class AdamTraining(Settings):
+    """Adam with its default constants on the mean cross-entropy, with a learning rate that drops in steps."""
+
+    epochs: int = setting("passes over the training set", ge=1)
+    batch: int = setting("images in a batch", ge=1)
+    drop_every: int = setting("epochs after which the learning rate is multiplied by `drop`, again and again", ge=1)
+    drop: float = setting("that factor; 1 for a constant learning rate", gt=0.0, le=1.0)
+
+    def lr_factor(self, epoch: int) -> float:
+        """What the learning rate is multiplied by in an epoch, counted from 0.
+
+        >>> training = AdamTraining(epochs=10, batch=128, drop_every=5, drop=0.5)
+        >>> [training.lr_factor(epoch) for epoch in (0, 4, 5, 9)]
+        [1.0, 1.0, 0.5, 0.5]
+        """
+        return self.drop ** (epoch // self.drop_every)

@@ -4,8 +4,9 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
+from resodectl.experiment.choices import DataName
 from resodectl.experiment.settings import Settings, setting
-from resodectl.training.settings import SHAPES, DataName
+from resodectl.training.settings import SHAPES
 
 STEMS = {"strided-5x5": (5, 3, 1), "plain-3x3": (3, 1, 1)}  # kernel, stride, padding
 POOL = 4

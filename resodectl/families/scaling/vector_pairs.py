@@ -16,6 +16,7 @@ import torch.nn.functional as F
 from resodectl.datasets.dataset import Examples
 from resodectl.datasets.load import load
 from resodectl.numerics.draws import Streams, TensorPlace, uniform
+from resodectl.training.images import split
 
 ODE_DIM = 10
 ODE_STEPS = 100  # n, the steps of the map that is to be learnt
@@ -49,9 +50,9 @@ def mnist_pairs(streams: Streams, root: Path | None, place: TensorPlace) -> tupl
     Raises:
         DataError: the data set is missing or damaged.
     """
-    dataset = load("mnist", root)
     kernels = [_convolution(streams, side) for side in CONVOLUTIONS]
-    return tuple(_pairs(part, kernels, place) for part in (dataset.train, dataset.test))  # type: ignore[return-value]
+    train, test = (_pairs(part, kernels, place) for part in split(load("mnist", root)))
+    return train, test
 
 
 def _convolution(streams: Streams, side: int) -> tuple[torch.Tensor, torch.Tensor]:

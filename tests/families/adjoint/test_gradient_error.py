@@ -19,7 +19,8 @@ from resodectl.numerics.networks.network import Solver
 from resodectl.numerics.networks.tiny import TinyConv
 from resodectl.numerics.ode.schemes import EULER
 from resodectl.recipe import load
-from resodectl.training.classifiers import Images, gradients
+from resodectl.training.classifiers import gradients
+from resodectl.training.images import Images
 
 SEEDS = (0, 1, 2)
 TINY = {"kind": "tiny-conv", "channels": 4, "stem": "plain-3x3"}

@@ -16,9 +16,9 @@ from resodectl.families.adjoint.training.simulation import simulate
 from resodectl.numerics.draws import TensorPlace
 from resodectl.recipe import load
 from resodectl.recipe.schema import Band
-from resodectl.training.epochs import learning_rate
-from resodectl.training.images import DIGITS_TRAIN, halved, standardised
-from resodectl.training.settings import Cosine, Steps, Training
+from resodectl.training.images import train_and_test_images
+from resodectl.training.scalings import STANDARDISED
+from resodectl.training.settings import TRAINED_ON
 
 SEEDS = (0, 1, 2, 3)
 DIGITS = {"data": "digits", "model": {"kind": "mlp"}, "residual_exponent": 1.0, "dtype": "float64"}
@@ -36,7 +36,7 @@ def simulated(seeds=(7, 8), **changes) -> pd.DataFrame:
 
 def plain_training(seed: int, depth: int) -> list[float]:
     """The training losses of the residual perceptron of one seed, by torch.nn and torch.optim."""
-    train, _ = standardised("digits", None, TensorPlace())
+    train, _ = train_and_test_images("digits", None, TensorPlace(), STANDARDISED["digits"])
     stem, head = torch.nn.Linear(64, 16).double(), torch.nn.Linear(16, 10).double()
     layers = [(torch.nn.Linear(16, 32).double(), torch.nn.Linear(32, 16).double()) for _ in range(depth)]
 
@@ -59,8 +59,8 @@ def plain_training(seed: int, depth: int) -> list[float]:
     sgd = torch.optim.SGD(modules.parameters(), lr=0.05, momentum=0.9)
     found = []
     for epoch in range(2):
-        order, losses = stream(seed, "order", "training", epoch).permutation(DIGITS_TRAIN), []
-        for begin in range(0, DIGITS_TRAIN, 256):
+        order, losses = stream(seed, "order", "training", epoch).permutation(TRAINED_ON["digits"]), []
+        for begin in range(0, TRAINED_ON["digits"], 256):
             chosen = torch.from_numpy(order[begin : begin + 256])
             x = torch.relu(stem(train.inputs[chosen].flatten(1)))
             for inner, outer in layers:
@@ -92,24 +92,6 @@ def test_divergence_is_a_flag_and_an_error_of_a_hundred_per_cent() -> None:
     rows = simulated(dtype="float32", residual_exponent=0.0, depth=16, training=TRAINING | {"lr": 1e4}, weights="tied")
     assert rows["diverged"].iloc[-1]
     assert rows[rows["diverged"]]["test_error"].max() == 100
-
-
-def test_digits_are_split_once_for_all_and_standardised_by_the_training_part() -> None:
-    train, test = standardised("digits", None, TensorPlace())
-    again, _ = standardised("digits", None, TensorPlace())
-    assert (len(train.classes), len(test.classes)) == (1297, 500)
-    assert torch.equal(train.inputs, again.inputs)
-    assert train.inputs.mean(0).abs().max().item() < 1e-12
-    assert 0.6 < train.inputs.std().item() < 1
-    pixels = halved("digits", None, TensorPlace()).inputs
-    assert (pixels.min().item(), pixels.max().item()) == (-0.5, 0.5)
-
-
-def test_learning_rates_follow_the_schedule() -> None:
-    steps = Training(**(TRAINING | {"schedule": Steps(kind="steps", milestones=(1,), factor=0.5)}))
-    assert [learning_rate(steps, epoch) for epoch in (0, 1)] == [0.05, 0.025]
-    cosine = Training(**(TRAINING | {"schedule": Cosine(kind="cosine")}))
-    assert [learning_rate(cosine, epoch) for epoch in (0, 1)] == pytest.approx([0.05, 0.025])
 
 
 def test_images_that_the_network_would_pool_away_are_refused() -> None:

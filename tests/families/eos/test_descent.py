@@ -11,15 +11,14 @@ from pydantic import ValidationError
 from scipy.integrate import solve_ivp
 
 from resodectl.claims.verdict import judge
-from resodectl.datasets.load import load as load_data
-from resodectl.errors import UserError
 from resodectl.experiment.cells import Cell
 from resodectl.experiment.context import Context, stream
 from resodectl.families.eos.descent import analysis, simulation, spec
-from resodectl.families.eos.images import first_images
 from resodectl.numerics.draws import TensorPlace
 from resodectl.recipe import load
 from resodectl.recipe.schema import Band
+from resodectl.training.images import training_images
+from resodectl.training.scalings import by_root_mean_square
 from tests.true_format import write_cifar10
 
 IMAGES = {"kind": "images", "samples": 30, "hidden": (5,), "scaling": "global"}
@@ -77,7 +76,8 @@ METHODS = {
 @pytest.mark.parametrize("kind", METHODS)
 def test_records_are_those_of_torch_optim_and_of_the_dense_hessian_for_every_seed(kind):
     rows = simulated(method=METHODS[kind], seeds=(4, 9))
-    x, y = first_images("digits", None, 30, "global", TensorPlace())
+    images = training_images("digits", None, TensorPlace(), by_root_mean_square, 30).flat()
+    x, y = images.inputs, images.one_hot()
     for seed in (4, 9):
         network = plain_network(seed)
         beta = METHODS[kind].get("momentum", 0.0)
@@ -135,7 +135,8 @@ def test_from_weights_drawn_by_torch_sharpness_crosses_at_known_steps(monkeypatc
 def test_the_flow_is_that_of_scipy_at_the_times_of_descent():
     method = {"kind": "flow", "lrs": (0.5,), "steps": 6}
     rows = simulated(method=method)
-    x, y = first_images("digits", None, 30, "global", TensorPlace())
+    images = training_images("digits", None, TensorPlace(), by_root_mean_square, 30).flat()
+    x, y = images.inputs, images.one_hot()
     network = plain_network(4)
 
     def field(_, flat):
@@ -164,20 +165,6 @@ def test_training_ends_once_all_runs_are_accurate_enough():
     last = rows[rows["step"] == rows["step"].max()]
     earlier = rows[rows["step"] == rows["step"].max() - 3]
     assert last["accuracy"].min() >= 0.9 > earlier["accuracy"].min()
-
-
-def test_images_are_centred_and_scaled_by_one_number_or_pixel_by_pixel():
-    raw = load_data("digits", None).train
-    x, y = first_images("digits", None, 50, "global", TensorPlace())
-    pixels = raw.images[:50].reshape(50, -1) / 16
-    centred = pixels - pixels.mean(0)
-    np.testing.assert_allclose(x, centred / math.sqrt((centred**2).mean()), atol=1e-12)
-    assert (y.argmax(1).numpy() == raw.labels[:50]).all()
-    each, _ = first_images("digits", None, 50, "pixel", TensorPlace())
-    deviations = each.std(0, correction=0)
-    assert ((deviations - 1).abs() < 1e-9).sum() + (deviations == 0).sum() == 64
-    with pytest.raises(UserError, match="fewer than samples: 5000"):
-        first_images("digits", None, 5000, "pixel", TensorPlace())
 
 
 @pytest.mark.parametrize(

@@ -13,13 +13,12 @@ from torch import nn
 
 from resodectl.claims.measures import select
 from resodectl.claims.verdict import judge
-from resodectl.datasets.dataset import DataError
 from resodectl.datasets.load import load as load_data
 from resodectl.errors import UserError
 from resodectl.experiment.catalogue import shipped
 from resodectl.experiment.cells import Cell
 from resodectl.experiment.context import Context, stream
-from resodectl.families.eos.images import draw_samples, split
+from resodectl.families.eos.images import drawn_images
 from resodectl.families.eos.stableness import analysis, simulation, spec
 from resodectl.families.eos.stableness.simulation import simulate
 from resodectl.numerics.draws import TensorPlace
@@ -167,15 +166,15 @@ def test_an_algorithm_with_one_rate_twice_is_refused() -> None:
 
 def test_random_images_are_the_same_for_all_and_normalised_by_channel(tmp_path) -> None:
     write_cifar10(tmp_path, "bin", samples=2)
-    samples, again = (draw_samples("cifar10", tmp_path, 6, TensorPlace()) for _ in range(2))
+    (samples, _), (again, _) = (drawn_images("cifar10", tmp_path, 6, TensorPlace()) for _ in range(2))
     assert torch.equal(samples.inputs, again.inputs)
     assert len(torch.unique(samples.inputs.flatten(1), dim=0)) == 6
     train = load_data("cifar10", tmp_path).train
     scaled = samples.inputs[:, 2] * 0.225 + 0.406
     index = next(i for i, image in enumerate(train.images) if np.allclose(scaled[3], image[2] / 255))
-    assert samples.targets[3].argmax() == train.labels[index]
-    with pytest.raises(UserError, match="'cifar10' has only 10 training images here, samples: 11"):
-        draw_samples("cifar10", tmp_path, 11, TensorPlace())
+    assert samples.classes[3] == train.labels[index]
+    with pytest.raises(UserError, match="'cifar10' has only 10 images to train on here, not 11"):
+        drawn_images("cifar10", tmp_path, 11, TensorPlace())
 
 
 def test_a_vgg_is_trained_on_all_images_however_many_are_taken_at_a_time(tmp_path, monkeypatch) -> None:
@@ -192,17 +191,6 @@ def test_a_vgg_is_trained_on_all_images_however_many_are_taken_at_a_time(tmp_pat
         whole.groupby("seed")["train_loss"].first().between(0.9, 1.1).all()
     )  # outputs start near 0, targets are one-hot
     assert whole["train_loss"].is_unique
-
-
-def test_a_split_of_digits_tests_with_all_that_is_left_and_cifar10_has_its_own(tmp_path) -> None:
-    parts = split("digits", None, 150, torch.float64)
-    assert (len(parts.classes), len(parts.test_classes)) == (150, 1647)
-    assert (parts.inputs.min().item(), parts.inputs.max().item()) == (0, 1)
-    write_cifar10(tmp_path, "py", samples=2)
-    parts = split("cifar10", tmp_path, 10, torch.float32)
-    assert (parts.inputs.shape, parts.test_inputs.shape) == ((10, 3, 32, 32), (2, 3, 32, 32))
-    with pytest.raises(DataError, match="digits"):
-        split("digits", None, 1797, torch.float64)
 
 
 SEEDS = (0, 1, 2)

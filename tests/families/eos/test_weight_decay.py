@@ -12,13 +12,15 @@ from resodectl.claims.verdict import judge
 from resodectl.experiment.catalogue import shipped
 from resodectl.experiment.cells import Cell
 from resodectl.experiment.context import Context, stream
-from resodectl.families.eos.images import split
 from resodectl.families.eos.weight_decay import analysis, spec
 from resodectl.families.eos.weight_decay.simulation import simulate
 from resodectl.numerics.curvature.operators import Hessian
 from resodectl.numerics.descent.full_batch import decayed_step, effective_step
+from resodectl.numerics.draws import TensorPlace
 from resodectl.numerics.networks.normalised_perceptron import NormalisedPerceptron
 from resodectl.recipe import load
+from resodectl.training.images import train_and_test_images, training_images
+from resodectl.training.scalings import unscaled
 
 LR, DECAY, SCALE, HIDDEN = 0.3, 7e-2, 3.0, 2
 POINT = {
@@ -47,8 +49,8 @@ def simulated(seeds=(5, 6), **changes) -> pd.DataFrame:
 
 def plain_run(seed: int, steps: int, batch: int = 13, measured: int = 13) -> list[dict[str, float]]:
     """One seed by the formulas: torch.optim.SGD on the network, and the largest eigenvalue of dense Hessians."""
-    images = split("digits", None, 13, torch.float64)
-    pixels, test = images.inputs.flatten(1), images.test_inputs.flatten(1)
+    parts = train_and_test_images("digits", None, TensorPlace(), unscaled, 13)
+    (pixels, answers), (test, test_classes) = (part.flat() for part in parts)
 
     def drawn(name: str, outputs: int, inputs: int) -> torch.Tensor:
         bound = inputs**-0.5
@@ -62,7 +64,7 @@ def plain_run(seed: int, steps: int, batch: int = 13, measured: int = 13) -> lis
 
     def loss_of(w: torch.Tensor, count: int) -> torch.Tensor:
         total = torch.zeros((), dtype=torch.float64)
-        for part, classes in zip(pixels[:count].split(batch), images.classes[:count].split(batch), strict=True):
+        for part, classes in zip(pixels[:count].split(batch), answers[:count].split(batch), strict=True):
             total = total + nn.functional.cross_entropy(logits(w, part, part), classes) * len(classes)
         return total / count
 
@@ -73,9 +75,9 @@ def plain_run(seed: int, steps: int, batch: int = 13, measured: int = 13) -> lis
         step = LR / ((1 - LR * DECAY) * weight.detach().square().sum().item())
         loss = loss_of(weight, 13)
         with torch.no_grad():
-            answers = torch.cat([logits(weight, part, part) for part in pixels.split(batch)]).argmax(1)
-            right = (answers == images.classes).double().mean().item()
-            tested = logits(weight, test, pixels[:batch]).argmax(1) == images.test_classes
+            guesses = torch.cat([logits(weight, part, part) for part in pixels.split(batch)]).argmax(1)
+            right = (guesses == answers).double().mean().item()
+            tested = logits(weight, test, pixels[:batch]).argmax(1) == test_classes
         found.append(
             {
                 "train_loss": loss.item(),
@@ -115,7 +117,7 @@ def test_a_seed_trains_the_same_in_every_block() -> None:
 
 def perceptron():
     """Losses of a normalised perceptron on digits, and weights of two seeds."""
-    images = split("digits", None, 20, torch.float64)
+    images = training_images("digits", None, TensorPlace(), unscaled, 20)
     network = NormalisedPerceptron((64, 6, 5, 10))
     weights, head = network.initial(lambda name: [stream(seed, name) for seed in (0, 1)])
 

@@ -17,7 +17,8 @@ from resodectl.families.scaling.conv_weights import analysis, spec
 from resodectl.families.scaling.conv_weights.simulation import network_of, simulate
 from resodectl.numerics.draws import TensorPlace
 from resodectl.recipe.schema import Band
-from resodectl.training.images import standardised
+from resodectl.training.images import train_and_test_images
+from resodectl.training.scalings import STANDARDISED
 from tests.true_format import write_cifar10
 
 SEEDS = (0, 1, 2, 3)
@@ -42,7 +43,8 @@ def simulated(of: spec.Point, seeds=(7, 8)) -> dict[str, pd.DataFrame]:
 
 def plain_training(seed: int, of: spec.Point) -> tuple[dict[str, torch.Tensor], float]:
     """The trained tensors and the last epoch's loss of one seed, by torch.optim.SGD."""
-    network, (train, _) = network_of(of), standardised("digits", None, TensorPlace())
+    network = network_of(of)
+    train, _ = train_and_test_images("digits", None, TensorPlace(), STANDARDISED["digits"])
     drawn = network.initial(lambda name: [stream(seed, "weights", name)], TensorPlace())
     leaves = {name: value[0].clone().requires_grad_() for name, value in drawn.items()}
     sgd = torch.optim.SGD(leaves.values(), lr=of.training.lr, momentum=0.9, weight_decay=of.training.weight_decay)

@@ -13,22 +13,24 @@ from resodectl.claims.verdict import judge, judge_control
 from resodectl.experiment.catalogue import shipped
 from resodectl.experiment.cells import Cell
 from resodectl.experiment.context import Context, stream
-from resodectl.families.scaling.flat_images import DIGITS_TRAIN, flat_images
 from resodectl.families.scaling.grids import Grid
-from resodectl.families.scaling.trained import Training
 from resodectl.families.scaling.trained_map import analysis as map_analysis
 from resodectl.families.scaling.trained_map import spec as map_spec
 from resodectl.families.scaling.trained_map.simulation import simulate as simulate_map
 from resodectl.families.scaling.trained_weights import analysis as weights_analysis
 from resodectl.families.scaling.trained_weights import spec as weights_spec
 from resodectl.families.scaling.trained_weights.simulation import simulate as simulate_weights
+from resodectl.numerics.draws import TensorPlace
 from resodectl.numerics.weights.processes import entries
 from resodectl.numerics.weights.statistics import roughness
 from resodectl.recipe import load
+from resodectl.training.images import train_and_test_images
+from resodectl.training.scalings import unscaled
+from resodectl.training.settings import TRAINED_ON, AdamTraining
 
 MAP, WEIGHTS = "scaling/marion2022-trained-map", "scaling/marion2022-trained-weights"
 DEPTH, DIM, BATCH, EPOCHS, DROP_EVERY, DROP = 6, 5, 400, 3, 2, 0.1
-TRAINING = Training(epochs=EPOCHS, batch=BATCH, drop_every=DROP_EVERY, drop=DROP)
+TRAINING = AdamTraining(epochs=EPOCHS, batch=BATCH, drop_every=DROP_EVERY, drop=DROP)
 SMALL = {"data": "digits", "depth": DEPTH, "dim": DIM, "training": TRAINING, "dtype": "float64"}
 GRIDS = {"hursts": Grid(first=0.3, last=0.8, count=2), "betas": Grid(first=0.2, last=0.7, count=2), "lrs": (1e-2, 3e-3)}
 NETWORKS = tuple(weights_spec.Network(weights=w, beta=b) for w, b in (("rbf", 1.0), ("uniform", 0.5)))
@@ -56,7 +58,7 @@ def plain_training(
     seed: int, law: str, hurst: float, beta: float, lr: float, biases: bool
 ) -> tuple[list[float], float, np.ndarray]:
     """Losses of the epochs, test accuracy and trained layers of one network, by torch.nn and torch.optim.Adam."""
-    train, test = flat_images("digits", None, torch.float64, torch.device("cpu"))
+    train, test = (part.flat() for part in train_and_test_images("digits", None, TensorPlace(), unscaled))
 
     def uniform(label: str, rows: int, columns: int) -> torch.Tensor:
         return torch.from_numpy(
@@ -84,16 +86,16 @@ def plain_training(
     schedule = torch.optim.lr_scheduler.StepLR(optimiser, DROP_EVERY, DROP)
     losses = []
     for epoch in range(EPOCHS):
-        order, of_epoch = torch.from_numpy(stream(seed, "order", epoch).permutation(DIGITS_TRAIN)), []
+        order, of_epoch = torch.from_numpy(stream(seed, "order", epoch).permutation(TRAINED_ON["digits"])), []
         for chosen in order.split(BATCH):
-            loss = torch.nn.functional.cross_entropy(logits(train.pixels[chosen]), train.classes[chosen])
+            loss = torch.nn.functional.cross_entropy(logits(train.inputs[chosen]), train.classes[chosen])
             optimiser.zero_grad()
             loss.backward()
             optimiser.step()
             of_epoch.append(loss.item())
         schedule.step()
         losses.append(float(np.mean(of_epoch)))
-    accuracy = (logits(test.pixels).argmax(1) == test.classes).double().mean().item()
+    accuracy = (logits(test.inputs).argmax(1) == test.classes).double().mean().item()
     return losses, accuracy, torch.stack([layer.weight.detach() for layer in layers]).numpy()
 
 
@@ -137,20 +139,6 @@ def test_divergence_is_a_flag_and_leaves_the_neighbours_alone() -> None:
     kept = mapped(seeds=(7,), dtype="float32", lrs=(1e-2,))
     assert rows.loc[~lost, "train_loss"].tolist() == pytest.approx(kept["train_loss"].tolist(), rel=1e-5)
     assert not rows.loc[~lost, "diverged"].any()
-
-
-def test_digits_are_rows_of_pixels_from_zero_to_one_split_once_for_all() -> None:
-    train, test = flat_images("digits", None, torch.float64, torch.device("cpu"))
-    assert train.pixels.shape == (1437, 64)
-    assert test.pixels.shape == (360, 64)
-    assert (train.pixels.min().item(), train.pixels.max().item()) == (0, 1)
-    assert torch.equal(flat_images("digits", None, torch.float64, torch.device("cpu"))[1].classes, test.classes)
-
-
-def test_the_learning_rate_drops_in_steps() -> None:
-    training = Training(epochs=10, batch=1, drop_every=5, drop=0.1)
-    assert [training.lr_factor(epoch) for epoch in (0, 4, 5, 9, 10)] == pytest.approx([1, 1, 0.1, 0.1, 0.01])
-    assert Training(epochs=10, batch=1, drop_every=3, drop=1.0).lr_factor(9) == 1
 
 
 def test_trainings_and_networks_that_cannot_be_are_refused() -> None:

@@ -19,9 +19,10 @@ from resodectl.numerics.draws import TensorPlace, normal
 from resodectl.numerics.networks.network import Network, Params, Solver
 from resodectl.numerics.ode.schemes import SCHEMES
 from resodectl.numerics.weights.depth import weights
-from resodectl.training.classifiers import Images, gradients
-from resodectl.training.epochs import Fit, at_rest, restored, train_epoch
-from resodectl.training.images import halved, standardised
+from resodectl.training.classifiers import gradients
+from resodectl.training.images import Images, train_and_test_images, training_images
+from resodectl.training.networks import Fit, State, sgd_epoch
+from resodectl.training.scalings import STANDARDISED, halved
 
 STAGE = "residual."
 
@@ -30,7 +31,7 @@ def simulate(cell: Cell[Point], context: Context) -> Iterator[tuple[str, dict[st
     """The squared relative error of every tensor's gradient, a block of rows for every depth."""
     point, place = cell.point, TensorPlace(context.dtype, context.device)
     if isinstance(point.weights, FieldWeights):
-        images, base = halved(point.data, context.data_root, place), None
+        images, base = training_images(point.data, context.data_root, place, halved), None
     else:
         images, base = _trained(point, place, context)
     chosen = np.stack([s.permutation(len(images.classes))[: point.batch] for s in context.streams("batch")])
@@ -101,16 +102,16 @@ def _trained(point: Point, place: TensorPlace, context: Context) -> tuple[Images
     """The training images, and a network trained on them; it goes on from a checkpoint if there is one."""
     origin = point.weights
     assert isinstance(origin, TrainedWeights)
-    train, test = standardised(point.data, context.data_root, place)
+    train, test = train_and_test_images(point.data, context.data_root, place, STANDARDISED[point.data])
     network = network_of(point.model, point.data, origin.depth, tied=False)
     solver = Solver(SCHEMES[point.scheme], "backprop", point.residual_exponent)
-    fit = Fit(network, solver, train, test, origin.training, "training")
+    fit = Fit(network, solver, train, test, origin.training, ("training",))
     kept = context.restore()
     if kept is None:
-        done, state = 0, at_rest(network.initial(lambda name: context.streams("weights", name), place))
+        done, state = 0, State.start(network.initial(lambda name: context.streams("weights", name), place))
     else:
-        done, state = kept["done"], restored(kept["params"], kept["momenta"], context.device)
+        done, state = kept["done"], State.restored(kept["state"], context.device)
     for epoch in range(done, origin.training.epochs):
-        train_epoch(fit, state, epoch, context)
-        context.save({"done": epoch + 1, "params": state.params, "momenta": state.momenta})
+        sgd_epoch(fit, state, epoch, context)
+        context.save({"done": epoch + 1, "state": state.kept()})
     return train, state.params

@@ -4,11 +4,11 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from resodectl.experiment.choices import Depth, Dtype, SchemeName, Smoothness
+from resodectl.experiment.choices import DataName, Depth, Dtype, SchemeName, Smoothness
 from resodectl.experiment.columns import Column
 from resodectl.experiment.settings import Settings, point, setting
 from resodectl.families.adjoint.models import TinyConvModel, Trained
-from resodectl.training.settings import DataName, Training
+from resodectl.training.settings import SgdTraining
 
 
 class TrainedWeights(Settings):
@@ -16,7 +16,7 @@ class TrainedWeights(Settings):
 
     kind: Literal["trained"]
     depth: Depth = setting("residual layers of the network that is trained", unit="layers")
-    training: Training = setting("the training of that network, by backpropagation")
+    training: SgdTraining = setting("the training of that network, by backpropagation")
 
 
 class FieldWeights(Settings):

@@ -12,24 +12,25 @@ from resodectl.families.adjoint.training.spec import Point
 from resodectl.numerics.draws import TensorPlace
 from resodectl.numerics.networks.network import Solver
 from resodectl.numerics.ode.schemes import SCHEMES
-from resodectl.training.epochs import Fit, at_rest, restored, train_epoch
-from resodectl.training.images import standardised
+from resodectl.training.images import train_and_test_images
+from resodectl.training.networks import Fit, State, train_and_test
+from resodectl.training.scalings import STANDARDISED
 
 
 def simulate(cell: Cell[Point], context: Context) -> Iterator[tuple[str, dict[str, Any]]]:
     """The learning curves of one cell, an epoch at a time."""
     point, place = cell.point, TensorPlace(context.dtype, context.device)
-    train, test = standardised(point.data, context.data_root, place)
+    train, test = train_and_test_images(point.data, context.data_root, place, STANDARDISED[point.data])
     solver = Solver(SCHEMES[point.scheme], point.gradient, point.residual_exponent)
     network = network_of(point.model, point.data, point.depth, point.weights == "tied")
-    fit = Fit(network, solver, train, test, point.training, "training")
+    fit = Fit(network, solver, train, test, point.training, ("training",))
     kept = context.restore()
     if kept is None:
-        done, state = 0, at_rest(network.initial(lambda name: context.streams("weights", name), place))
+        done, state = 0, State.start(network.initial(lambda name: context.streams("weights", name), place))
     else:
-        done, state = kept["done"], restored(kept["params"], kept["momenta"], context.device)
+        done, state = kept["done"], State.restored(kept["state"], context.device)
     for epoch in range(done, point.training.epochs):
-        found = train_epoch(fit, state, epoch, context)
+        found = train_and_test(fit, state, epoch, context)
         yield "curves", {"seed": np.array(cell.seeds), "epoch": epoch + 1, **found.columns()}
-        context.save({"done": epoch + 1, "params": state.params, "momenta": state.momenta})
+        context.save({"done": epoch + 1, "state": state.kept()})
         context.progress((epoch + 1) / point.training.epochs)

@@ -6,7 +6,7 @@ from resodectl.experiment.choices import Depth, Dtype, GradientName, SchemeName
 from resodectl.experiment.columns import Column
 from resodectl.experiment.settings import point, setting
 from resodectl.families.adjoint.models import Trained
-from resodectl.training.settings import Training
+from resodectl.training.settings import SgdTraining
 
 Tying = Literal["tied", "untied"]
 
@@ -14,7 +14,7 @@ Tying = Literal["tied", "untied"]
 class Shared(Trained):
     """The settings of a recipe that each of its cells has too."""
 
-    training: Training = setting("the training")
+    training: SgdTraining = setting("the training")
     dtype: Dtype = setting("floating-point type")
 
 

@@ -17,8 +17,9 @@ from resodectl.families.adjoint.untying.spec import Point
 from resodectl.numerics.draws import TensorPlace
 from resodectl.numerics.networks.network import Params, Solver, untied
 from resodectl.numerics.ode.schemes import SCHEMES
-from resodectl.training.epochs import Fit, at_rest, restored, train_epoch
-from resodectl.training.images import standardised
+from resodectl.training.images import train_and_test_images
+from resodectl.training.networks import Fit, State, moved, train_and_test
+from resodectl.training.scalings import STANDARDISED
 
 
 class Phase(NamedTuple):
@@ -37,26 +38,25 @@ def simulate(cell: Cell[Point], context: Context) -> Iterator[tuple[str, dict[st
     if kept is None:
         first, done = 0, 0
         start = phases[0].fit.network.initial(lambda name: context.streams("weights", name), place)
-        state = at_rest(_copied(start), phases[0].trained)
+        state = State.start(_copied(start), phases[0].trained)
     else:
         first, done = kept["phase"], kept["done"]
-        start = restored(kept["start"], {}, context.device).params
-        state = restored(kept["params"], kept["momenta"], context.device)
+        start = moved(kept["start"], context.device)
+        state = State.restored(kept["state"], context.device)
     for index in range(first, len(phases)):
         network, fit, _ = phases[index]
         labels = {"network": network, "gradient": fit.solver.gradient, "seed": seeds}
         for epoch in range(done, fit.training.epochs):
-            found = train_epoch(fit, state, epoch, context)
+            found = train_and_test(fit, state, epoch, context)
             yield "curves", {**labels, "epoch": epoch + 1, **found.columns()}
-            saved = {"phase": index, "done": epoch + 1, "start": start}
-            context.save({**saved, "params": state.params, "momenta": state.momenta})
+            context.save({"phase": index, "done": epoch + 1, "start": start, "state": state.kept()})
             context.progress((index + (epoch + 1) / fit.training.epochs) / len(phases))
         if network == "tied":
             start = _untied(point, state.params)
         else:
             yield "layers", {**labels, "roughness": roughness(state.params, _stages(point)).cpu()}
         if index + 1 < len(phases):
-            state, done = at_rest(_copied(start), phases[index + 1].trained), 0
+            state, done = State.start(_copied(start), phases[index + 1].trained), 0
 
 
 def roughness(params: Params, stages: dict[str, int]) -> torch.Tensor:
@@ -71,15 +71,15 @@ def roughness(params: Params, stages: dict[str, int]) -> torch.Tensor:
 
 
 def _phases(point: Point, context: Context, place: TensorPlace) -> list[Phase]:
-    train, test = standardised(point.data, context.data_root, place)
+    train, test = train_and_test_images(point.data, context.data_root, place, STANDARDISED[point.data])
     scheme, exponent = SCHEMES[point.scheme], point.residual_exponent
     tied, own = (network_of(point.model, point.data, point.depth, shared) for shared in (True, False))
     phases = []
     if point.pretraining is not None:
-        fit = Fit(tied, Solver(scheme, "backprop", exponent), train, test, point.pretraining, "pretraining")
+        fit = Fit(tied, Solver(scheme, "backprop", exponent), train, test, point.pretraining, ("pretraining",))
         phases.append(Phase("tied", fit, ""))
     for gradient in point.gradients:
-        fit = Fit(own, Solver(scheme, gradient, exponent), train, test, point.finetuning, "fine-tuning")
+        fit = Fit(own, Solver(scheme, gradient, exponent), train, test, point.finetuning, ("fine-tuning",))
         phases.append(Phase("untied" if point.pretraining else "fresh", fit, _trained(point)))
     return phases
 

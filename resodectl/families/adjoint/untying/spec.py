@@ -8,7 +8,7 @@ from resodectl.experiment.choices import Depth, Dtype, GradientName, SchemeName
 from resodectl.experiment.columns import Column
 from resodectl.experiment.settings import point, setting
 from resodectl.families.adjoint.models import Trained
-from resodectl.training.settings import Training
+from resodectl.training.settings import SgdTraining
 
 Start = Literal["pretrained", "fresh"]
 
@@ -20,7 +20,7 @@ class Shared(Trained):
     gradients: tuple[GradientName, ...] = setting("how fine-tuning differentiates the network", min_length=1)
     depth: Depth = setting("depth N: residual layers, of every stage whose number of layers is 'depth'")
     trained_stage: int | None = setting("the one stage that is fine-tuned, from 1; null: the whole network", ge=1)
-    finetuning: Training = setting("the training of the untied network")
+    finetuning: SgdTraining = setting("the training of the untied network")
     dtype: Dtype = setting("floating-point type")
 
     @model_validator(mode="after")
@@ -35,7 +35,7 @@ class Shared(Trained):
 class Params(Shared):
     """What a recipe sets."""
 
-    pretraining: Training = setting("the training of the tied network, by backpropagation")
+    pretraining: SgdTraining = setting("the training of the tied network, by backpropagation")
     starts: tuple[Start, ...] = setting("whether fine-tuning starts from the pretrained network", min_length=1)
     seeds: int = setting("independent repetitions", ge=1)
 
@@ -43,7 +43,7 @@ class Params(Shared):
 class Point(Shared):
     """What determines a cell: one pretraining serves all gradients."""
 
-    pretraining: Training | None  # None: fine-tuning starts from fresh weights
+    pretraining: SgdTraining | None  # None: fine-tuning starts from fresh weights
 
 
 _SHARED = (

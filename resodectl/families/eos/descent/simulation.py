@@ -12,7 +12,6 @@ import torch
 from resodectl.experiment.cells import Cell
 from resodectl.experiment.context import Context
 from resodectl.families.eos.descent.spec import Method, Point
-from resodectl.families.eos.images import first_images
 from resodectl.numerics.curvature.lanczos import largest
 from resodectl.numerics.curvature.mean_square import MeanSquareHessian
 from resodectl.numerics.descent.full_batch import (
@@ -25,8 +24,11 @@ from resodectl.numerics.descent.full_batch import (
 from resodectl.numerics.draws import TensorPlace, normal
 from resodectl.numerics.laws.thresholds import gradient_threshold, nesterov_threshold, polyak_threshold
 from resodectl.numerics.networks.perceptron import Perceptron, torch_default, xavier_normal
+from resodectl.training.images import training_images
+from resodectl.training.scalings import by_pixel, by_root_mean_square
 
 FACTOR = 0.5  # of the squared error
+SCALINGS = {"global": by_root_mean_square, "pixel": by_pixel}
 
 
 class Task(NamedTuple):
@@ -99,8 +101,10 @@ def prepared(point: Point, context: Context) -> tuple[Task, State]:
         inputs, targets = inputs.to(**place._asdict()), targets.to(**place._asdict())
         weights = xavier_normal(network, lambda name: context.streams("weights", name), (problem.gain, 1.0))
     else:
-        assert point.data is not None  # a recipe of images names a data set
-        inputs, targets = first_images(point.data, context.data_root, problem.samples, problem.scaling, place)
+        assert point.data is not None
+        scaling = SCALINGS[problem.scaling]
+        images = training_images(point.data, context.data_root, place, scaling, problem.samples).flat()
+        inputs, targets = images.inputs, images.one_hot()
         network = Perceptron((inputs.shape[1], *problem.hidden, targets.shape[1]))
         weights = torch_default(network, lambda name: context.streams("weights", name))
     start = normal(context.streams("lanczos"), (network.size,), *place).repeat(len(lrs), 1)

@@ -10,7 +10,7 @@ from pydantic import Field, model_validator
 from resodectl.experiment.choices import DataName, Dtype, Rate, Width
 from resodectl.experiment.columns import Column
 from resodectl.experiment.settings import Settings, point, setting
-from resodectl.families.eos.sizes import check_size
+from resodectl.training.settings import check_size
 
 
 class Chebyshev(Settings):

@@ -13,9 +13,8 @@ import torch
 
 from resodectl.experiment.cells import Cell
 from resodectl.experiment.context import Context
-from resodectl.families.eos.images import draw_samples
-from resodectl.families.eos.network_flow import spec
-from resodectl.families.eos.network_flow.spec import Point
+from resodectl.families.eos.images import drawn_images
+from resodectl.families.eos.network_flow.spec import DescentWay, Point
 from resodectl.numerics.curvature.lanczos import largest
 from resodectl.numerics.curvature.mean_square import MeanSquareHessian
 from resodectl.numerics.curvature.minimisers import (
@@ -32,6 +31,7 @@ from resodectl.numerics.draws import TensorPlace
 from resodectl.numerics.networks.activations import ACTIVATIONS
 from resodectl.numerics.networks.perceptron import Perceptron, torch_default
 from resodectl.numerics.ode.tableaux import TABLEAUX
+from resodectl.training.settings import CLASSES
 
 TOLERANCE = {"float64": 1e-6, "float32": 1e-4}  # residual of lambda_1, relative
 
@@ -93,10 +93,9 @@ def task_of(point: Point, root: Path | None, place: TensorPlace) -> Task:
     Raises:
         UserError: the data set is missing or damaged, or has too few images.
     """
-    samples = draw_samples(point.data, root, point.samples, place)
-    inputs, test_inputs = samples.inputs.flatten(1), samples.test_inputs.flatten(1)
-    network = Perceptron((inputs.shape[1], *point.hidden, samples.targets.shape[1]), ACTIVATIONS["gelu"])
-    return Task(network, inputs, samples.targets, test_inputs, samples.test_classes)
+    train, test = (part.flat() for part in drawn_images(point.data, root, point.samples, place))
+    network = Perceptron((train.inputs.shape[1], *point.hidden, CLASSES), ACTIVATIONS["gelu"])
+    return Task(network, train.inputs, train.one_hot(), *test)
 
 
 def approached(task: Task, point: Point, weights: torch.Tensor) -> torch.Tensor:
@@ -113,12 +112,12 @@ def approached(task: Task, point: Point, weights: torch.Tensor) -> torch.Tensor:
 
 def landing(task: Task, point: Point, weights: torch.Tensor) -> torch.Tensor:
     """The minimisers near `weights`, found by the recipe's retraction."""
-    if isinstance(point.retraction, spec.Descent):
+    if isinstance(point.retraction, DescentWay):
         return _descended(task, point.retraction).retract(weights)
     return retract(task.residuals, weights, task.rows)
 
 
-def _descended(task: Task, retraction: spec.Descent) -> DescentRetraction:
+def _descended(task: Task, retraction: DescentWay) -> DescentRetraction:
     return DescentRetraction(lambda at: task.operator(at).gradient, retraction.lr, retraction.steps)
 
 
@@ -131,7 +130,7 @@ def _flow(task: Task, point: Point) -> Advance:
     def manifold(at: torch.Tensor) -> NormalSpace:
         if point.ablation == "ambient-flow":
             return Ambient()
-        if isinstance(point.retraction, spec.Descent):
+        if isinstance(point.retraction, DescentWay):
             return _descended(task, point.retraction)
         return GaussNewton(task.residuals, at, task.rows)
 

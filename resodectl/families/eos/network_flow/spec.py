@@ -11,7 +11,7 @@ from pydantic import Field, model_validator
 from resodectl.experiment.choices import Dtype, FlowAblation, Rate, Width
 from resodectl.experiment.columns import Column
 from resodectl.experiment.settings import Settings, point, setting
-from resodectl.families.eos.sizes import check_size
+from resodectl.training.settings import check_size
 
 RateToOne = Annotated[Rate, Field(le=1.0)]
 Path = Literal["flow", "normalised"]
@@ -26,13 +26,13 @@ class Approach(Settings):
     until: float | None = setting("loss at which the approach ends earlier; null: never", gt=0.0, default=None)
 
 
-class GaussNewton(Settings):
+class GaussNewtonWay(Settings):
     """Gradients are projected on the tangent space; points move along the normal space until the loss vanishes."""
 
     kind: Literal["gauss-newton"]
 
 
-class Descent(Settings):
+class DescentWay(Settings):
     """Gradient descent after every step of the flow, as in the paper; its limit stands for the projection too."""
 
     kind: Literal["descent"]
@@ -54,7 +54,7 @@ class Shared(Settings):
     samples: int = setting("training images: the first ones of digits, random ones of MNIST", ge=2)
     hidden: tuple[Width, ...] = setting("widths of the hidden layers of GELU units")
     approach: Approach = setting("the approach to the minimisers")
-    retraction: Annotated[GaussNewton | Descent, Field(discriminator="kind")] = setting(
+    retraction: Annotated[GaussNewtonWay | DescentWay, Field(discriminator="kind")] = setting(
         "how points are brought to the minimisers"
     )
     flow: Flow = setting("how the flow is integrated")

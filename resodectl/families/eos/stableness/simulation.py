@@ -11,7 +11,7 @@ import torch
 
 from resodectl.experiment.cells import Cell
 from resodectl.experiment.context import Context
-from resodectl.families.eos.images import draw_samples
+from resodectl.families.eos.images import drawn_images
 from resodectl.families.eos.stableness.spec import Point, recorded
 from resodectl.numerics.curvature.lanczos import largest
 from resodectl.numerics.curvature.mean_square import MeanSquareHessian
@@ -21,8 +21,7 @@ from resodectl.numerics.draws import TensorPlace, normal
 from resodectl.numerics.networks.activations import ACTIVATIONS
 from resodectl.numerics.networks.perceptron import Perceptron, torch_default
 from resodectl.numerics.networks.vgg import Vgg
-
-CLASSES = 10
+from resodectl.training.settings import CLASSES
 
 
 class Problem(NamedTuple):
@@ -121,16 +120,16 @@ def _on_the_way(point: Point, problem: Problem, here: Operator, state: State) ->
 
 def _perceptron(point: Point, hidden: tuple[int, ...], context: Context) -> Problem:
     place = TensorPlace(context.dtype, context.device)
-    samples = draw_samples(point.data, context.data_root, point.images, place)
-    inputs, targets = samples.inputs.flatten(1), samples.targets
+    images, _ = drawn_images(point.data, context.data_root, point.images, place)
+    inputs, targets = images.inputs.flatten(1), images.one_hot()
     network = Perceptron((inputs.shape[1], *hidden, CLASSES), ACTIVATIONS["gelu"])
     start = torch_default(network, lambda name: context.streams("weights", name)).to(context.device, context.dtype)
     return Problem(start, lambda weights: MeanSquareHessian(network, weights, inputs, targets, factor=1.0))
 
 
 def _vgg(point: Point, micro_batch: int, context: Context) -> Problem:
-    samples = draw_samples(point.data, context.data_root, point.images, TensorPlace(context.dtype, context.device))
-    images, targets = samples.inputs, samples.targets
+    train, _ = drawn_images(point.data, context.data_root, point.images, TensorPlace(context.dtype, context.device))
+    images, targets = train.inputs, train.one_hot()
     network = Vgg(images.shape[1], CLASSES, normalised=False)
     drawn = network.initial(lambda name: context.streams("weights", name))
     start, head = (part.to(context.device, context.dtype) for part in drawn)

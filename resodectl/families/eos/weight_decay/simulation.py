@@ -12,16 +12,18 @@ import torch.nn.functional as F
 
 from resodectl.experiment.cells import Cell
 from resodectl.experiment.context import Context
-from resodectl.families.eos.images import Split, split
 from resodectl.families.eos.weight_decay.spec import Point
 from resodectl.numerics.curvature.lanczos import largest
 from resodectl.numerics.curvature.operators import Hessian, Losses, Operator, SummedHessian
 from resodectl.numerics.descent.full_batch import decayed_step, effective_step
-from resodectl.numerics.draws import normal
+from resodectl.numerics.draws import TensorPlace, normal
 from resodectl.numerics.networks.normalised_perceptron import NormalisedPerceptron
 from resodectl.numerics.networks.vgg import Vgg
+from resodectl.training.images import Images, train_and_test_images
+from resodectl.training.scalings import IMAGENET, unscaled
+from resodectl.training.settings import CLASSES
 
-CLASSES = 10
+SCALINGS = {"digits": unscaled, "cifar10": IMAGENET}
 
 
 class Problem(NamedTuple):
@@ -29,13 +31,14 @@ class Problem(NamedTuple):
 
     network: NormalisedPerceptron | Vgg
     head: torch.Tensor
-    images: Split
+    train: Images
+    test: Images
     micro_batch: int
     logit_scale: float
 
     def parts(self, count: int) -> list[Losses]:
         """The losses of the micro-batches of the first `count` images; their sum is the mean over the images."""
-        inputs, classes = self.images.inputs[:count], self.images.classes[:count]
+        inputs, classes = self.train.inputs[:count], self.train.classes[:count]
         cut = zip(inputs.split(self.micro_batch), classes.split(self.micro_batch), strict=True)
         return [self._part(batch, answers, count) for batch, answers in cut]
 
@@ -54,17 +57,17 @@ class Problem(NamedTuple):
 
         Training images are normalised as in training; test images with the statistics of the first micro-batch.
         """
-        images, size = self.images, self.micro_batch
+        size = self.micro_batch
         train = [
             self._right(self.network.outputs(weights, self.head, inputs), classes)
-            for inputs, classes in zip(images.inputs.split(size), images.classes.split(size), strict=True)
+            for inputs, classes in zip(self.train.inputs.split(size), self.train.classes.split(size), strict=True)
         ]
-        reference = images.inputs[:size]
+        reference = self.train.inputs[:size]
         test = []
-        for inputs, classes in zip(images.test_inputs.split(1000), images.test_classes.split(1000), strict=True):
+        for inputs, classes in zip(self.test.inputs.split(1000), self.test.classes.split(1000), strict=True):
             outputs = self.network.outputs(weights, self.head, torch.cat([reference, inputs]), size)
             test.append(self._right(outputs[:, size:], classes))
-        return torch.stack(train).sum(0) / len(images.classes), torch.stack(test).sum(0) / len(images.test_classes)
+        return torch.stack(train).sum(0) / len(self.train.classes), torch.stack(test).sum(0) / len(self.test.classes)
 
     def _right(self, outputs: torch.Tensor, classes: torch.Tensor) -> torch.Tensor:
         right = (outputs.argmax(2) == classes) & outputs.isfinite().all(2)
@@ -119,14 +122,13 @@ def _measured(
 
 def _problem(point: Point, context: Context) -> tuple[Problem, torch.Tensor]:
     """The problem, and the weights `(seeds, size)` to start from."""
-    images = Split(
-        *(part.to(context.device) for part in split(point.data, context.data_root, point.images, context.dtype))
-    )
+    place = TensorPlace(context.dtype, context.device)
+    train, test = train_and_test_images(point.data, context.data_root, place, SCALINGS[point.data], point.images)
     network: NormalisedPerceptron | Vgg
     if point.model.kind == "normalised-vgg":
-        network = Vgg(images.inputs.shape[1], CLASSES, normalised=True)
+        network = Vgg(train.inputs.shape[1], CLASSES, normalised=True)
     else:
-        network = NormalisedPerceptron((images.inputs[0].numel(), *point.model.hidden, CLASSES))
+        network = NormalisedPerceptron((train.inputs[0].numel(), *point.model.hidden, CLASSES))
     drawn = network.initial(lambda name: context.streams("weights", name))
     weights, head = (part.to(context.device, context.dtype) for part in drawn)
-    return Problem(network, head, images, point.micro_batch, point.logit_scale), weights
+    return Problem(network, head, train, test, point.micro_batch, point.logit_scale), weights

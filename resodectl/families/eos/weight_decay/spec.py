@@ -12,7 +12,7 @@ from pydantic import Field, model_validator
 from resodectl.experiment.choices import DataName, Dtype, Width
 from resodectl.experiment.columns import Column
 from resodectl.experiment.settings import Settings, point, setting
-from resodectl.families.eos.sizes import check_size
+from resodectl.training.settings import check_size
 
 Decay = Annotated[float, Field(ge=0.0)]
 

@@ -18,24 +18,24 @@ from resodectl.numerics.draws import TensorPlace
 from resodectl.numerics.networks.basic import Basic
 from resodectl.numerics.networks.network import Params, Solver
 from resodectl.numerics.ode.schemes import EULER
-from resodectl.training.classifiers import evaluate
-from resodectl.training.epochs import Fit, at_rest, descended, restored
-from resodectl.training.images import standardised
+from resodectl.training.classifiers import AT_ONCE, evaluate
+from resodectl.training.images import train_and_test_images
+from resodectl.training.networks import Fit, State, sgd_epoch
+from resodectl.training.scalings import STANDARDISED
 from resodectl.training.settings import CLASSES, SHAPES
 
 SOLVER = Solver(EULER)  # plain backpropagation: the blocks are no steps of a scheme
-TESTED = 500  # test images at a time
 
 
 def simulate(cell: Cell[Point], context: Context) -> Iterator[tuple[str, dict[str, Any]]]:
     point, place = cell.point, TensorPlace(context.dtype, context.device)
-    train, test = standardised(point.data, context.data_root, place)
+    train, test = train_and_test_images(point.data, context.data_root, place, STANDARDISED[point.data])
     network = network_of(point)
     start = network.initial(lambda name: context.streams("weights", name), place)
-    fit = Fit(network, SOLVER, train, test, point.training, "training")
+    fit = Fit(network, SOLVER, train, test, point.training)
     params, losses = _trained(fit, start, context)
     # No layer normalises, so that the one training image that passes with the test images changes nothing.
-    test_loss, test_error = evaluate(network, params, test, train.inputs[:1], SOLVER, TESTED)
+    test_loss, test_error = evaluate(network, params, test, train.inputs[:1], SOLVER, AT_ONCE)
     seeds = np.array(cell.seeds)
     for tensor in ("A", "Delta"):
         yield from _layers(network, tensor, start, params, point, seeds)
@@ -57,14 +57,13 @@ def _trained(fit: Fit, start: Params, context: Context) -> tuple[Params, np.ndar
     kept = context.restore()
     if kept is None:
         kept = {"done": 0, "losses": torch.full((len(context.seeds),), torch.nan)}
-        state = at_rest({name: value.clone() for name, value in start.items()})
+        state = State.start({name: value.clone() for name, value in start.items()})
     else:
-        state = restored(kept["params"], kept["momenta"], context.device)
+        state = State.restored(kept["state"], context.device)
     losses = kept["losses"]
     for epoch in range(kept["done"], epochs):
-        order, augmentation = (context.streams(name, epoch) for name in ("order", "augmentation"))
-        losses = descended(fit, state, epoch, order, augmentation, context.device)
-        context.save({"done": epoch + 1, "losses": losses, "params": state.params, "momenta": state.momenta})
+        losses = sgd_epoch(fit, state, epoch, context)
+        context.save({"done": epoch + 1, "losses": losses, "state": state.kept()})
         context.progress((epoch + 1) / epochs)
     return state.params, losses.double().cpu().numpy()
 

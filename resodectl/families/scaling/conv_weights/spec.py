@@ -8,10 +8,10 @@ from typing import Literal, Self
 
 from pydantic import model_validator
 
-from resodectl.experiment.choices import Dtype
+from resodectl.experiment.choices import DataName, Dtype
 from resodectl.experiment.columns import Column
 from resodectl.experiment.settings import Settings, point, setting
-from resodectl.training.settings import DataName, Training
+from resodectl.training.settings import SgdTraining
 
 BLOCKS = {  # the paper's blocks of each stage, by their sum
     8: (2, 2, 2, 2),
@@ -56,7 +56,7 @@ class Shared(Settings):
 
     data: DataName = setting("the data set")
     model: Model = setting("the network")
-    training: Training = setting("the training")
+    training: SgdTraining = setting("the training")
     dtype: Dtype = setting("floating-point type", default="float32")
 
 

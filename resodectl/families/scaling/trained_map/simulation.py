@@ -15,30 +15,33 @@ import torch
 
 from resodectl.experiment.cells import Cell
 from resodectl.experiment.context import Context
-from resodectl.families.scaling.fitting import Fit, State, accuracy, stem_and_head, train_epoch
-from resodectl.families.scaling.flat_images import flat_images
 from resodectl.families.scaling.trained_map.spec import Point
+from resodectl.numerics.draws import TensorPlace
 from resodectl.numerics.networks.residual_classifiers import Classifiers, unbiased
 from resodectl.numerics.weights.processes import entries
+from resodectl.training.images import train_and_test_images
+from resodectl.training.residual_classifiers import Fit, State, accuracy, adam_epoch, stem_and_head
+from resodectl.training.scalings import unscaled
 
 
 def simulate(cell: Cell[Point], context: Context) -> Iterator[tuple[str, dict[str, Any]]]:
     point = cell.point
-    train, test = flat_images(point.data, context.data_root, context.dtype, context.device)
+    images = train_and_test_images(point.data, context.data_root, TensorPlace(context.dtype, context.device), unscaled)
+    train, test = (part.flat() for part in images)
     places = list(product(point.hursts.values(), point.betas.values(), point.lrs))
     hurst, beta, lr = (np.tile(column, len(cell.seeds)) for column in zip(*places, strict=True))
-    scales, rates = (
+    scales, lrs = (
         torch.from_numpy(values).to(device=context.device, dtype=context.dtype)
         for values in (float(point.depth) ** -beta, lr)
     )
-    fit = Fit(train, test, point.training, scales, rates, biases=True)
+    fit = Fit(train, test, point.training, scales, lrs, biases=True)
     kept = context.restore()
     if kept is None:
-        done, state, losses = 0, State.start(_initial(point, context, train.pixels.shape[1])), torch.zeros(0)
+        done, state, losses = 0, State.start(_initial(point, context, train.inputs.shape[1])), torch.zeros(0)
     else:
         done, state, losses = kept["done"], State.restored(kept["state"], context.device), kept["losses"]
     for epoch in range(done, point.training.epochs):
-        losses = train_epoch(fit, state, epoch, context)
+        losses = adam_epoch(fit, state, epoch, context)
         context.save({"done": epoch + 1, "state": state.kept(), "losses": losses})
         context.progress((epoch + 1) / point.training.epochs)
     yield (

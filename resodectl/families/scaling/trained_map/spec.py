@@ -4,11 +4,11 @@ h_{k+1} = h_k + L^-beta (V_k relu(h_k) + b_k). Along the layers, each entry of V
 index H at the start; the biases b_k are zero then, and trained as in the official code.
 """
 
-from resodectl.experiment.choices import Dtype, Rate
+from resodectl.experiment.choices import Dtype, MnistDataName, Rate
 from resodectl.experiment.columns import Column
 from resodectl.experiment.settings import Settings, point, setting
 from resodectl.families.scaling.grids import Grid, HurstGrid
-from resodectl.families.scaling.trained import DataName, Training
+from resodectl.training.settings import AdamTraining
 
 
 class Shared(Settings):
@@ -21,21 +21,21 @@ class Shared(Settings):
     )
     depth: int = setting("residual layers L", unit="layers", ge=1)
     dim: int = setting("dimension d of the hidden state", ge=1)
-    training: Training = setting("the training of every network")
+    training: AdamTraining = setting("the training of every network")
     dtype: Dtype = setting("floating-point type")
 
 
 class Params(Shared):
     """What a recipe sets."""
 
-    data: tuple[DataName, ...] = setting("the data sets, a panel each", min_length=1)
+    data: tuple[MnistDataName, ...] = setting("the data sets, a panel each", min_length=1)
     seeds: int = setting("independent repetitions: weights and orders of batches", ge=1)
 
 
 class Point(Shared):
     """What determines a cell: the whole map of one data set is one program."""
 
-    data: DataName
+    data: MnistDataName
 
 
 LOG = {

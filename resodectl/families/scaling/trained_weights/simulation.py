@@ -12,24 +12,27 @@ import torch
 
 from resodectl.experiment.cells import Cell
 from resodectl.experiment.context import Context
-from resodectl.families.scaling.fitting import Fit, State, accuracy, stem_and_head, train_epoch
-from resodectl.families.scaling.flat_images import flat_images
 from resodectl.families.scaling.trained_weights.spec import Point
+from resodectl.numerics.draws import TensorPlace
 from resodectl.numerics.networks.residual_classifiers import Classifiers, unbiased
 from resodectl.numerics.weights.processes import entries
 from resodectl.numerics.weights.statistics import roughness
+from resodectl.training.images import train_and_test_images
+from resodectl.training.residual_classifiers import Fit, State, accuracy, adam_epoch, stem_and_head
+from resodectl.training.scalings import unscaled
 
 
-def simulate(cell: Cell[Point], context: Context) -> Iterator[tuple[str, dict[str, Any]]]:
-    point, place = cell.point, (context.dtype, context.device)
-    train, test = flat_images(point.data, context.data_root, *place)
+def simulate(cell: Cell, context: Context) -> Iterator[tuple[str, dict[str, Any]]]:
+    point, place = cell.point, TensorPlace(context.dtype, context.device)
+    images = train_and_test_images(point.data, context.data_root, place, unscaled)
+    train, test = (part.flat() for part in images)
     seeds, count = len(cell.seeds), len(point.networks)
     names: dict[str, Any] = {
         "weights": [network.weights for network in point.networks] * seeds,
         "beta": np.tile([network.beta for network in point.networks], seeds),
         "seed": np.repeat(cell.seeds, count),
     }
-    scales = torch.from_numpy(float(point.depth) ** -names["beta"]).to(*place[::-1])
+    scales = torch.from_numpy(float(point.depth) ** -names["beta"]).to(place.device, place.dtype)
     fit = Fit(train, test, point.training, scales, torch.full_like(scales, point.lr), biases=False)
     chosen = _chosen(context, point.dim, count)
 
@@ -40,13 +43,13 @@ def simulate(cell: Cell[Point], context: Context) -> Iterator[tuple[str, dict[st
 
     kept = context.restore()
     if kept is None:
-        done, state = 0, State.start(_initial(point, context, train.pixels.shape[1]))
+        done, state = 0, State.start(_initial(point, context, train.inputs.shape[1]))
         before = _entry(state.networks.matrices, chosen)
         yield "training", row(0, state, torch.full_like(scales, torch.nan))
     else:
         done, state, before = kept["done"], State.restored(kept["state"], context.device), kept["before"]
     for epoch in range(done, point.training.epochs):
-        loss = train_epoch(fit, state, epoch, context)
+        loss = adam_epoch(fit, state, epoch, context)
         yield "training", row(epoch + 1, state, loss)
         context.save({"done": epoch + 1, "state": state.kept(), "before": before})
         context.progress((epoch + 1) / point.training.epochs)
@@ -63,11 +66,9 @@ def simulate(cell: Cell[Point], context: Context) -> Iterator[tuple[str, dict[st
 
 def _initial(point: Point, context: Context, pixels: int) -> Classifiers:
     stem, head = stem_and_head(context, point.dim, pixels, len(point.networks))
-    shape, place = (point.dim, point.dim), (context.dtype, context.device)
+    shape, place = (point.dim, point.dim), TensorPlace(context.dtype, context.device)
     drawn = [
-        entries(
-            network.weights, context.streams("weights", "layers"), point.depth, shape, dtype=place[0], device=place[1]
-        )
+        entries(network.weights, context.streams("weights", "layers"), point.depth, shape, **place._asdict())
         for network in point.networks
     ]
     layers = torch.stack(drawn, 2).flatten(1, 2) / math.sqrt(point.dim)

@@ -1,8 +1,7 @@
-"""Training residual classifiers side by side: one learning rate and one scale of the layers for each network.
+"""Many residual classifiers under Adam, side by side: each network has its own learning rate and scale of its layers.
 
-Marion, Fermanian, Biau & Vert 2022 (arXiv 2206.06929), Figures 8 and 9: Adam on the cross-entropy. The networks of a
-seed see the same batches in the same order, drawn anew every epoch from streams, so that they differ by what is asked
-of them alone.
+Marion, Fermanian, Biau & Vert 2022 (arXiv 2206.06929), Figures 8 and 9. The networks of a seed see the same batches in
+the same order, so that they differ by what is asked of them alone.
 """
 
 import math
@@ -11,27 +10,26 @@ from typing import Any, NamedTuple, Self
 import torch
 
 from resodectl.experiment.context import Context
-from resodectl.families.scaling.flat_images import FlatImages
-from resodectl.families.scaling.trained import Training
 from resodectl.numerics.descent import adam
 from resodectl.numerics.draws import uniform
 from resodectl.numerics.networks.residual_classifiers import Classifiers, Tape, correct, gradients, logits
-from resodectl.training.classifiers import batches
+from resodectl.training.classifiers import AT_ONCE
+from resodectl.training.epochs import run_epoch
+from resodectl.training.images import Images
+from resodectl.training.settings import CLASSES, AdamTraining
 
-CLASSES = 10
-AT_ONCE = 500  # test images
 LEADING = (0, 1, 0)  # axes of stem, layers and head before that of the networks
 
 
 class Fit(NamedTuple):
-    """What the networks learn from and how; `scales` and `rates` are alpha and the learning rate of each network, and
-    `biases` says whether its layers have biases that are trained."""
+    """What the networks learn from and how: flat images, `scales` and `lrs` with alpha and the learning rate of each
+    network, `(networks,)`, and `biases`, which says whether its layers have biases that are trained."""
 
-    train: FlatImages
-    test: FlatImages
-    training: Training
+    train: Images
+    test: Images
+    training: AdamTraining
     scales: torch.Tensor
-    rates: torch.Tensor
+    lrs: torch.Tensor
     biases: bool
 
 
@@ -67,23 +65,22 @@ def stem_and_head(context: Context, dim: int, pixels: int, each: int) -> tuple[t
     return drawn[0], drawn[1]
 
 
-def train_epoch(fit: Fit, state: State, epoch: int, context: Context) -> torch.Tensor:
+def adam_epoch(fit: Fit, state: State, epoch: int, context: Context) -> torch.Tensor:
     """Train for one epoch, in place; the mean training loss of each network over its batches, `(networks,)`."""
-    rates = fit.rates * fit.training.lr_factor(epoch)
+    lrs = fit.lrs * fit.training.lr_factor(epoch)
     tape = Tape(state.networks, fit.training.batch, fit.biases)
-    losses = []
-    orders = batches(context.streams("order", epoch), len(fit.train.classes), fit.training.batch, context.device)
-    for chosen in orders:
-        images, classes = fit.train.pixels[chosen], fit.train.classes[chosen]
+
+    def step(images: torch.Tensor, classes: torch.Tensor) -> torch.Tensor:
         loss, slopes = gradients(state.networks, fit.scales, images, classes, tape)
-        adam.step(state.networks, slopes, state.moments, rates, leading=LEADING)
-        losses.append(loss)
-    return torch.stack(losses).mean(0)
+        adam.step(state.networks, slopes, state.moments, lrs, leading=LEADING)
+        return loss
+
+    return run_epoch(fit.train, fit.training.batch, context.streams("order", epoch), step)
 
 
 def accuracy(fit: Fit, networks: Classifiers) -> torch.Tensor:
     """The share of right answers on the test set, `(networks,)`; logits that are not finite are no answer."""
     right = torch.zeros(len(networks.stem), dtype=torch.int64, device=fit.scales.device)
-    for pixels, classes in zip(fit.test.pixels.split(AT_ONCE), fit.test.classes.split(AT_ONCE), strict=True):
-        right += correct(logits(networks, fit.scales, pixels.unsqueeze(0)), classes)
+    for images, classes in zip(fit.test.inputs.split(AT_ONCE), fit.test.classes.split(AT_ONCE), strict=True):
+        right += correct(logits(networks, fit.scales, images.unsqueeze(0)), classes)
     return right.double() / len(fit.test.classes)
