@@ -38,7 +38,9 @@ class Kept:
 
 
 def _copy(value):
-    return {name: tensor.clone() for name, tensor in value.items()} if isinstance(value, dict) else value
+    if isinstance(value, dict):
+        return {name: _copy(part) for name, part in value.items()}
+    return value.clone() if isinstance(value, torch.Tensor) else value
 
 
 def blocks(checkpoint: Kept | None = None, **changes):
@@ -76,12 +78,12 @@ def test_both_gradients_start_from_the_same_pretraining() -> None:
 def test_only_the_chosen_stage_is_fine_tuned() -> None:
     kept = Kept()
     list(blocks(kept, gradients=("adjoint",)))
-    start, end = kept.state["start"], kept.state["params"]
+    start, end = kept.state["start"], kept.state["state"]["params"]
     changed = {name for name in start if not torch.equal(start[name], end[name])}
     assert changed == {name for name in start if name.startswith("residual.")}
-    assert kept.state["momenta"].keys() == changed
+    assert kept.state["state"]["momenta"].keys() == changed
     list(blocks(whole := Kept(), gradients=("adjoint",), trained_stage=None))
-    assert all(not torch.equal(whole.state["start"][name], whole.state["params"][name]) for name in start)
+    assert all(not torch.equal(whole.state["start"][name], whole.state["state"]["params"][name]) for name in start)
 
 
 @pytest.mark.parametrize("saves", [1, 2, 3, 4, 5, 6])

@@ -28,7 +28,12 @@ SMALL |= {"flow": spec.Flow(scheme="midpoint", step=0.01), "approach": spec.Appr
 
 
 def point(**changes: object) -> spec.Point:
-    values = {"data": "digits", "samples": 40, "hidden": (24,), "retraction": spec.GaussNewton(kind="gauss-newton")}
+    values = {
+        "data": "digits",
+        "samples": 40,
+        "hidden": (24,),
+        "retraction": spec.GaussNewtonRetraction(kind="gauss-newton"),
+    }
     values |= {"approach": spec.Approach(lr=0.05, steps=2000, until=1e-3), "horizon": 3.0, "records": 30}
     values |= {"flow": spec.Flow(scheme="midpoint", step=0.05), "dtype": "float64", "path": "normalised", "lr": 0.1}
     return spec.Point(**(values | changes))
