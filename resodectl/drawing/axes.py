@@ -1,19 +1,21 @@
-"""What figures share: curves over seeds with their spread, slopes to compare with, depth axes, dots, letters."""
+"""What figures share: curves over seeds with their spread, histograms, maps, slopes to compare with, depth axes."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Literal
 
 import numpy as np
 import pandas as pd
+import seaborn
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+from matplotlib.collections import QuadMesh
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
-from resodectl.drawing.style import GREY
+from resodectl.drawing.colours import GREY
 
 TICKS = 8  # at most so many labelled depths
 GOLDEN = (5**0.5 - 1) / 2
+NORMAL_QUANTILE = 1.96
 
 
 def spread(
@@ -35,7 +37,8 @@ def spread(
     and every unit as a faint point.
 
     A unit with several rows at one x counts once, with their mean. Where a unit is NaN or infinite, as after a
-    divergence, the centre is left out unless it is still finite: divergence is never averaged away.
+    divergence, the centre is left out unless it is still finite: divergence is never averaged away. (seaborn's
+    `lineplot` drops such units, and averages logarithms where the axis is logarithmic.)
     """
     of_unit = _of_units(rows, x, y, unit)
     groups = [(place, group[y].to_numpy(float)) for place, group in of_unit.groupby(x, sort=True)]
@@ -59,6 +62,40 @@ def _of_units(rows: pd.DataFrame, x: str, y: str, unit: str) -> pd.DataFrame:
     """The mean of `y` for each x and unit; NaN where one of its values is NaN."""
     grouped = rows.groupby([x, unit], sort=True)[y]
     return grouped.mean().where(grouped.count() == grouped.size()).reset_index()
+
+
+def mean_with_interval(ax: Axes, rows: pd.DataFrame, x: str, y: str, *, colour: str, label: str) -> None:
+    """The mean of `y` against `x`, and a band of 1.96 standard errors of the rows; for a linear y axis.
+
+    An x where a row is NaN or infinite is left out.
+    """
+    finite = np.isfinite(rows[y]).groupby(rows[x]).transform("all")
+    seaborn.lineplot(
+        rows[finite], x=x, y=y, errorbar=("se", NORMAL_QUANTILE), err_kws={"alpha": 0.25, "linewidth": 0},
+        color=colour, label=label, legend=False, ax=ax,
+    )  # fmt: skip
+
+
+def histogram(ax: Axes, rows: pd.DataFrame, column: str, edges: np.ndarray, *, colour: str, label: str) -> None:
+    """The density of a column between the edges, with bars of two standard errors over seeds, of equally many rows."""
+    seaborn.histplot(
+        rows, x=column, bins=edges.tolist(), stat="density", element="step", linewidth=0, alpha=0.45,
+        color=colour, label=label, ax=ax,
+    )  # fmt: skip
+    densities = [np.histogram(own[column], edges, density=True)[0] for _, own in rows.groupby("seed")]
+    if len(densities) > 1:
+        error = 2 * np.std(densities, axis=0, ddof=1) / len(densities) ** 0.5
+        middles = (edges[1:] + edges[:-1]) / 2
+        ax.errorbar(middles, np.mean(densities, axis=0), error, fmt="none", ecolor=colour, elinewidth=1)
+
+
+def heat_map(
+    ax: Axes, rows: pd.DataFrame, x: str, y: str, value: str, *, colours: str, ends: tuple[float, float]
+) -> QuadMesh:
+    """The mean of `value` in colour at each x and y of a grid. Both axes keep their scale, so that curves fit on it."""
+    table = rows.groupby([y, x])[value].mean().unstack(x)
+    ax.grid(visible=False)
+    return ax.pcolormesh(table.columns, table.index, table, cmap=colours, vmin=ends[0], vmax=ends[1], shading="nearest")
 
 
 def dots(
@@ -129,20 +166,3 @@ def depth_axis(ax: Axes, depths: Iterable[float], label: str = "depth $N$") -> N
     ax.xaxis.set_minor_locator(NullLocator())
     ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}" if value < 1 else f"{value:.0f}"))
     ax.set_xlabel(label)
-
-
-def letters(axes: Sequence[Axes]) -> None:
-    """Panel letters (a), (b), ... in front of the panels' titles. Call it after the titles are set."""
-    for letter, ax in zip("abcdefghijklmnopqrstuvwxyz", axes, strict=False):
-        ax.set_title(f"({letter}) {ax.get_title(loc='left')}".strip(), loc="left")
-
-
-def legend_below(figure: Figure, columns: int = 4) -> None:
-    """One legend below all panels, each label once."""
-    entries = {
-        label: handle for ax in figure.axes for handle, label in zip(*ax.get_legend_handles_labels(), strict=True)
-    }
-    if entries:
-        figure.legend(
-            list(entries.values()), list(entries), loc="outside lower center", ncols=min(columns, len(entries))
-        )

@@ -18,8 +18,13 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, NullFormatter
 
 from resodectl.claims.estimate import Estimate, loglog_slope, over_units
-from resodectl.drawing.axes import legend_below, letters, level, reference_slope, spread
-from resodectl.drawing.style import BLUE, GREEN, ORANGE, PURPLE, VERMILLION, panels
+from resodectl.drawing.axes import level, reference_slope, spread
+from resodectl.drawing.colours import BLUE, CRIMSON, GREEN, NAVY, ORANGE, PURPLE, VERMILLION
+from resodectl.drawing.finish import finish
+from resodectl.drawing.rows import in_order
+from resodectl.drawing.style import panels
+from resodectl.experiment.drawn import Drawn
+from resodectl.families.eos.stableness.spec import Params
 
 Identity = Literal["stableness", "root_loss"]
 
@@ -133,14 +138,13 @@ def _last(values: pd.Series) -> float:
     return float(values.iloc[-1])
 
 
-def draw_network(log: Mapping[str, pd.DataFrame], recipe: Any) -> Figure:
+def draw_network(log: Mapping[str, pd.DataFrame], recipe: Drawn[Params]) -> Figure:
     """A row for each algorithm: loss, sharpness, stableness against the step, and the identities against the rate."""
     pairs = paired(log["steps"]).reset_index()
-    algorithms = [name for name in NAMES if (pairs["algorithm"] == name).any()]
+    algorithms = in_order(pairs, "algorithm", NAMES)
     figure, axes = panels(len(algorithms), len(TITLES), panel=(3.6, 2.9))
     lrs = sorted(pairs["lr"].unique(), reverse=True)
-    for row, algorithm in enumerate(algorithms):
-        own = pairs[pairs["algorithm"] == algorithm]
+    for row, (algorithm, own) in enumerate(algorithms):
         loss, sharpness, stableness, gaps = axes[len(TITLES) * row :][: len(TITLES)]
         for lr, colour in zip(lrs, COLOURS, strict=False):
             of_rate = own[own["lr"] == lr]
@@ -156,10 +160,7 @@ def draw_network(log: Mapping[str, pd.DataFrame], recipe: Any) -> Figure:
         _orders(gaps, log["steps"], algorithm)
     for ax, title in zip(axes, TITLES, strict=False):
         ax.set_title(title)
-    letters(axes[: len(TITLES)])
-    figure.suptitle(recipe.title)
-    legend_below(figure, columns=6)
-    return figure
+    return finish(figure, recipe)
 
 
 def _curves(loss: Axes, sharpness: Axes, stableness: Axes, rows: pd.DataFrame, label: str, colour: str) -> None:
@@ -184,9 +185,9 @@ def _orders(ax: Axes, rows: pd.DataFrame, algorithm: str) -> None:
     late = rows[(rows["algorithm"] == algorithm) & (rows["fraction"] >= 0.5)]
     if algorithm == "normalised":
         gaps = _gaps(late, "stableness").rename("gap").reset_index()
-        spread(ax, gaps, "lr", "gap", colour="#12355B", marker="s", label="sum of two $1/S$")
+        spread(ax, gaps, "lr", "gap", colour=NAVY, marker="s", label="sum of two $1/S$")
     gaps = _gaps(late, "root_loss").rename("gap").reset_index()
-    spread(ax, gaps, "lr", "gap", colour="#C1121F", label="sum of two $\\sqrt{L}$")
+    spread(ax, gaps, "lr", "gap", colour=CRIMSON, label="sum of two $\\sqrt{L}$")
     middle = gaps.groupby("lr")["gap"].median()
     if len(middle) > 1 and np.isfinite(middle).all():
         ends = float(middle.index.min()), float(middle.index.max())
