@@ -26,41 +26,40 @@ def spread(
     *,
     colour: str,
     label: str | None = None,
-    unit: str = "seed",
     centre: Literal["median", "mean"] = "median",
-    quantiles: tuple[float, float] = (0.25, 0.75),
     line: str = "-",
     marker: str = "o",
     points: bool = True,
 ) -> Line2D:
-    """A curve of `y` against `x`: the centre over units, and with more than one unit a band between two quantiles
-    and every unit as a faint point.
+    """A curve of `y` against `x`: the centre over seeds, and a band between their quartiles where there are several.
 
-    A unit with several rows at one x counts once, with their mean. Where a unit is NaN or infinite, as after a
+    With a marker, the seeds are faint points as well, unless `points` is false.
+
+    A seed with several rows at one x counts once, with their mean. Where a seed is NaN or infinite, as after a
     divergence, the centre is left out unless it is still finite: divergence is never averaged away. (seaborn's
-    `lineplot` drops such units, and averages logarithms where the axis is logarithmic.)
+    `lineplot` drops such seeds, and averages logarithms where the axis is logarithmic.)
     """
-    of_unit = _of_units(rows, x, y, unit)
-    groups = [(place, group[y].to_numpy(float)) for place, group in of_unit.groupby(x, sort=True)]
+    of_seed = _of_seeds(rows, x, y)
+    groups = [(place, group[y].to_numpy(float)) for place, group in of_seed.groupby(x, sort=True)]
     places = np.array([place for place, _ in groups], dtype=float)
     middle = np.median if centre == "median" else np.mean
     with np.errstate(invalid="ignore"):
         centres = np.array([middle(values) for _, values in groups], dtype=float)
-        low, high = (np.array([np.quantile(values, q) for _, values in groups], dtype=float) for q in quantiles)
+        low, high = (np.array([np.quantile(values, q) for _, values in groups], dtype=float) for q in (0.25, 0.75))
     centres[~np.isfinite(centres)] = np.nan
     (drawn,) = ax.plot(places, centres, line, marker=marker, color=colour, label=label, zorder=3)
-    if of_unit[unit].nunique() > 1:
+    if of_seed["seed"].nunique() > 1:
         finite = np.isfinite(low) & np.isfinite(high)
         ax.fill_between(places, low, high, where=finite, color=colour, alpha=0.18, linewidth=0, zorder=1)
-        if points:
-            seen = of_unit[np.isfinite(of_unit[y])]
+        if points and marker:
+            seen = of_seed[np.isfinite(of_seed[y])]
             ax.plot(seen[x], seen[y], ".", color=colour, alpha=0.35, markersize=3.5, zorder=2)
     return drawn
 
 
-def _of_units(rows: pd.DataFrame, x: str, y: str, unit: str) -> pd.DataFrame:
-    """The mean of `y` for each x and unit; NaN where one of its values is NaN."""
-    grouped = rows.groupby([x, unit], sort=True)[y]
+def _of_seeds(rows: pd.DataFrame, x: str, y: str) -> pd.DataFrame:
+    """The mean of `y` for each x and seed; NaN where one of its values is NaN."""
+    grouped = rows.groupby([x, "seed"], sort=True)[y]
     return grouped.mean().where(grouped.count() == grouped.size()).reset_index()
 
 
@@ -69,17 +68,17 @@ def mean_with_interval(ax: Axes, rows: pd.DataFrame, x: str, y: str, *, colour: 
 
     An x where a row is NaN or infinite is left out.
     """
-    finite = np.isfinite(rows[y]).groupby(rows[x]).transform("all")
+    finite = rows[np.isfinite(rows[y]).groupby(rows[x]).transform("all")]
     seaborn.lineplot(
-        rows[finite], x=x, y=y, errorbar=("se", NORMAL_QUANTILE), err_kws={"alpha": 0.25, "linewidth": 0},
-        color=colour, label=label, legend=False, ax=ax,
+        x=finite[x].to_numpy(), y=finite[y].to_numpy(), errorbar=("se", NORMAL_QUANTILE),
+        err_kws={"alpha": 0.25, "linewidth": 0}, color=colour, label=label, legend=False, ax=ax,
     )  # fmt: skip
 
 
 def histogram(ax: Axes, rows: pd.DataFrame, column: str, edges: np.ndarray, *, colour: str, label: str) -> None:
     """The density of a column between the edges, with bars of two standard errors over seeds, of equally many rows."""
     seaborn.histplot(
-        rows, x=column, bins=edges.tolist(), stat="density", element="step", linewidth=0, alpha=0.45,
+        x=rows[column].to_numpy(), bins=edges.tolist(), stat="density", element="step", linewidth=0, alpha=0.45,
         color=colour, label=label, ax=ax,
     )  # fmt: skip
     densities = [np.histogram(own[column], edges, density=True)[0] for _, own in rows.groupby("seed")]
@@ -106,16 +105,16 @@ def dots(
     colour: str,
     label: str | None = None,
     width: float = 0.14,
-    marker: str = "o",
 ) -> None:
     """Values above one x, spread sideways so that they can be told apart; always in the same way.
 
+    (The jitter of seaborn's `stripplot` comes from NumPy's global generator.)
     `width` is the full width of the spread: as a fraction of x on a logarithmic axis, else in units of x.
     """
     heights = np.asarray(list(values), dtype=float)
     offsets = width * ((np.arange(1, heights.size + 1) * GOLDEN) % 1 - 0.5)
     places = x * np.exp(offsets) if ax.get_xscale() == "log" else x + offsets
-    ax.plot(places, heights, marker, color=colour, label=label, alpha=0.6, markersize=3.6, markeredgewidth=0)
+    ax.plot(places, heights, "o", color=colour, label=label, alpha=0.6, markersize=3.6, markeredgewidth=0)
 
 
 def reference_slope(

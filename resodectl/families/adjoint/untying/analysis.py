@@ -78,9 +78,7 @@ def draw_finetuning(log: Mapping[str, pd.DataFrame], recipe: Drawn[Params]) -> F
             if own.empty:
                 continue
             label = f"{name} (test error {errors[network, gradient]:.2f} %)"
-            spread(
-                ax, own, "epoch", column, colour=colour, label=label, line=line, centre="mean", marker="", points=False
-            )
+            spread(ax, own, "epoch", column, colour=colour, label=label, line=line, centre="mean", marker="")
         ax.axvline(untying, color=GREY, linewidth=0.8, linestyle=":")
         if (rows[column] > 0).any():
             ax.set_yscale("log")

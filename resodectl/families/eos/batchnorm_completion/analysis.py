@@ -53,7 +53,7 @@ def draw_losses(log: Mapping[str, pd.DataFrame], recipe: Drawn[Params]) -> Figur
         colour, label = ARMS[arm]
         own = own.assign(ratio=own["sharpness"] / own["threshold"])
         for ax, column in ((train, "train_loss"), (test, "test_loss"), (ratio, "ratio")):
-            spread(ax, own, "step", column, colour=colour, label=label, marker="", points=False)
+            spread(ax, own, "step", column, colour=colour, label=label, marker="")
         one = first_seed(own)
         sharpness.plot(one["step"], one["sharpness"], color=colour)
         sharpness.plot(one["step"], one["threshold"], ":", color=colour)

@@ -100,7 +100,7 @@ def draw_starts(log: Mapping[str, pd.DataFrame], recipe: Drawn[Params]) -> Figur
         _line(train, one, "train_loss", BLUE, "the first seed")
         train.set_yscale("log")
         test.set_title("test loss")
-        spread(test, own, "step", "test_loss", colour=BLUE, marker="", points=False, label="median over seeds")
+        spread(test, own, "step", "test_loss", colour=BLUE, marker="", label="median over seeds")
         test.plot(one["step"], one["test_loss"], color=GREEN, linewidth=1, label="the first seed")
         sharpness.set_title("$\\lambda$ and $2/\\eta_t$")
         _sharpness(sharpness, one, GREEN)
@@ -122,7 +122,7 @@ def draw_arms(log: Mapping[str, pd.DataFrame], recipe: Drawn[Params]) -> Figure:
         one = first[first["ablation"] == arm]
         train.plot(one["step"], one["train_loss"], line, color=colour, linewidth=1.1)
         for ax, column in ((test, "test_loss"), (distance, "distance")):
-            spread(ax, own, "step", column, colour=colour, label=label, line=line, marker="", points=False)
+            spread(ax, own, "step", column, colour=colour, label=label, line=line, marker="")
         sharpness.plot(one["step"], one["sharpness"], line, color=colour)
         sharpness.plot(one["step"], one["threshold"], ":", color=colour)
     sharpness.plot([], [], ":", color=BLACK, label="$2/\\eta_t$")

@@ -81,10 +81,10 @@ def _paths(ax: Axes, rows: pd.DataFrame, column: str) -> None:
     for lr, colour in zip(lrs, COLOURS, strict=False):
         own = rows[rows["lr"] == lr]
         label = f"normalised descent, $\\eta={lr:g}$"
-        spread(ax, own, "s", column, colour=colour, label=label, marker="", points=False)
+        spread(ax, own, "s", column, colour=colour, label=label, marker="")
     flow = rows[rows["path"] == "flow"]
     label = "flow of $-P\\,\\nabla\\log\\lambda_1$"
-    spread(ax, flow, "s", column, colour=BLACK, label=label, line="--", marker="", points=False)
+    spread(ax, flow, "s", column, colour=BLACK, label=label, line="--", marker="")
 
 
 def _log_losses(ax: Axes, rows: pd.DataFrame) -> None:

@@ -9,7 +9,7 @@ holds with its curvature, g^T H g / |g|^2, for lambda_1.
 """
 
 from collections.abc import Callable, Mapping
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -125,7 +125,7 @@ def _gaps(rows: pd.DataFrame, identity: Identity) -> pd.Series:
     return (_means(rows, identity) - 1).abs()
 
 
-def _largest(of_runs: pd.Series, key: Callable[[Any], Any] = lambda values: values) -> pd.Series:
+def _largest(of_runs: pd.Series, key: Callable[[np.ndarray], np.ndarray] = np.asarray) -> pd.Series:
     """For every seed the value of its runs that is the largest, or has the largest key; NaN if one is."""
 
     def chosen(values: pd.Series) -> float:
@@ -170,14 +170,13 @@ def _curves(loss: Axes, sharpness: Axes, stableness: Axes, rows: pd.DataFrame, l
         expected_loss=rows["expected_root"].div(2).pow(2),
         harmonic=2 / rows["stableness"],
     )
-    plain: Any = {"colour": colour, "marker": "", "points": False}
-    spread(loss, rows, "step", "mean_loss", label=label, **plain)
+    spread(loss, rows, "step", "mean_loss", colour=colour, marker="", label=label)
     expected = rows.groupby("step")["expected_loss"].median()
     loss.plot(expected.index, expected, "--", color=colour, linewidth=1.1, zorder=4)
-    spread(sharpness, rows, "step", "sharpness", **plain)
+    spread(sharpness, rows, "step", "sharpness", colour=colour, marker="")
     second = rows.groupby("step")["second"].median()
     sharpness.plot(second.index, second, color=colour, linewidth=0.7)
-    spread(stableness, rows, "step", "harmonic", **plain)
+    spread(stableness, rows, "step", "harmonic", colour=colour, marker="")
 
 
 def _orders(ax: Axes, rows: pd.DataFrame, algorithm: str) -> None:

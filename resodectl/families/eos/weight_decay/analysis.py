@@ -6,7 +6,6 @@ can only grow, for the gradient of a scale-invariant loss is orthogonal to them.
 """
 
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -58,13 +57,12 @@ def draw_network(log: Mapping[str, pd.DataFrame], recipe: Drawn[Params]) -> Figu
     decays = sorted(rows["weight_decay"].unique())
     for (decay, own), colour in zip(in_order(rows, "weight_decay", decays), COLOURS, strict=False):
         edge = (2 / own["effective_step"]).groupby(own["step"]).median()
-        plain: Any = {"colour": colour, "marker": "", "points": False}
-        spread(loss, own, "step", "train_loss", label=f"weight decay {decay:g}", **plain)
-        spread(accuracy, own, "step", "test_accuracy", **plain)
-        spread(accuracy, own, "step", "train_accuracy", line="--", **plain)
-        spread(sharpness, own, "step", "sharpness", **plain)
+        spread(loss, own, "step", "train_loss", colour=colour, marker="", label=f"weight decay {decay:g}")
+        spread(accuracy, own, "step", "test_accuracy", colour=colour, marker="")
+        spread(accuracy, own, "step", "train_accuracy", line="--", colour=colour, marker="")
+        spread(sharpness, own, "step", "sharpness", colour=colour, marker="")
         sharpness.plot(edge.index, edge, "--", color=colour, zorder=4)
-        spread(ratio, own, "step", "edge_ratio", **plain)
+        spread(ratio, own, "step", "edge_ratio", colour=colour, marker="")
     level(ratio, 1.0, "edge of stability")
     ratio.set_ylim(0, 2)
     accuracy.set_ylim(0, 1.03)

@@ -4,7 +4,7 @@ Cohen, Cont, Rossier & Xu 2021 (arXiv 2105.12245), the figures on CIFAR-10.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -21,6 +21,11 @@ from resodectl.experiment.drawn import Drawn
 from resodectl.families.scaling.conv_weights.spec import Params
 
 NAMES = {"A": "first convolutions $A_k$", "Delta": "second convolutions $\\Delta_k$"}
+LOOKS = {  # label and colour of every statistic; red and magenta as in the paper
+    "largest": ("largest norm", CRIMSON),
+    "root_sum_square": ("$(\\Sigma_k |T_k|^2)^{1/2}$", MAGENTA),
+    "increment": ("$\\max_k |T_{k+1} - T_k|$", ORANGE),
+}
 PUBLISHED = {  # levels at the paper's smallest and largest depth, as read from its figures
     "A": {"largest": (4.0, 4.0), "increment": (3.0, 3.0), "root_sum_square": (10.0, 10.0)},
     "Delta": {"largest": (5.5, 4.0), "increment": (6.5, 6.5), "root_sum_square": (12.0, 12.0)},
@@ -90,9 +95,8 @@ def draw_norms(log: Mapping[str, pd.DataFrame], recipe: Drawn[Params]) -> Figure
         for index, (depth, of_depth) in enumerate(in_order(first, "depth", sorted(first["depth"].unique()))):
             label = f"each layer of seed {own['seed'].min()}" if index == 0 else None
             dots(norms, depth, of_depth["norm"], colour=BLUE, label=label)
-        _curve(norms, statistics, "largest", CRIMSON, "largest norm", tensor)
-        _curve(steps, statistics, "root_sum_square", MAGENTA, "$(\\Sigma_k |T_k|^2)^{1/2}$", tensor)
-        _curve(steps, statistics, "increment", ORANGE, "$\\max_k |T_{k+1} - T_k|$", tensor)
+        _curves(norms, statistics, tensor, ["largest"])
+        _curves(steps, statistics, tensor, ["root_sum_square", "increment"])
         norms.set_title(f"norms of {name}")
         steps.set_title(f"hypotheses for {name}")
     axes[0].set_ylabel("operator norm")
@@ -113,14 +117,16 @@ def _statistics(rows: pd.DataFrame) -> pd.DataFrame:
     ).reset_index()
 
 
-def _curve(ax: Axes, rows: pd.DataFrame, statistic: str, colour: str, label: str, tensor: str) -> None:
-    """A statistic against depth with its exponent, and the paper's level on CIFAR-10 beside it."""
-    slopes = [loglog_slope(own["depth"], own[statistic]) for _, own in rows.groupby("seed")]
-    spread(ax, rows, "depth", statistic, colour=colour, label=label)
-    ax.plot(PAPER_DEPTHS, PUBLISHED[tensor][statistic], "--", color=colour, linewidth=1.0, alpha=0.7)
+def _curves(ax: Axes, rows: pd.DataFrame, tensor: str, statistics: Sequence[str]) -> None:
+    """Statistics against depth with their exponents, and the paper's levels on CIFAR-10 beside them."""
+    words = []
+    for statistic in statistics:
+        label, colour = LOOKS[statistic]
+        spread(ax, rows, "depth", statistic, colour=colour, label=label)
+        ax.plot(PAPER_DEPTHS, PUBLISHED[tensor][statistic], "--", color=colour, linewidth=1.0, alpha=0.7)
+        slopes = [loglog_slope(own["depth"], own[statistic]) for _, own in rows.groupby("seed")]
+        if np.isfinite(slopes).all():
+            words.append(f"{label}: slope {np.mean(slopes):.2f}".replace("-", "\N{MINUS SIGN}"))
     ax.plot([], [], "--", color=GREY, linewidth=1.0, label="paper, CIFAR-10")
-    known = [text.get_text() for text in ax.texts]
-    words = f"{label}: slope {np.mean(slopes):.2f}".replace("-", "\N{MINUS SIGN}") if len(slopes) else ""
-    for text in list(ax.texts):
-        text.remove()
-    note(ax, "\n".join([*known, words]), "lower right")
+    if words:
+        note(ax, "\n".join(words), "lower right")

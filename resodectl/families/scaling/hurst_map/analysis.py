@@ -107,13 +107,12 @@ def draw_maps(log: Mapping[str, pd.DataFrame], recipe: Drawn[Params]) -> Figure:
     figure, axes = panels(1, 2, panel=(4.9, 4.4), sharey=True)
     for ax, (norm, title) in zip(axes, TITLES.items(), strict=True):
         mesh = heat_map(ax, rows, "hurst", "beta", f"log10_{SHORT[norm]}", colours=DIVERGING, ends=(-1, 1))
-        ax.set_xlabel("Hurst index $H$ of the weights")
+        ax.set_xlabel(f"Hurst index $H$ of the weights ({params.depth} layers of width {params.dim})")
         _theory(ax, params.depth, params.dim, norm)
         _measured(ax, rows, norm)
         ax.set_title(title)
     axes[0].set_ylabel("scaling exponent $\\beta$")
-    networks = f"{params.depth} layers of width {params.dim}"
-    figure.colorbar(mesh, ax=axes, label=f"mean over draws and inputs, {networks}", extend="both")
+    figure.colorbar(mesh, ax=axes, label="mean over draws and inputs", extend="both")
     return finish(figure, recipe)
 
 

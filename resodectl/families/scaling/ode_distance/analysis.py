@@ -85,7 +85,7 @@ def _curves(ax: Axes, rows: pd.DataFrame, field: str) -> None:
     name, colour = FIELDS[field]
     spread(ax, rows, "depth", "distance", colour=colour, label=name)
     bound, above = (f"{name}: bound", colour) if field not in ATTAINED else ("bound, attained", BLACK)
-    spread(ax, rows, "depth", "bound", colour=above, label=bound, line="--", marker="", points=False)
+    spread(ax, rows, "depth", "bound", colour=above, label=bound, line="--", marker="")
 
 
 def _order(ax: Axes, smooth: pd.DataFrame) -> None:

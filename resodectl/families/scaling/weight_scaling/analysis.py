@@ -248,7 +248,7 @@ def _deepest(rows: pd.DataFrame) -> Sequence[int]:
 
 
 def _deltas(ax: Axes, rows: pd.DataFrame) -> None:
-    rows = rows[(rows["seed"] == rows["seed"].min()) & (rows["depth"] == rows["depth"].max())].sort_values("layer")
+    rows = first_seed(rows[rows["depth"] == rows["depth"].max()]).sort_values("layer")
     rows = rows[rows["task"] == rows["task"].iloc[0]] if len(rows) else rows
     ax.plot(rows["layer"], rows["step"], color=VERMILLION, linewidth=0.8)
     ax.axhline(0, color=GREY, linewidth=0.8)
