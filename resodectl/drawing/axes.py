@@ -165,3 +165,12 @@ def depth_axis(ax: Axes, depths: Iterable[float], label: str = "depth $N$") -> N
     ax.xaxis.set_minor_locator(NullLocator())
     ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}" if value < 1 else f"{value:.0f}"))
     ax.set_xlabel(label)
+
+
+def log_axis_at(ax: Axes, values: Iterable[float], label: str) -> None:
+    """A logarithmic x axis, labelled at the given values alone, such as a few learning rates."""
+    ax.set_xscale("log")
+    ax.xaxis.set_major_locator(FixedLocator(sorted(values)))
+    ax.xaxis.set_minor_locator(NullLocator())
+    ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.2g}"))
+    ax.set_xlabel(label)

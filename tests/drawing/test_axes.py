@@ -102,6 +102,15 @@ def test_depths_are_labelled_in_whole_powers_of_two(
     assert len(ax.xaxis.get_minorticklocs()) == 0
 
 
+def test_a_logarithmic_axis_is_labelled_at_the_given_values_alone(panel: tuple[Figure, Axes]) -> None:
+    _, ax = panel
+    pieces.log_axis_at(ax, [0.2, 0.05, 0.1], "learning rate")
+    ticks = ax.xaxis.get_major_locator()()
+    assert [ax.xaxis.get_major_formatter()(tick, 0) for tick in ticks] == ["0.05", "0.1", "0.2"]
+    assert len(ax.xaxis.get_minorticklocs()) == 0
+    assert (ax.get_xscale(), ax.get_xlabel()) == ("log", "learning rate")
+
+
 def test_dots_are_spread_sideways_in_the_same_way_every_time(panel: tuple[Figure, Axes]) -> None:
     _, ax = panel
     ax.set_xscale("log", base=2)

@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from resodectl.claims.estimate import Estimate, exact
-from resodectl.drawing.axes import reference_slope
+from resodectl.drawing.axes import log_axis_at, reference_slope
 from resodectl.drawing.colours import BLUE, VERMILLION
 from resodectl.drawing.finish import finish
 from resodectl.drawing.rows import in_order
@@ -95,7 +95,7 @@ def _follow(ax: Axes, rows: pd.DataFrame) -> None:
                 shown["time"], shown["coordinate"], marker, color=colour, alpha=0.7, label=f"{name}, $\\eta={lr:g}$"
             )
         finest = own[own["lr"] == lrs[1]]
-        ax.plot(finest["time"], finest["flow"], color=colour, label=f"its limiting flow, {potential}")
+        ax.plot(finest["time"], finest["flow"], color=colour, label=f"limiting flow {potential}")
     ax.set_xlabel("$\\tau=\\eta^2 t$")
 
 
@@ -107,6 +107,5 @@ def _errors(ax: Axes, rows: pd.DataFrame) -> None:
     ends = float(rows["lr"].min()), float(rows["lr"].max())
     highest = float(landed.loc[landed["lr"] == ends[0], "error"].max())
     reference_slope(ax, ends, 1.0, (ends[0], 1.6 * highest), "$\\eta$")
-    ax.set_xscale("log")
     ax.set_yscale("log")
-    ax.set_xlabel("learning rate $\\eta$")
+    log_axis_at(ax, rows["lr"].unique(), "learning rate $\\eta$")

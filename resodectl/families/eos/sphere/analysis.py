@@ -11,12 +11,11 @@ from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
-from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 from mpl_toolkits.mplot3d.art3d import Line3DCollection  # type: ignore[import-untyped]
 from mpl_toolkits.mplot3d.axes3d import Axes3D  # type: ignore[import-untyped]
 
 from resodectl.claims.estimate import Estimate, loglog_slope, per_seed
-from resodectl.drawing.axes import reference_slope, spread
+from resodectl.drawing.axes import log_axis_at, reference_slope, spread
 from resodectl.drawing.colours import BLACK, BLUE, GREEN, GREY, ORANGE, VERMILLION
 from resodectl.drawing.finish import finish
 from resodectl.drawing.rows import first_seed, in_order
@@ -167,17 +166,13 @@ def _edges(ax: Axes, rows: pd.DataFrame) -> None:
 def _errors(ax: Axes, rows: pd.DataFrame) -> None:
     worst = rows.assign(error=_error(rows), e=_step(rows)).groupby(["seed", "decay", "e"])["error"].max().reset_index()
     spread(ax, worst, "e", "error", colour=BLUE, label="largest $|p - p_{flow}|$, all seeds")
-    ax.set_xscale("log")
     ax.set_yscale("log")
-    ax.xaxis.set_major_locator(FixedLocator(sorted(worst["e"].unique())))
-    ax.xaxis.set_minor_locator(NullLocator())
-    ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.2g}"))
+    log_axis_at(ax, worst["e"].unique(), "$e = (2hl)^{1/2}$")
     first = worst[worst["e"] == worst["e"].min()]
     ends = (float(worst["e"].min()), float(worst["e"].max()))
     reference_slope(ax, ends, 1, (ends[0], 0.4 * float(first["error"].median())), "$\\propto e$")
     reference_slope(ax, ends, 1, (ends[0], 0.1 * ends[0]), "$e/10$")
     ax.set_title("distance to the flow")
-    ax.set_xlabel("$e = (2hl)^{1/2}$")
     ax.set_ylabel("radians")
 
 

@@ -15,10 +15,10 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FixedLocator, NullFormatter
+from matplotlib.ticker import NullFormatter
 
 from resodectl.claims.estimate import Estimate, loglog_slope, over_units
-from resodectl.drawing.axes import level, reference_slope, spread
+from resodectl.drawing.axes import level, log_axis_at, reference_slope, spread
 from resodectl.drawing.colours import BLUE, CRIMSON, GREEN, NAVY, ORANGE, PURPLE, VERMILLION
 from resodectl.drawing.finish import finish
 from resodectl.drawing.rows import in_order
@@ -191,10 +191,6 @@ def _orders(ax: Axes, rows: pd.DataFrame, algorithm: str) -> None:
     if len(middle) > 1 and np.isfinite(middle).all():
         ends = float(middle.index.min()), float(middle.index.max())
         reference_slope(ax, ends, 1.0, (ends[0], 0.7 * float(middle.iloc[0])), "$\\eta$")
-    ax.set_xscale("log")
     ax.set_yscale("log")
-    ax.xaxis.set_major_locator(FixedLocator(list(middle.index)))
-    for axis in (ax.xaxis, ax.yaxis):
-        axis.set_minor_formatter(NullFormatter())
-    ax.xaxis.set_major_formatter("{x:g}")
-    ax.set_xlabel("learning rate $\\eta$")
+    ax.yaxis.set_minor_formatter(NullFormatter())
+    log_axis_at(ax, middle.index, "learning rate $\\eta$")

@@ -9,11 +9,10 @@ from typing import Literal
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from resodectl.claims import estimate
 from resodectl.claims.estimate import Estimate
-from resodectl.drawing.axes import depth_axis, level, note, reference_slope, spread
+from resodectl.drawing.axes import depth_axis, level, log_axis_at, note, reference_slope, spread
 from resodectl.drawing.colours import BLACK, BLUE, GREEN, VERMILLION, sequence
 from resodectl.drawing.finish import finish
 from resodectl.drawing.rows import first_seed, in_order, last
@@ -224,13 +223,9 @@ def _balance(ax: Axes, rows: pd.DataFrame, recipe: Drawn[Params]) -> None:
     own = rows[(rows["init"] == "zero") & (rows["lr"] != recipe.params.lr)]
     drift = own.groupby("lr")["imbalance"].max()
     ax.plot(drift.index, drift, "o-", color=GREEN, label="drift of the balance")
-    ax.set_xscale("log")
     ax.set_yscale("log")
     if len(drift) > 1:
         ends = (float(drift.index[0]), float(drift.index[-1]))
         reference_slope(ax, ends, 1, (ends[0], float(drift.iloc[0]) / 2), "$1$")
-    ax.xaxis.set_major_locator(FixedLocator(list(drift.index)))
-    ax.xaxis.set_minor_locator(NullLocator())
-    ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    ax.set_xlabel(r"learning rate $\eta$")
+    log_axis_at(ax, drift.index, r"learning rate $\eta$")
     ax.set_ylabel(r"$N \max_n |D_n - D_n(0)|$, worst step")
