@@ -1,19 +1,21 @@
-"""What figures share: curves over seeds with their spread, slopes to compare with, depth axes, dots, letters."""
+"""What figures share: curves over seeds with their spread, histograms, maps, slopes to compare with, depth axes."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Literal
 
 import numpy as np
 import pandas as pd
+import seaborn
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+from matplotlib.collections import QuadMesh
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
-from resodectl.drawing.style import GREY
+from resodectl.drawing.colours import GREY
 
 TICKS = 8  # at most so many labelled depths
 GOLDEN = (5**0.5 - 1) / 2
+NORMAL_QUANTILE = 1.96
 
 
 def spread(
@@ -24,41 +26,75 @@ def spread(
     *,
     colour: str,
     label: str | None = None,
-    unit: str = "seed",
     centre: Literal["median", "mean"] = "median",
-    quantiles: tuple[float, float] = (0.25, 0.75),
     line: str = "-",
     marker: str = "o",
     points: bool = True,
 ) -> Line2D:
-    """A curve of `y` against `x`: the centre over units, and with more than one unit a band between two quantiles
-    and every unit as a faint point.
+    """A curve of `y` against `x`: the centre over seeds, and a band between their quartiles where there are several.
 
-    A unit with several rows at one x counts once, with their mean. Where a unit is NaN or infinite, as after a
-    divergence, the centre is left out unless it is still finite: divergence is never averaged away.
+    With a marker, the seeds are faint points as well, unless `points` is false.
+
+    A seed with several rows at one x counts once, with their mean. Where a seed is NaN or infinite, as after a
+    divergence, the centre is left out unless it is still finite: divergence is never averaged away. (seaborn's
+    `lineplot` drops such seeds, and averages logarithms where the axis is logarithmic.)
     """
-    of_unit = _of_units(rows, x, y, unit)
-    groups = [(place, group[y].to_numpy(float)) for place, group in of_unit.groupby(x, sort=True)]
+    of_seed = _of_seeds(rows, x, y)
+    groups = [(place, group[y].to_numpy(float)) for place, group in of_seed.groupby(x, sort=True)]
     places = np.array([place for place, _ in groups], dtype=float)
     middle = np.median if centre == "median" else np.mean
     with np.errstate(invalid="ignore"):
         centres = np.array([middle(values) for _, values in groups], dtype=float)
-        low, high = (np.array([np.quantile(values, q) for _, values in groups], dtype=float) for q in quantiles)
+        low, high = (np.array([np.quantile(values, q) for _, values in groups], dtype=float) for q in (0.25, 0.75))
     centres[~np.isfinite(centres)] = np.nan
     (drawn,) = ax.plot(places, centres, line, marker=marker, color=colour, label=label, zorder=3)
-    if of_unit[unit].nunique() > 1:
+    if of_seed["seed"].nunique() > 1:
         finite = np.isfinite(low) & np.isfinite(high)
         ax.fill_between(places, low, high, where=finite, color=colour, alpha=0.18, linewidth=0, zorder=1)
-        if points:
-            seen = of_unit[np.isfinite(of_unit[y])]
+        if points and marker:
+            seen = of_seed[np.isfinite(of_seed[y])]
             ax.plot(seen[x], seen[y], ".", color=colour, alpha=0.35, markersize=3.5, zorder=2)
     return drawn
 
 
-def _of_units(rows: pd.DataFrame, x: str, y: str, unit: str) -> pd.DataFrame:
-    """The mean of `y` for each x and unit; NaN where one of its values is NaN."""
-    grouped = rows.groupby([x, unit], sort=True)[y]
+def _of_seeds(rows: pd.DataFrame, x: str, y: str) -> pd.DataFrame:
+    """The mean of `y` for each x and seed; NaN where one of its values is NaN."""
+    grouped = rows.groupby([x, "seed"], sort=True)[y]
     return grouped.mean().where(grouped.count() == grouped.size()).reset_index()
+
+
+def mean_with_interval(ax: Axes, rows: pd.DataFrame, x: str, y: str, *, colour: str, label: str) -> None:
+    """The mean of `y` against `x`, and a band of 1.96 standard errors of the rows; for a linear y axis.
+
+    An x where a row is NaN or infinite is left out.
+    """
+    finite = rows[np.isfinite(rows[y]).groupby(rows[x]).transform("all")]
+    seaborn.lineplot(
+        x=finite[x].to_numpy(), y=finite[y].to_numpy(), errorbar=("se", NORMAL_QUANTILE),
+        err_kws={"alpha": 0.25, "linewidth": 0}, color=colour, label=label, legend=False, ax=ax,
+    )  # fmt: skip
+
+
+def histogram(ax: Axes, rows: pd.DataFrame, column: str, edges: np.ndarray, *, colour: str, label: str) -> None:
+    """The density of a column between the edges, with bars of two standard errors over seeds, of equally many rows."""
+    seaborn.histplot(
+        x=rows[column].to_numpy(), bins=edges.tolist(), stat="density", element="step", linewidth=0, alpha=0.45,
+        color=colour, label=label, ax=ax,
+    )  # fmt: skip
+    densities = [np.histogram(own[column], edges, density=True)[0] for _, own in rows.groupby("seed")]
+    if len(densities) > 1:
+        error = 2 * np.std(densities, axis=0, ddof=1) / len(densities) ** 0.5
+        middles = (edges[1:] + edges[:-1]) / 2
+        ax.errorbar(middles, np.mean(densities, axis=0), error, fmt="none", ecolor=colour, elinewidth=1)
+
+
+def heat_map(
+    ax: Axes, rows: pd.DataFrame, x: str, y: str, value: str, *, colours: str, ends: tuple[float, float]
+) -> QuadMesh:
+    """The mean of `value` in colour at each x and y of a grid. Both axes keep their scale, so that curves fit on it."""
+    table = rows.groupby([y, x])[value].mean().unstack(x)
+    ax.grid(visible=False)
+    return ax.pcolormesh(table.columns, table.index, table, cmap=colours, vmin=ends[0], vmax=ends[1], shading="nearest")
 
 
 def dots(
@@ -69,16 +105,16 @@ def dots(
     colour: str,
     label: str | None = None,
     width: float = 0.14,
-    marker: str = "o",
 ) -> None:
     """Values above one x, spread sideways so that they can be told apart; always in the same way.
 
+    (The jitter of seaborn's `stripplot` comes from NumPy's global generator.)
     `width` is the full width of the spread: as a fraction of x on a logarithmic axis, else in units of x.
     """
     heights = np.asarray(list(values), dtype=float)
     offsets = width * ((np.arange(1, heights.size + 1) * GOLDEN) % 1 - 0.5)
     places = x * np.exp(offsets) if ax.get_xscale() == "log" else x + offsets
-    ax.plot(places, heights, marker, color=colour, label=label, alpha=0.6, markersize=3.6, markeredgewidth=0)
+    ax.plot(places, heights, "o", color=colour, label=label, alpha=0.6, markersize=3.6, markeredgewidth=0)
 
 
 def reference_slope(
@@ -131,18 +167,10 @@ def depth_axis(ax: Axes, depths: Iterable[float], label: str = "depth $N$") -> N
     ax.set_xlabel(label)
 
 
-def letters(axes: Sequence[Axes]) -> None:
-    """Panel letters (a), (b), ... in front of the panels' titles. Call it after the titles are set."""
-    for letter, ax in zip("abcdefghijklmnopqrstuvwxyz", axes, strict=False):
-        ax.set_title(f"({letter}) {ax.get_title(loc='left')}".strip(), loc="left")
-
-
-def legend_below(figure: Figure, columns: int = 4) -> None:
-    """One legend below all panels, each label once."""
-    entries = {
-        label: handle for ax in figure.axes for handle, label in zip(*ax.get_legend_handles_labels(), strict=True)
-    }
-    if entries:
-        figure.legend(
-            list(entries.values()), list(entries), loc="outside lower center", ncols=min(columns, len(entries))
-        )
+def log_axis_at(ax: Axes, values: Iterable[float], label: str) -> None:
+    """A logarithmic x axis, labelled at the given values alone, such as a few learning rates."""
+    ax.set_xscale("log")
+    ax.xaxis.set_major_locator(FixedLocator(sorted(values)))
+    ax.xaxis.set_minor_locator(NullLocator())
+    ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.2g}"))
+    ax.set_xlabel(label)

@@ -19,7 +19,8 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 from matplotlib.transforms import Bbox
 
-from resodectl.drawing.style import GREY, style
+from resodectl.drawing.colours import GREY
+from resodectl.drawing.style import style
 from resodectl.files import write_atomically
 
 FOOTER_SIZE = 7.0  # points

@@ -1,14 +1,15 @@
-"""What the shared pieces of figures draw: centres, bands, slopes, ticks."""
+"""What the shared pieces of figures draw: centres, bands, histograms, maps, slopes, ticks."""
 
 import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.axes import Axes
-from matplotlib.collections import PolyCollection
+from matplotlib.collections import LineCollection, PolyCollection
 from matplotlib.figure import Figure
 
 from resodectl.drawing import axes as pieces
-from resodectl.drawing.style import BLUE, panels, style
+from resodectl.drawing.colours import BLUE, DIVERGING
+from resodectl.drawing.style import panels, style
 
 
 @pytest.fixture
@@ -101,6 +102,15 @@ def test_depths_are_labelled_in_whole_powers_of_two(
     assert len(ax.xaxis.get_minorticklocs()) == 0
 
 
+def test_a_logarithmic_axis_is_labelled_at_the_given_values_alone(panel: tuple[Figure, Axes]) -> None:
+    _, ax = panel
+    pieces.log_axis_at(ax, [0.2, 0.05, 0.1], "learning rate")
+    ticks = ax.xaxis.get_major_locator()()
+    assert [ax.xaxis.get_major_formatter()(tick, 0) for tick in ticks] == ["0.05", "0.1", "0.2"]
+    assert len(ax.xaxis.get_minorticklocs()) == 0
+    assert (ax.get_xscale(), ax.get_xlabel()) == ("log", "learning rate")
+
+
 def test_dots_are_spread_sideways_in_the_same_way_every_time(panel: tuple[Figure, Axes]) -> None:
     _, ax = panel
     ax.set_xscale("log", base=2)
@@ -112,20 +122,38 @@ def test_dots_are_spread_sideways_in_the_same_way_every_time(panel: tuple[Figure
     assert len(np.unique(first)) == 40
 
 
-def test_letters_stand_in_front_of_the_titles() -> None:
-    with style():
-        _, (left, right) = panels(1, 2)
-        left.set_title("Euler")
-        pieces.letters((left, right))
-    assert left.get_title(loc="left") == "(a) Euler"
-    assert right.get_title(loc="left") == "(b)"
+def test_the_mean_with_its_interval_leaves_out_where_a_row_diverged(panel: tuple[Figure, Axes]) -> None:
+    _, ax = panel
+    values = rows({4: [1.0, 2.0, 3.0, 4.0], 8: [1.0, np.inf, 3.0, 4.0], 16: [5.0, 5.0, 5.0, 5.0]})
+    pieces.mean_with_interval(ax, values, "depth", "error", colour=BLUE, label="mean")
+    (line,) = ax.lines
+    assert line.get_xydata().tolist() == [[4, 2.5], [16, 5]]
+    (band,) = bands(ax)
+    error = 1.96 * np.std([1, 2, 3, 4], ddof=1) / 2
+    corners = band.get_paths()[0].vertices
+    assert np.isclose(corners[corners[:, 0] == 4][:, 1].min(), 2.5 - error)
+    assert np.isclose(corners[corners[:, 0] == 4][:, 1].max(), 2.5 + error)
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("", "")
 
 
-def test_the_legend_below_names_every_curve_once() -> None:
-    with style():
-        figure, (left, right) = panels(1, 2)
-        for ax in (left, right):
-            ax.plot([1, 2], label="Euler")
-        right.plot([2, 1], label="Heun")
-        pieces.legend_below(figure)
-    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["Euler", "Heun"]
+def test_a_histogram_has_area_one_and_bars_of_two_standard_errors_over_seeds(panel: tuple[Figure, Axes]) -> None:
+    _, ax = panel
+    values = pd.DataFrame({"seed": [0, 0, 0, 0, 1, 1, 1, 1], "norm": [0.5, 0.5, 0.5, 2.5, 0.5, 2.5, 2.5, 2.5]})
+    pieces.histogram(ax, values, "norm", np.array([0.0, 2.0, 4.0]), colour=BLUE, label="networks")
+    (filled,) = bands(ax)
+    assert filled.get_paths()[0].vertices[:, 1].max() == 0.25
+    (bars,) = (found for found in ax.collections if isinstance(found, LineCollection))
+    deviation = np.std([0.375, 0.125], ddof=1)
+    assert np.allclose([np.ptp(bar[:, 1]) for bar in bars.get_segments()], 4 * deviation / 2**0.5)
+    assert [bar[0, 0] for bar in bars.get_segments()] == [1, 3]
+
+
+def test_a_heat_map_shows_the_mean_at_its_place_on_numerical_axes(panel: tuple[Figure, Axes]) -> None:
+    _, ax = panel
+    grid = [(hurst, beta, seed) for hurst in (0.25, 0.75) for beta in (0.0, 1.0, 2.0) for seed in (0, 1)]
+    values = pd.DataFrame(grid, columns=["hurst", "beta", "seed"])
+    values["change"] = values["hurst"] + values["beta"] + values["seed"]
+    mesh = pieces.heat_map(ax, values, "hurst", "beta", "change", colours=DIVERGING, ends=(-1, 1))
+    assert np.allclose(mesh.get_array(), [[0.75, 1.25], [1.75, 2.25], [2.75, 3.25]])
+    assert np.allclose((*ax.get_xlim(), *ax.get_ylim()), (0, 1, -0.5, 2.5))
+    assert mesh.get_clim() == (-1, 1)

@@ -14,7 +14,7 @@ import pytest
 from matplotlib.figure import Figure
 from PIL import Image
 
-from resodectl.drawing.axes import legend_below
+from resodectl.drawing.finish import legend_below
 from resodectl.drawing.save import Provenance, _laid_out, is_current, save
 from resodectl.drawing.style import panels, style
 

@@ -1,5 +1,6 @@
 """The style holds for the length of a block, whatever the reader's own settings, and leaves nothing behind."""
 
+import os
 import subprocess
 import sys
 from itertools import pairwise
@@ -7,7 +8,8 @@ from itertools import pairwise
 import matplotlib as mpl
 import pytest
 
-from resodectl.drawing.style import CYCLE, panels, style
+from resodectl.drawing.colours import CYCLE
+from resodectl.drawing.style import panels, style
 
 
 def test_the_style_leaves_a_readers_settings_as_they_were() -> None:
@@ -28,12 +30,20 @@ def test_a_readers_settings_have_no_part_in_the_style() -> None:
 
 def test_no_figure_is_registered_and_no_display_is_asked_for() -> None:
     code = (
-        "import sys; from resodectl.drawing.style import panels, style\n"
-        "import resodectl.drawing.save, resodectl.drawing.axes\n"
-        "with style(): panels(2, 2)\n"
-        "print([name for name in ('matplotlib.pyplot', 'seaborn', 'torch', 'tkinter') if name in sys.modules])"
+        "import sys, numpy, pandas; from resodectl.drawing.style import panels, style\n"
+        "import resodectl.drawing.save, resodectl.drawing.axes as pieces\n"
+        "rows = pandas.DataFrame({'seed': [0, 0, 1, 1], 'depth': [1, 2, 1, 2], 'error': [1.0, 2.0, 3.0, 4.0]})\n"
+        "with style():\n"
+        "    _, axes = panels(2, 2)\n"
+        "    pieces.mean_with_interval(axes[0], rows, 'depth', 'error', colour='blue', label='mean')\n"
+        "    pieces.histogram(axes[1], rows, 'error', numpy.arange(6.0), colour='blue', label='errors')\n"
+        "import matplotlib, matplotlib.pyplot\n"
+        "print(matplotlib.pyplot.get_fignums(), matplotlib.get_backend(auto_select=False))\n"
+        "print([name for name in ('torch', 'tkinter') if name in sys.modules])"
     )
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
+    environment = {name: value for name, value in os.environ.items() if name != "MPLBACKEND"}
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment)
+    assert ended.stdout == "[] None\n[]\n"
 
 
 def test_panels_come_row_by_row_and_share_their_axes_when_asked() -> None:

@@ -5,16 +5,20 @@ Sander, Ablin & Peyre 2022 (arXiv 2205.14612), Figure 4.
 
 import math
 from collections.abc import Mapping
-from typing import Any
 
 import pandas as pd
 from matplotlib.figure import Figure
 
 from resodectl.claims.estimate import Estimate, loglog_slope, per_seed
-from resodectl.drawing.axes import depth_axis, dots, legend_below, reference_slope, spread
+from resodectl.drawing.axes import depth_axis, dots, reference_slope, spread
+from resodectl.drawing.colours import CRIMSON, NAVY
+from resodectl.drawing.finish import finish
+from resodectl.drawing.rows import first_seed
 from resodectl.drawing.style import panels
+from resodectl.experiment.drawn import Drawn
+from resodectl.families.adjoint.gradient_error.spec import Params
 
-COLOURS = {"euler": "#12355B", "heun": "#C1121F"}  # dark blue and red, as in the paper
+COLOURS = {"euler": NAVY, "heun": CRIMSON}  # dark blue and red, as in the paper
 NAMES = {"euler": "ResNet", "heun": "HeunNet"}
 SHIFT = 1.13  # dots of the schemes stand side by side: at N / SHIFT and N * SHIFT
 CLEAR = 1.5  # reference slopes end between the dots, where their labels can be read
@@ -46,10 +50,11 @@ def measure_scheme_ratio(rows: pd.DataFrame) -> Estimate:
     return per_seed(rows, ratio)
 
 
-def draw_tensors(log: Mapping[str, pd.DataFrame], recipe: Any) -> Figure:
+def draw_tensors(log: Mapping[str, pd.DataFrame], recipe: Drawn[Params]) -> Figure:
     """Squared relative gradient error against depth: a dot a tensor of the first seed, and medians over tensors."""
     rows = log["gradients"]
-    shown = rows[(rows["seed"] == rows["seed"].min()) & (rows["squared_error"] > 0)]
+    shown = first_seed(rows)
+    shown = shown[shown["squared_error"] > 0]
     medians = rows.groupby(["scheme", "depth", "seed"])["squared_error"].median().reset_index()
     schemes = sorted(rows["scheme"].unique())
     figure, (ax,) = panels(panel=(5.4, 4.2))
@@ -68,6 +73,4 @@ def draw_tensors(log: Mapping[str, pd.DataFrame], recipe: Any) -> Figure:
         anchor = (float(middle.index[0]), float(middle.iloc[0]) * height)
         reference_slope(ax, (middle.index[0], middle.index[-1] / CLEAR), slope, anchor, f"$N^{{{slope}}}$")
     ax.set_ylabel("squared relative error of the gradient")
-    ax.set_title(recipe.title)
-    legend_below(figure, columns=2)
-    return figure
+    return finish(figure, recipe)

@@ -5,19 +5,22 @@ Bytes are counted, not sampled: the measures are exact, without a spread over se
 
 import math
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Literal
 
 import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
 from resodectl.claims.estimate import Estimate, exact
-from resodectl.drawing.axes import legend_below, letters
-from resodectl.drawing.style import GREY, panels
+from resodectl.drawing.colours import BLUE, GREY, VIOLET
+from resodectl.drawing.finish import finish
+from resodectl.drawing.style import panels
+from resodectl.experiment.drawn import Drawn
+from resodectl.families.adjoint.memory.spec import Params
 
 Count = Literal["saved", "peak"]
 
-METHODS = {"backprop": ("backpropagation", "#7B3294", "s"), "adjoint": ("memory-free adjoint", "#0072B2", "o")}
+METHODS = {"backprop": ("backpropagation", VIOLET, "s"), "adjoint": ("memory-free adjoint", BLUE, "o")}
 COUNTS: dict[Count, str] = {"saved": "kept for the backward pass", "peak": "most alive at once"}
 UNITS = ((1e9, "GB"), (1e6, "MB"), (1e3, "kB"))
 
@@ -37,7 +40,7 @@ def measure_growth_per_layer(rows: pd.DataFrame, *, count: Count) -> Estimate:
     return exact(added / layers / deep["layer_bytes"] if layers else math.nan)
 
 
-def draw_memory(log: Mapping[str, pd.DataFrame], recipe: Any) -> Figure:
+def draw_memory(log: Mapping[str, pd.DataFrame], recipe: Drawn[Params]) -> Figure:
     """Both counts against depth, bytes on a logarithmic axis."""
     rows = log["memory"]
     figure, axes = panels(1, len(COUNTS), sharey=True)
@@ -53,10 +56,7 @@ def draw_memory(log: Mapping[str, pd.DataFrame], recipe: Any) -> Figure:
         ax.set_title(title)
         ax.set_xlabel("depth")
     axes[0].set_ylabel("memory")
-    letters(axes)
-    legend_below(figure)
-    figure.suptitle(recipe.title)
-    return figure
+    return finish(figure, recipe)
 
 
 def _ends(rows: pd.DataFrame) -> tuple[pd.Series, pd.Series]:

@@ -4,8 +4,8 @@ Sander, Ablin & Peyre 2022 (arXiv 2205.14612), section 4.
 """
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Literal
+from collections.abc import Mapping, Sequence
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -14,14 +14,19 @@ from matplotlib.figure import Figure
 
 from resodectl.claims import estimate
 from resodectl.claims.estimate import Estimate
-from resodectl.drawing.axes import depth_axis, legend_below, letters, note, reference_slope, spread
-from resodectl.drawing.style import BLUE, GREEN, ORANGE, PURPLE, VERMILLION, panels
+from resodectl.drawing.axes import depth_axis, note, reference_slope, spread
+from resodectl.drawing.colours import BLUE, GREEN, NAVY, ORANGE, PURPLE, VERMILLION
+from resodectl.drawing.finish import finish
+from resodectl.drawing.rows import in_order
+from resodectl.drawing.style import panels
+from resodectl.experiment.drawn import Drawn
+from resodectl.families.adjoint.reconstruction.spec import Params
 
 Error = Literal["reconstruction", "gradient", "layer_gradient"]
 
 CAP = 6.0
 COLOURS = {"smooth": BLUE, "tied": GREEN, "brownian": ORANGE, "iid": PURPLE, "alternating": VERMILLION}
-SCHEMES = {"euler": ("Euler", "#12355B"), "heun": ("Heun", "#D55E00")}
+SCHEMES = {"euler": ("Euler", NAVY), "heun": ("Heun", VERMILLION)}
 KINDS = {kind: "Brownian" if kind == "brownian" else kind for kind in COLOURS}
 ERRORS: dict[Error, tuple[str, str]] = {
     "reconstruction": ("reconstructed input", "relative error"),
@@ -67,33 +72,30 @@ def measure_log10_of_bound(rows: pd.DataFrame) -> Estimate:
     return estimate.per_seed(rows, of_seed)
 
 
-def draw_kinds(log: Mapping[str, pd.DataFrame], recipe: Any) -> Figure:
+def draw_kinds(log: Mapping[str, pd.DataFrame], recipe: Drawn[Params]) -> Figure:
     """The three errors against depth, a curve for each kind of weights."""
     rows = log["errors"]
     figure, axes = panels(1, len(ERRORS))
     for ax, (error, (title, unit)) in zip(axes, ERRORS.items(), strict=True):
-        for kind, own in _groups(rows, "weights", COLOURS):
+        for kind, own in in_order(rows, "weights", COLOURS):
             spread(ax, own, "depth", f"{error}_error", colour=COLOURS[kind], label=f"{KINDS[kind]} weights")
         _log_axes(ax, rows)
         ax.set_title(title)
         ax.set_ylabel(unit)
         order = -2 if error == "layer_gradient" else -1
         _reference(ax, rows, error, order, 6.0, f"$N^{{{order}}}$")
-        _fits(ax, [(KINDS[kind], _median_slope(own, error)) for kind, own in _groups(rows, "weights", COLOURS)])
-    letters(axes)
-    legend_below(figure, columns=len(COLOURS))
-    figure.suptitle(recipe.title)
-    return figure
+        _fits(ax, [(KINDS[kind], _median_slope(own, error)) for kind, own in in_order(rows, "weights", COLOURS)])
+    return finish(figure, recipe)
 
 
-def draw_orders(log: Mapping[str, pd.DataFrame], recipe: Any) -> Figure:
+def draw_orders(log: Mapping[str, pd.DataFrame], recipe: Drawn[Params]) -> Figure:
     """Euler and Heun side by side, a column for each kind of weights, with the paper's orders and the derived one."""
     rows = log["errors"]
     errors: tuple[Error, ...] = ("reconstruction", "gradient")
-    kinds = [kind for kind, _ in _groups(rows, "weights", COLOURS)]
+    kinds = [kind for kind, _ in in_order(rows, "weights", COLOURS)]
     figure, axes = panels(len(errors), len(kinds), panel=(3.3, 2.9), sharey=True)
     for ax, (error, kind) in zip(axes, ((error, kind) for error in errors for kind in kinds), strict=True):
-        schemes = _groups(rows[rows["weights"] == kind], "scheme", SCHEMES)
+        schemes = in_order(rows[rows["weights"] == kind], "scheme", SCHEMES)
         for scheme, own in schemes:
             name, colour = SCHEMES[scheme]
             spread(ax, own, "depth", f"{error}_error", colour=colour, label=f"{name} network")
@@ -103,10 +105,7 @@ def draw_orders(log: Mapping[str, pd.DataFrame], recipe: Any) -> Figure:
         ax.set_title(f"{KINDS[kind]} weights" if error == errors[0] else "")
         ax.set_ylabel("{1},\n{0}".format(*ERRORS[error]) if kind == kinds[0] else "")
         _fits(ax, [(SCHEMES[scheme][0], _median_slope(own, error)) for scheme, own in schemes])
-    letters(axes)
-    legend_below(figure)
-    figure.suptitle(recipe.title)
-    return figure
+    return finish(figure, recipe)
 
 
 def _slope(rows: pd.DataFrame, error: Error) -> float:
@@ -116,11 +115,6 @@ def _slope(rows: pd.DataFrame, error: Error) -> float:
 def _median_slope(rows: pd.DataFrame, error: Error) -> float:
     deep = rows[rows["depth"] >= FIT_FROM]
     return float(np.median([_slope(own, error) for _, own in deep.groupby("seed")])) if len(deep) else math.nan
-
-
-def _groups(rows: pd.DataFrame, column: str, order: Iterable[str]) -> list[tuple[str, pd.DataFrame]]:
-    """The rows of each value that is there, in a fixed order."""
-    return [(value, rows[rows[column] == value]) for value in order if (rows[column] == value).any()]
 
 
 def _log_axes(ax: Axes, rows: pd.DataFrame) -> None:

@@ -4,7 +4,6 @@ Sander, Ablin & Peyre 2022 (arXiv 2205.14612), Figure 3.
 """
 
 from collections.abc import Iterator, Mapping
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,12 +12,17 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter
 
 from resodectl.claims.estimate import Estimate, over_units
-from resodectl.drawing.axes import depth_axis, legend_below, letters, note, spread
-from resodectl.drawing.style import BLUE, PURPLE, panels
+from resodectl.drawing.axes import depth_axis, note, spread
+from resodectl.drawing.colours import BLUE, CRIMSON, NAVY, PURPLE
+from resodectl.drawing.finish import finish
+from resodectl.drawing.rows import in_order, last
+from resodectl.drawing.style import panels
+from resodectl.experiment.drawn import Drawn
+from resodectl.families.adjoint.training.spec import Params
 
 FLOOR, CAP = 1e-12, 1e3  # losses are clipped to these before their logarithm is taken; NaN counts as CAP
 RUN = ["weights", "scheme", "depth"]  # what tells the networks of a recipe apart, the gradient aside
-COLOURS = {"euler": "#12355B", "heun": "#C1121F"}  # dark blue and red, as in the paper
+COLOURS = {"euler": NAVY, "heun": CRIMSON}  # dark blue and red, as in the paper
 NAMES = {"euler": "ResNet", "heun": "HeunNet"}
 OF_GRADIENT = {"backprop": PURPLE, "adjoint": BLUE}
 LINES = {"backprop": "-", "adjoint": "--"}
@@ -38,8 +42,8 @@ def measure_scheme_gap(rows: pd.DataFrame) -> Estimate:
 
 def measure_loss_gap(rows: pd.DataFrame) -> Estimate:
     """log10 of the last epoch's training loss of the adjoint over that of backpropagation."""
-    last = rows[rows["epoch"] == rows["epoch"].max()]
-    logs = last.assign(log=np.log10(last["train_loss"].fillna(CAP).clip(FLOOR, CAP)))
+    end = last(rows, "epoch")
+    logs = end.assign(log=np.log10(end["train_loss"].fillna(CAP).clip(FLOOR, CAP)))
     return over_units(_gaps(logs, "log").groupby("seed").mean())
 
 
@@ -61,7 +65,7 @@ def _gaps(runs: pd.DataFrame, column: str) -> pd.Series:
     return both["adjoint"] - both["backprop"]
 
 
-def draw_depths(log: Mapping[str, pd.DataFrame], recipe: Any) -> Figure:
+def draw_depths(log: Mapping[str, pd.DataFrame], recipe: Drawn[Params]) -> Figure:
     """Best test error against depth, a line for every scheme and gradient, as in Figures 3a and 3c."""
     rows = best(log["curves"])
     figure, (ax,) = panels(panel=(5.2, 3.9))
@@ -70,12 +74,10 @@ def draw_depths(log: Mapping[str, pd.DataFrame], recipe: Any) -> Figure:
     depth_axis(ax, rows["depth"].unique(), "depth $N$ (residual layers)")
     _log_percent(ax, rows["test_error"])
     ax.set_ylabel("best test error (%)")
-    ax.set_title(recipe.title)
-    legend_below(figure)
-    return figure
+    return finish(figure, recipe)
 
 
-def draw_curves(log: Mapping[str, pd.DataFrame], recipe: Any) -> Figure:
+def draw_curves(log: Mapping[str, pd.DataFrame], recipe: Drawn[Params]) -> Figure:
     """Training loss and test error against the epoch, a column of panels for every depth, as in Figure 3b."""
     rows = log["curves"]
     depths = sorted(rows["depth"].unique())
@@ -97,19 +99,14 @@ def draw_curves(log: Mapping[str, pd.DataFrame], recipe: Any) -> Figure:
     axes[len(depths)].set_ylabel("test error (%)")
     _share_scale(axes[: len(depths)])
     _share_scale(axes[len(depths) :])
-    letters(axes[: len(depths)])
-    figure.suptitle(recipe.title)
-    legend_below(figure)
-    return figure
+    return finish(figure, recipe)
 
 
 def _runs(rows: pd.DataFrame) -> Iterator[tuple[str, str, pd.DataFrame]]:
     """The rows of every scheme and gradient that there are."""
-    for scheme in NAMES:
-        for gradient in LINES:
-            own = rows[(rows["scheme"] == scheme) & (rows["gradient"] == gradient)]
-            if len(own):
-                yield scheme, gradient, own
+    for scheme, of_scheme in in_order(rows, "scheme", NAMES):
+        for gradient, own in in_order(of_scheme, "gradient", LINES):
+            yield scheme, gradient, own
 
 
 def _colour(rows: pd.DataFrame, scheme: str, gradient: str) -> str:

@@ -4,7 +4,6 @@ Sander, Ablin & Peyre 2022 (arXiv 2205.14612), Table 2.
 """
 
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,9 +11,15 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from resodectl.claims.estimate import Estimate, over_units
-from resodectl.drawing.axes import legend_below, letters, spread
-from resodectl.drawing.style import BLUE, GREY, ORANGE, PURPLE, panels
+from resodectl.drawing.axes import spread
+from resodectl.drawing.colours import BLUE, GREY, ORANGE, PURPLE
+from resodectl.drawing.finish import finish
+from resodectl.drawing.rows import last
+from resodectl.drawing.style import panels
+from resodectl.experiment.drawn import Drawn
+from resodectl.families.adjoint.untying.spec import Params
 
+TRAINING = ["network", "gradient"]  # what tells the trainings of a recipe apart
 FLOOR, CAP = 1e-12, 1e3  # losses are clipped to these before their logarithm is taken; NaN counts as CAP
 LOOKS = {  # colour, line and name of every training
     ("tied", "backprop"): (GREY, "-", "tied, pretraining"),
@@ -37,8 +42,8 @@ def measure_error_change(rows: pd.DataFrame, *, gradient: str) -> Estimate:
 
 def measure_loss_gap(rows: pd.DataFrame) -> Estimate:
     """log10 of the last epoch's training loss of fine-tuning by the adjoint over that by backpropagation."""
-    last = _last(rows.assign(value=_log_loss(rows)))
-    found = last.groupby(["seed", "gradient"])["value"].mean().unstack("gradient")
+    end = last(rows.assign(value=_log_loss(rows)), "epoch", each=TRAINING)
+    found = end.groupby(["seed", "gradient"])["value"].mean().unstack("gradient")
     both = found.reindex(columns=["adjoint", "backprop"])
     return over_units(both["adjoint"] - both["backprop"])
 
@@ -51,25 +56,20 @@ def measure_roughness(rows: pd.DataFrame) -> Estimate:
 
 def _change(rows: pd.DataFrame, gradient: str) -> pd.Series:
     """The last value of the other network, trained by `gradient`, minus that of the tied one, for every seed."""
-    last = _last(rows)
-    tied = last["network"] == "tied"
-    after, before = last[~tied & (last["gradient"] == gradient)], last[tied]
+    end = last(rows, "epoch", each=TRAINING)
+    tied = end["network"] == "tied"
+    after, before = end[~tied & (end["gradient"] == gradient)], end[tied]
     return after.groupby("seed")["value"].mean() - before.groupby("seed")["value"].mean()
-
-
-def _last(rows: pd.DataFrame) -> pd.DataFrame:
-    """The rows of the last epoch of every training."""
-    return rows[rows["epoch"] == rows.groupby(["network", "gradient"])["epoch"].transform("max")]
 
 
 def _log_loss(rows: pd.DataFrame) -> pd.Series:
     return np.log10(rows["train_loss"].fillna(CAP).clip(FLOOR, CAP))
 
 
-def draw_finetuning(log: Mapping[str, pd.DataFrame], recipe: Any) -> Figure:
+def draw_finetuning(log: Mapping[str, pd.DataFrame], recipe: Drawn[Params]) -> Figure:
     """Training loss and test error of the tied network and then of each fine-tuning, named with the last test error."""
     rows, untying = log["curves"], recipe.params.pretraining.epochs
-    errors = _last(rows).groupby(["network", "gradient"])["test_error"].mean()
+    errors = last(rows, "epoch", each=TRAINING).groupby(TRAINING)["test_error"].mean()
     shifted = rows.assign(epoch=rows["epoch"] + np.where(rows["network"] == "tied", 0, untying))
     figure, axes = panels(1, 2, panel=(4.6, 3.6))
     for ax, column, unit in zip(axes, ("train_loss", "test_error"), ("nats", "%"), strict=True):
@@ -78,16 +78,11 @@ def draw_finetuning(log: Mapping[str, pd.DataFrame], recipe: Any) -> Figure:
             if own.empty:
                 continue
             label = f"{name} (test error {errors[network, gradient]:.2f} %)"
-            spread(
-                ax, own, "epoch", column, colour=colour, label=label, line=line, centre="mean", marker="", points=False
-            )
+            spread(ax, own, "epoch", column, colour=colour, label=label, line=line, centre="mean", marker="")
         ax.axvline(untying, color=GREY, linewidth=0.8, linestyle=":")
         if (rows[column] > 0).any():
             ax.set_yscale("log")
         ax.set_xlabel("epoch")
         ax.xaxis.set_major_locator(MaxNLocator(integer=True))
         ax.set_title(f"{column.replace('train_', 'training ').replace('_', ' ')} ({unit})")
-    letters(axes)
-    figure.suptitle(recipe.title)
-    legend_below(figure, columns=2)
-    return figure
+    return finish(figure, recipe)

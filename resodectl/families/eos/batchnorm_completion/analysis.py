@@ -4,7 +4,7 @@ Lyu, Li & Arora 2022 (arXiv 2206.07085).
 """
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -12,8 +12,13 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from resodectl.claims.estimate import Estimate, per_seed
-from resodectl.drawing.axes import legend_below, letters, level, spread
-from resodectl.drawing.style import BLUE, VERMILLION, panels
+from resodectl.drawing.axes import level, spread
+from resodectl.drawing.colours import BLUE, VERMILLION
+from resodectl.drawing.finish import finish
+from resodectl.drawing.rows import first_seed, in_order
+from resodectl.drawing.style import panels
+from resodectl.experiment.drawn import Drawn
+from resodectl.families.eos.batchnorm_completion.spec import Params
 
 Column = Literal["test_loss", "sharpness"]
 
@@ -40,31 +45,26 @@ def measure_log10_train_loss(rows: pd.DataFrame) -> Estimate:
     return per_seed(rows, lambda own: float(np.log10(own["train_loss"].max())))
 
 
-def draw_losses(log: Mapping[str, pd.DataFrame], recipe: Any) -> Figure:
+def draw_losses(log: Mapping[str, pd.DataFrame], recipe: Drawn[Params]) -> Figure:
     """Training and test loss, sharpness against 2 / eta of the first seed, and their ratio, all against steps."""
     rows = log["curves"]
     figure, (train, test, sharpness, ratio) = panels(1, 4, panel=(3.3, 3.1))
-    for arm, (colour, label) in ARMS.items():
-        own = rows[rows["ablation"] == arm]
-        if own.empty:
-            continue
+    for arm, own in in_order(rows, "ablation", ARMS):
+        colour, label = ARMS[arm]
         own = own.assign(ratio=own["sharpness"] / own["threshold"])
         for ax, column in ((train, "train_loss"), (test, "test_loss"), (ratio, "ratio")):
-            spread(ax, own, "step", column, colour=colour, label=label, marker="", points=False)
-        one = own[own["seed"] == own["seed"].min()]
+            spread(ax, own, "step", column, colour=colour, label=label, marker="")
+        one = first_seed(own)
         sharpness.plot(one["step"], one["sharpness"], color=colour)
         sharpness.plot(one["step"], one["threshold"], ":", color=colour)
     sharpness.plot([], [], ":", color="black", label="$2/\\eta_t$")
     train.set_yscale("log")
     test.set_yscale("log")
-    sharpness.set_ylim(0, 2.2 * float(rows.loc[rows["seed"] == rows["seed"].min(), "sharpness"].max()))
+    sharpness.set_ylim(0, 2.2 * float(first_seed(rows)["sharpness"].max()))
     level(ratio, 1.0, "edge of stability")
     titles = ("train loss", "test loss", "$\\lambda$ and $2/\\eta_t$, the first seed", "$\\lambda\\,\\eta_t/2$")
     for ax, title in zip((train, test, sharpness, ratio), titles, strict=True):
         ax.set_title(title)
         ax.set_xlabel("steps")
         ax.xaxis.set_major_locator(MaxNLocator(4))
-    letters([train, test, sharpness, ratio])
-    legend_below(figure)
-    figure.suptitle(recipe.title)
-    return figure
+    return finish(figure, recipe)

@@ -4,7 +4,6 @@ Lyu, Li & Arora 2022 (arXiv 2206.07085). T = |null part| / |part along w*| falls
 """
 
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,8 +12,13 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from resodectl.claims.estimate import Estimate, per_seed
-from resodectl.drawing.axes import legend_below, letters, spread
-from resodectl.drawing.style import BLACK, BLUE, GREEN, GREY, VERMILLION, panels
+from resodectl.drawing.axes import spread
+from resodectl.drawing.colours import BLACK, BLUE, GREEN, GREY, VERMILLION
+from resodectl.drawing.finish import finish
+from resodectl.drawing.rows import first_seed, in_order
+from resodectl.drawing.style import panels
+from resodectl.experiment.drawn import Drawn
+from resodectl.families.eos.batchnorm_regression.spec import Params
 
 TITLES = {"edge": "start at the edge", "plateau": "start with large weights"}
 ARMS = {
@@ -84,19 +88,19 @@ def measure_log10_null_drift(rows: pd.DataFrame) -> Estimate:
     return per_seed(rows, lambda own: float(np.log10(own["null_drift"].max())))
 
 
-def draw_starts(log: Mapping[str, pd.DataFrame], recipe: Any) -> Figure:
+def draw_starts(log: Mapping[str, pd.DataFrame], recipe: Drawn[Params]) -> Figure:
     """A row of panels for each start: losses of a seed, its sharpness against 2 / eta, T of all seeds against exp."""
     rows = log["curves"]
     starts = [(start, own[own["decay"] == own["decay"].min()]) for start, own in rows.groupby("start", sort=True)]
     figure, axes = panels(len(starts), 4, panel=(3.2, 2.9))
     for place, (start, own) in enumerate(starts):
         train, test, sharpness, distance = axes[4 * place : 4 * place + 4]
-        one = own[own["seed"] == own["seed"].min()]
+        one = first_seed(own)
         train.set_title(f"{TITLES[str(start)]}: train loss")
         _line(train, one, "train_loss", BLUE, "the first seed")
         train.set_yscale("log")
         test.set_title("test loss")
-        spread(test, own, "step", "test_loss", colour=BLUE, marker="", points=False, label="median over seeds")
+        spread(test, own, "step", "test_loss", colour=BLUE, marker="", label="median over seeds")
         test.plot(one["step"], one["test_loss"], color=GREEN, linewidth=1, label="the first seed")
         sharpness.set_title("$\\lambda$ and $2/\\eta_t$")
         _sharpness(sharpness, one, GREEN)
@@ -105,24 +109,20 @@ def draw_starts(log: Mapping[str, pd.DataFrame], recipe: Any) -> Figure:
         for ax in (train, test, sharpness, distance):
             ax.set_xlabel("steps")
             ax.xaxis.set_major_locator(MaxNLocator(4))
-    letters(axes)
-    legend_below(figure, columns=6)
-    figure.suptitle(recipe.title)
-    return figure
+    return finish(figure, recipe)
 
 
-def draw_arms(log: Mapping[str, pd.DataFrame], recipe: Any) -> Figure:
+def draw_arms(log: Mapping[str, pd.DataFrame], recipe: Drawn[Params]) -> Figure:
     """Train and test loss, sharpness against 2 / eta and T: with weight decay, without, and with a smaller step."""
     rows = log["curves"]
     figure, (train, test, sharpness, distance) = panels(1, 4, panel=(3.3, 3.1))
-    first = rows[rows["seed"] == rows["seed"].min()]
-    for arm, (colour, line, label) in ARMS.items():
-        own, one = rows[rows["ablation"] == arm], first[first["ablation"] == arm]
-        if own.empty:
-            continue
+    first = first_seed(rows)
+    for arm, own in in_order(rows, "ablation", ARMS):
+        colour, line, label = ARMS[arm]
+        one = first[first["ablation"] == arm]
         train.plot(one["step"], one["train_loss"], line, color=colour, linewidth=1.1)
         for ax, column in ((test, "test_loss"), (distance, "distance")):
-            spread(ax, own, "step", column, colour=colour, label=label, line=line, marker="", points=False)
+            spread(ax, own, "step", column, colour=colour, label=label, line=line, marker="")
         sharpness.plot(one["step"], one["sharpness"], line, color=colour)
         sharpness.plot(one["step"], one["threshold"], ":", color=colour)
     sharpness.plot([], [], ":", color=BLACK, label="$2/\\eta_t$")
@@ -134,10 +134,7 @@ def draw_arms(log: Mapping[str, pd.DataFrame], recipe: Any) -> Figure:
         ax.xaxis.set_major_locator(MaxNLocator(4))
     highest = float(first["sharpness"].max())
     sharpness.set_ylim(0.2 * float(first["sharpness"].min()), 12 * highest)
-    letters([train, test, sharpness, distance])
-    legend_below(figure)
-    figure.suptitle(recipe.title)
-    return figure
+    return finish(figure, recipe)
 
 
 def _line(ax: Axes, rows: pd.DataFrame, column: str, colour: str, label: str | None) -> None:

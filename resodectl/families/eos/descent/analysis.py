@@ -5,7 +5,7 @@ Cohen, Kaur, Li, Kolter & Talwalkar 2021 (arXiv 2103.00065).
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -13,8 +13,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from resodectl.claims.estimate import Estimate, per_seed
-from resodectl.drawing.axes import legend_below, letters, note
-from resodectl.drawing.style import BLACK, BLUE, GREEN, GREY, ORANGE, PURPLE, VERMILLION, panels
+from resodectl.drawing.axes import note
+from resodectl.drawing.colours import BLACK, BLUE, GREEN, GREY, ORANGE, PURPLE, VERMILLION
+from resodectl.drawing.finish import finish
+from resodectl.drawing.rows import first_seed
+from resodectl.drawing.style import panels
+from resodectl.experiment.drawn import Drawn
+from resodectl.families.eos.descent.spec import Params
 from resodectl.numerics.laws.thresholds import gradient_threshold, nesterov_threshold, polyak_threshold
 
 Rule = Literal["gradient", "polyak", "nesterov"]
@@ -85,7 +90,7 @@ def _in_time(rows: pd.DataFrame) -> pd.DataFrame:
     return rows.sort_values("step")
 
 
-def draw_problems(log: Mapping[str, pd.DataFrame], recipe: Any) -> Figure:
+def draw_problems(log: Mapping[str, pd.DataFrame], recipe: Drawn[Params]) -> Figure:
     """Loss above sharpness against the step, a column for each problem and a colour for each step size."""
     rows = log["curves"]
     figure, axes = _columns([own for _, own in rows.groupby("problem", sort=False)])
@@ -94,7 +99,7 @@ def draw_problems(log: Mapping[str, pd.DataFrame], recipe: Any) -> Figure:
     return _finished(figure, axes, recipe)
 
 
-def draw_methods(log: Mapping[str, pd.DataFrame], recipe: Any) -> Figure:
+def draw_methods(log: Mapping[str, pd.DataFrame], recipe: Drawn[Params]) -> Figure:
     """Loss above sharpness against the step, a column for each method; dotted, what 2/lr would be."""
     groups = [own for _, own in log["curves"].groupby(["method", "momentum"], sort=False)]
     figure, axes = _columns(groups)
@@ -106,7 +111,7 @@ def draw_methods(log: Mapping[str, pd.DataFrame], recipe: Any) -> Figure:
     return _finished(figure, axes, recipe)
 
 
-def draw_flow(log: Mapping[str, pd.DataFrame], recipe: Any) -> Figure:
+def draw_flow(log: Mapping[str, pd.DataFrame], recipe: Drawn[Params]) -> Figure:
     """Loss and sharpness against the step, and against the time step x lr with those of gradient flow."""
     rows = log["curves"].assign(time=log["curves"]["step"] * log["curves"]["lr"])
     figure, axes = panels(2, 2)
@@ -152,20 +157,17 @@ def _curves(loss: Axes, sharpness: Axes, rows: pd.DataFrame, x: str) -> None:
 
 def _curve(ax: Axes, rows: pd.DataFrame, x: str, y: str, colour: str, label: str | None = None) -> None:
     """The first seed as a line, and the middle half of all seeds as a band."""
-    first = _in_time(rows[rows["seed"] == rows["seed"].min()])
+    first = _in_time(first_seed(rows))
     ax.plot(first[x], first[y].where(np.isfinite(first[y])), color=colour, linewidth=1.0, label=label, zorder=3)
     if rows["seed"].nunique() > 1:
         middle = rows.groupby(x)[y].quantile(np.array([0.25, 0.75])).unstack()
         ax.fill_between(middle.index, middle[0.25], middle[0.75], color=colour, alpha=0.25, linewidth=0, zorder=2)
 
 
-def _finished(figure: Figure, axes: list[Axes], recipe: Any) -> Figure:
+def _finished(figure: Figure, axes: list[Axes], recipe: Drawn[Params]) -> Figure:
     columns = len(axes) // 2
     axes[0].plot([], [], "--", color=GREY, label="threshold")
     axes[0].fill_between([], [], color=GREY, alpha=0.25, linewidth=0, label="middle half of the seeds")
     axes[0].set_ylabel("training loss")
     axes[columns].set_ylabel("sharpness $\\lambda_1$")
-    letters(axes)
-    figure.suptitle(recipe.title)
-    legend_below(figure)
-    return figure
+    return finish(figure, recipe)

@@ -4,7 +4,7 @@ Arora, Li & Panigrahi 2022 (arXiv 2205.09745). Nothing here is random: values ar
 """
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -12,8 +12,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from resodectl.claims.estimate import Estimate, exact
-from resodectl.drawing.axes import legend_below, letters, reference_slope
-from resodectl.drawing.style import BLUE, VERMILLION, panels
+from resodectl.drawing.axes import log_axis_at, reference_slope
+from resodectl.drawing.colours import BLUE, VERMILLION
+from resodectl.drawing.finish import finish
+from resodectl.drawing.rows import in_order
+from resodectl.drawing.style import panels
+from resodectl.experiment.drawn import Drawn
+from resodectl.families.eos.limit_flow.spec import Params
 
 Identity = Literal["stableness", "root_loss"]
 
@@ -64,31 +69,25 @@ def measure_integration_error(rows: pd.DataFrame) -> Estimate:
     return exact(float((rows["integrated"] - rows["flow"]).abs().max()), ACCURACY)
 
 
-def draw_flows(log: Mapping[str, pd.DataFrame], recipe: Any) -> Figure:
+def draw_flows(log: Mapping[str, pd.DataFrame], recipe: Drawn[Params]) -> Figure:
     """Paths on their flows, a toy a column; below, the largest distance against the learning rate."""
     paths = log["paths"]
-    toys = [toy for toy in TOYS if (paths["toy"] == toy).any()]
+    toys = in_order(paths, "toy", TOYS)
     figure, axes = panels(2, len(toys))
-    for column, toy in enumerate(toys):
-        own = paths[paths["toy"] == toy]
+    for column, (toy, own) in enumerate(toys):
         _follow(axes[column], own)
         axes[column].set_title(f"$L=${TOYS[toy][0]}")
         axes[column].set_ylabel(TOYS[toy][1])
         axes[len(toys) + column].set_title("distance from the flow once landed")
         _errors(axes[len(toys) + column], own)
     axes[len(toys)].set_ylabel("largest over all steps")
-    letters(axes)
-    figure.suptitle(recipe.title)
-    legend_below(figure, columns=2)
-    return figure
+    return finish(figure, recipe)
 
 
 def _follow(ax: Axes, rows: pd.DataFrame) -> None:
     lrs = (rows["lr"].max(), rows["lr"].min())
-    for algorithm, (name, potential, colour) in ALGORITHMS.items():
-        own = rows[rows["algorithm"] == algorithm]
-        if own.empty:
-            continue
+    for algorithm, own in in_order(rows, "algorithm", ALGORITHMS):
+        name, potential, colour = ALGORITHMS[algorithm]
         for lr, marker in zip(lrs, MARKERS, strict=True):
             path = own[own["lr"] == lr]
             shown = path.iloc[:: max(1, len(path) // 25)]
@@ -96,18 +95,17 @@ def _follow(ax: Axes, rows: pd.DataFrame) -> None:
                 shown["time"], shown["coordinate"], marker, color=colour, alpha=0.7, label=f"{name}, $\\eta={lr:g}$"
             )
         finest = own[own["lr"] == lrs[1]]
-        ax.plot(finest["time"], finest["flow"], color=colour, label=f"its limiting flow, {potential}")
+        ax.plot(finest["time"], finest["flow"], color=colour, label=f"limiting flow {potential}")
     ax.set_xlabel("$\\tau=\\eta^2 t$")
 
 
 def _errors(ax: Axes, rows: pd.DataFrame) -> None:
     landed = rows[rows["landed"]]
-    for algorithm, (_, _, colour) in ALGORITHMS.items():
-        largest = landed[landed["algorithm"] == algorithm].groupby("lr")["error"].max()
-        ax.plot(largest.index, largest, "o-", color=colour)
+    for algorithm, own in in_order(landed, "algorithm", ALGORITHMS):
+        largest = own.groupby("lr")["error"].max()
+        ax.plot(largest.index, largest, "o-", color=ALGORITHMS[algorithm][2])
     ends = float(rows["lr"].min()), float(rows["lr"].max())
     highest = float(landed.loc[landed["lr"] == ends[0], "error"].max())
     reference_slope(ax, ends, 1.0, (ends[0], 1.6 * highest), "$\\eta$")
-    ax.set_xscale("log")
     ax.set_yscale("log")
-    ax.set_xlabel("learning rate $\\eta$")
+    log_axis_at(ax, rows["lr"].unique(), "learning rate $\\eta$")

@@ -4,7 +4,7 @@ Arora, Li & Panigrahi 2022 (arXiv 2205.09745).
 """
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -12,8 +12,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from resodectl.claims.estimate import Estimate, per_seed
-from resodectl.drawing.axes import legend_below, letters, note, spread
-from resodectl.drawing.style import BLACK, BLUE, ORANGE, VERMILLION, panels
+from resodectl.drawing.axes import note, spread
+from resodectl.drawing.colours import BLACK, BLUE, ORANGE, VERMILLION
+from resodectl.drawing.finish import finish
+from resodectl.drawing.style import panels
+from resodectl.experiment.drawn import Drawn
+from resodectl.families.eos.network_flow.spec import Params
 
 CAP = 6.0  # of log10, where a loss explodes or is not finite
 FLOOR = 1e-30  # of losses, before their logarithm is taken
@@ -59,7 +63,7 @@ def measure_log10_loss(rows: pd.DataFrame) -> Estimate:
     return per_seed(rows, of_seed)
 
 
-def draw_flow(log: Mapping[str, pd.DataFrame], recipe: Any) -> Figure:
+def draw_flow(log: Mapping[str, pd.DataFrame], recipe: Drawn[Params]) -> Figure:
     """Sharpness, training loss and test error of both against s."""
     rows = log["curves"]
     figure, axes = panels(1, 3)
@@ -69,10 +73,7 @@ def draw_flow(log: Mapping[str, pd.DataFrame], recipe: Any) -> Figure:
         ax.set_xlabel("$s=\\eta^2t/4$")
     axes[0].set_ylim(bottom=0)
     _log_losses(axes[1], rows)
-    letters(axes)
-    figure.suptitle(recipe.title)
-    legend_below(figure)
-    return figure
+    return finish(figure, recipe)
 
 
 def _paths(ax: Axes, rows: pd.DataFrame, column: str) -> None:
@@ -80,10 +81,10 @@ def _paths(ax: Axes, rows: pd.DataFrame, column: str) -> None:
     for lr, colour in zip(lrs, COLOURS, strict=False):
         own = rows[rows["lr"] == lr]
         label = f"normalised descent, $\\eta={lr:g}$"
-        spread(ax, own, "s", column, colour=colour, label=label, marker="", points=False)
+        spread(ax, own, "s", column, colour=colour, label=label, marker="")
     flow = rows[rows["path"] == "flow"]
     label = "flow of $-P\\,\\nabla\\log\\lambda_1$"
-    spread(ax, flow, "s", column, colour=BLACK, label=label, line="--", marker="", points=False)
+    spread(ax, flow, "s", column, colour=BLACK, label=label, line="--", marker="")
 
 
 def _log_losses(ax: Axes, rows: pd.DataFrame) -> None:

@@ -4,7 +4,7 @@ Arora, Li & Panigrahi 2022 (arXiv 2205.09745), Figure 2.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -14,8 +14,13 @@ from matplotlib.patches import Circle
 from matplotlib.ticker import MaxNLocator
 
 from resodectl.claims.estimate import Estimate, exact, over_units
-from resodectl.drawing.axes import legend_below, letters, level
-from resodectl.drawing.style import BLACK, BLUE, GREEN, GREY, SKY, VERMILLION, panels
+from resodectl.drawing.axes import level
+from resodectl.drawing.colours import BLACK, BLUE, GREEN, GREY, SKY, VERMILLION
+from resodectl.drawing.finish import finish
+from resodectl.drawing.rows import first_seed
+from resodectl.drawing.style import panels
+from resodectl.experiment.drawn import Drawn
+from resodectl.families.eos.quadratic.spec import Params
 
 ROUNDING = 1e-9  # by which factors may fall short of one
 FLOOR = 1e-16  # smaller differences are rounding
@@ -24,7 +29,7 @@ RANGE = 2.5  # of both axes in the picture of the sets
 
 def measure_norm_error(rows: pd.DataFrame, *, norms: Sequence[float]) -> Estimate:
     """The largest distance of |xt(1)|, |xt(2)|, ... from given values."""
-    path = rows[rows["seed"] == rows["seed"].min()].set_index("step")["norm"]
+    path = first_seed(rows).set_index("step")["norm"]
     errors = [abs(path[step] - norm) for step, norm in enumerate(norms, start=1)]
     return exact(max(errors, default=np.nan), ROUNDING)
 
@@ -54,20 +59,17 @@ def measure_share_staying(rows: pd.DataFrame) -> Estimate:
     return over_units((rows["escape"] <= 1 + ROUNDING).astype(float))
 
 
-def draw_quadratic(log: Mapping[str, pd.DataFrame], recipe: Any) -> Figure:
+def draw_quadratic(log: Mapping[str, pd.DataFrame], recipe: Drawn[Params]) -> Figure:
     """|xt|, |<v1, xt>| and the invariant sets, for the paper's start."""
     rows = log["iterates"]
-    rows = rows[(rows["kind"] == "given") & (rows["seed"] == rows["seed"].min())].sort_values("step")
+    rows = first_seed(rows[rows["kind"] == "given"]).sort_values("step")
     below = rows["norm"] <= rows["half_sharpness"]
     figure, axes = panels(1, 3, panel=(3.9, 3.6))
     _norms(axes[0], rows, below)
     _mark_published(axes[0], recipe)
     _along(axes[1], rows, below)
     _sets(axes[2], rows, below, recipe.params.eigenvalues)
-    letters(axes)
-    figure.suptitle(recipe.title)
-    legend_below(figure, columns=4)
-    return figure
+    return finish(figure, recipe)
 
 
 def _points(ax: Axes, x: pd.Series, y: pd.Series, below: pd.Series) -> None:
@@ -111,7 +113,7 @@ def _sets(ax: Axes, rows: pd.DataFrame, below: pd.Series, eigenvalues: Sequence[
     ax.set_ylabel("$\\langle v_1,\\tilde{x}_t\\rangle$")
 
 
-def _mark_published(ax: Axes, recipe: Any) -> None:
+def _mark_published(ax: Axes, recipe: Drawn[Params]) -> None:
     """The norms that the recipe's claims take from the authors."""
     for claim in recipe.claims:
         if norms := claim.options.get("norms"):

@@ -4,7 +4,6 @@ Lyu, Li & Arora 2022 (arXiv 2206.07085). e = sqrt(2 h l) is the size of the effe
 """
 
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,14 +11,17 @@ from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
-from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 from mpl_toolkits.mplot3d.art3d import Line3DCollection  # type: ignore[import-untyped]
 from mpl_toolkits.mplot3d.axes3d import Axes3D  # type: ignore[import-untyped]
 
 from resodectl.claims.estimate import Estimate, loglog_slope, per_seed
-from resodectl.drawing.axes import legend_below, letters, reference_slope, spread
-from resodectl.drawing.style import BLACK, BLUE, GREEN, GREY, ORANGE, VERMILLION
+from resodectl.drawing.axes import log_axis_at, reference_slope, spread
+from resodectl.drawing.colours import BLACK, BLUE, GREEN, GREY, ORANGE, VERMILLION
+from resodectl.drawing.finish import finish
+from resodectl.drawing.rows import first_seed, in_order
+from resodectl.experiment.drawn import Drawn
 from resodectl.families.eos.edges import edge_time
+from resodectl.families.eos.sphere.spec import Params
 
 COLOURS = (VERMILLION, ORANGE, GREEN, BLUE)
 WINDOW = 0.5  # of tau, over which oscillations are averaged
@@ -79,16 +81,15 @@ def measure_rmsprop_error(rows: pd.DataFrame) -> Estimate:
     return per_seed(rows, lambda own: float((own["rmsprop_error"].abs() / (own["lr"] * own["decay"])).max()))
 
 
-def draw_sphere(log: Mapping[str, pd.DataFrame], recipe: Any) -> Figure:
+def draw_sphere(log: Mapping[str, pd.DataFrame], recipe: Drawn[Params]) -> Figure:
     """The sphere with descent and flow, their longitudes, sharpness against 2 / eta, the error and the oscillation."""
     rows, path = (log[kind][log[kind]["start"] == "edge"] for kind in ("curves", "path"))
-    seed, coarse = rows["seed"].min(), rows["decay"].max()
-    shown = rows[rows["seed"] == seed]
+    shown, coarse = first_seed(rows), rows["decay"].max()
     one = shown[shown["decay"] == coarse]
     figure = Figure(figsize=(11.7, 7.0), layout="constrained")
     axes = figure.subplot_mosaic([["sphere", "zigzag", "longitude"], ["edge", "error", "oscillation"]],
                                  per_subplot_kw={"sphere": {"projection": "3d"}})  # fmt: skip
-    zigzag = path[(path["seed"] == seed) & (path["decay"] == coarse)]
+    zigzag = first_seed(path[path["decay"] == coarse])
     zigzag = zigzag[np.arange(len(zigzag)) // 2 % THIN == 0]
     _globe(figure, axes["sphere"], zigzag, one)
     _zigzag(axes["zigzag"], zigzag, one)
@@ -96,10 +97,7 @@ def draw_sphere(log: Mapping[str, pd.DataFrame], recipe: Any) -> Figure:
     _edges(axes["edge"], shown)
     _errors(axes["error"], rows)
     _oscillations(axes["oscillation"], shown)
-    letters(list(axes.values()))
-    legend_below(figure, columns=5)
-    figure.suptitle(recipe.title)
-    return figure
+    return finish(figure, recipe)
 
 
 def _globe(figure: Figure, ax: Axes, path: pd.DataFrame, run: pd.DataFrame) -> None:
@@ -168,17 +166,13 @@ def _edges(ax: Axes, rows: pd.DataFrame) -> None:
 def _errors(ax: Axes, rows: pd.DataFrame) -> None:
     worst = rows.assign(error=_error(rows), e=_step(rows)).groupby(["seed", "decay", "e"])["error"].max().reset_index()
     spread(ax, worst, "e", "error", colour=BLUE, label="largest $|p - p_{flow}|$, all seeds")
-    ax.set_xscale("log")
     ax.set_yscale("log")
-    ax.xaxis.set_major_locator(FixedLocator(sorted(worst["e"].unique())))
-    ax.xaxis.set_minor_locator(NullLocator())
-    ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.2g}"))
+    log_axis_at(ax, worst["e"].unique(), "$e = (2hl)^{1/2}$")
     first = worst[worst["e"] == worst["e"].min()]
     ends = (float(worst["e"].min()), float(worst["e"].max()))
     reference_slope(ax, ends, 1, (ends[0], 0.4 * float(first["error"].median())), "$\\propto e$")
     reference_slope(ax, ends, 1, (ends[0], 0.1 * ends[0]), "$e/10$")
     ax.set_title("distance to the flow")
-    ax.set_xlabel("$e = (2hl)^{1/2}$")
     ax.set_ylabel("radians")
 
 
@@ -199,8 +193,7 @@ def _oscillations(ax: Axes, rows: pd.DataFrame) -> None:
 
 def _runs(rows: pd.DataFrame) -> list[tuple[float, pd.DataFrame]]:
     """The runs by their weight decay, from the largest on."""
-    decays = sorted(rows["decay"].unique().tolist(), reverse=True)
-    return [(decay, rows[rows["decay"] == decay]) for decay in decays]
+    return in_order(rows, "decay", sorted(rows["decay"].unique().tolist(), reverse=True))
 
 
 def _error(rows: pd.DataFrame) -> pd.Series:

@@ -9,17 +9,22 @@ holds with its curvature, g^T H g / |g|^2, for lambda_1.
 """
 
 from collections.abc import Callable, Mapping
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FixedLocator, NullFormatter
+from matplotlib.ticker import NullFormatter
 
 from resodectl.claims.estimate import Estimate, loglog_slope, over_units
-from resodectl.drawing.axes import legend_below, letters, level, reference_slope, spread
-from resodectl.drawing.style import BLUE, GREEN, ORANGE, PURPLE, VERMILLION, panels
+from resodectl.drawing.axes import level, log_axis_at, reference_slope, spread
+from resodectl.drawing.colours import BLUE, CRIMSON, GREEN, NAVY, ORANGE, PURPLE, VERMILLION
+from resodectl.drawing.finish import finish
+from resodectl.drawing.rows import in_order
+from resodectl.drawing.style import panels
+from resodectl.experiment.drawn import Drawn
+from resodectl.families.eos.stableness.spec import Params
 
 Identity = Literal["stableness", "root_loss"]
 
@@ -120,7 +125,7 @@ def _gaps(rows: pd.DataFrame, identity: Identity) -> pd.Series:
     return (_means(rows, identity) - 1).abs()
 
 
-def _largest(of_runs: pd.Series, key: Callable[[Any], Any] = lambda values: values) -> pd.Series:
+def _largest(of_runs: pd.Series, key: Callable[[np.ndarray], np.ndarray] = np.asarray) -> pd.Series:
     """For every seed the value of its runs that is the largest, or has the largest key; NaN if one is."""
 
     def chosen(values: pd.Series) -> float:
@@ -133,14 +138,13 @@ def _last(values: pd.Series) -> float:
     return float(values.iloc[-1])
 
 
-def draw_network(log: Mapping[str, pd.DataFrame], recipe: Any) -> Figure:
+def draw_network(log: Mapping[str, pd.DataFrame], recipe: Drawn[Params]) -> Figure:
     """A row for each algorithm: loss, sharpness, stableness against the step, and the identities against the rate."""
     pairs = paired(log["steps"]).reset_index()
-    algorithms = [name for name in NAMES if (pairs["algorithm"] == name).any()]
+    algorithms = in_order(pairs, "algorithm", NAMES)
     figure, axes = panels(len(algorithms), len(TITLES), panel=(3.6, 2.9))
     lrs = sorted(pairs["lr"].unique(), reverse=True)
-    for row, algorithm in enumerate(algorithms):
-        own = pairs[pairs["algorithm"] == algorithm]
+    for row, (algorithm, own) in enumerate(algorithms):
         loss, sharpness, stableness, gaps = axes[len(TITLES) * row :][: len(TITLES)]
         for lr, colour in zip(lrs, COLOURS, strict=False):
             of_rate = own[own["lr"] == lr]
@@ -156,10 +160,7 @@ def draw_network(log: Mapping[str, pd.DataFrame], recipe: Any) -> Figure:
         _orders(gaps, log["steps"], algorithm)
     for ax, title in zip(axes, TITLES, strict=False):
         ax.set_title(title)
-    letters(axes[: len(TITLES)])
-    figure.suptitle(recipe.title)
-    legend_below(figure, columns=6)
-    return figure
+    return finish(figure, recipe)
 
 
 def _curves(loss: Axes, sharpness: Axes, stableness: Axes, rows: pd.DataFrame, label: str, colour: str) -> None:
@@ -169,14 +170,13 @@ def _curves(loss: Axes, sharpness: Axes, stableness: Axes, rows: pd.DataFrame, l
         expected_loss=rows["expected_root"].div(2).pow(2),
         harmonic=2 / rows["stableness"],
     )
-    plain: Any = {"colour": colour, "marker": "", "points": False}
-    spread(loss, rows, "step", "mean_loss", label=label, **plain)
+    spread(loss, rows, "step", "mean_loss", colour=colour, marker="", label=label)
     expected = rows.groupby("step")["expected_loss"].median()
     loss.plot(expected.index, expected, "--", color=colour, linewidth=1.1, zorder=4)
-    spread(sharpness, rows, "step", "sharpness", **plain)
+    spread(sharpness, rows, "step", "sharpness", colour=colour, marker="")
     second = rows.groupby("step")["second"].median()
     sharpness.plot(second.index, second, color=colour, linewidth=0.7)
-    spread(stableness, rows, "step", "harmonic", **plain)
+    spread(stableness, rows, "step", "harmonic", colour=colour, marker="")
 
 
 def _orders(ax: Axes, rows: pd.DataFrame, algorithm: str) -> None:
@@ -184,17 +184,13 @@ def _orders(ax: Axes, rows: pd.DataFrame, algorithm: str) -> None:
     late = rows[(rows["algorithm"] == algorithm) & (rows["fraction"] >= 0.5)]
     if algorithm == "normalised":
         gaps = _gaps(late, "stableness").rename("gap").reset_index()
-        spread(ax, gaps, "lr", "gap", colour="#12355B", marker="s", label="sum of two $1/S$")
+        spread(ax, gaps, "lr", "gap", colour=NAVY, marker="s", label="sum of two $1/S$")
     gaps = _gaps(late, "root_loss").rename("gap").reset_index()
-    spread(ax, gaps, "lr", "gap", colour="#C1121F", label="sum of two $\\sqrt{L}$")
+    spread(ax, gaps, "lr", "gap", colour=CRIMSON, label="sum of two $\\sqrt{L}$")
     middle = gaps.groupby("lr")["gap"].median()
     if len(middle) > 1 and np.isfinite(middle).all():
         ends = float(middle.index.min()), float(middle.index.max())
         reference_slope(ax, ends, 1.0, (ends[0], 0.7 * float(middle.iloc[0])), "$\\eta$")
-    ax.set_xscale("log")
     ax.set_yscale("log")
-    ax.xaxis.set_major_locator(FixedLocator(list(middle.index)))
-    for axis in (ax.xaxis, ax.yaxis):
-        axis.set_minor_formatter(NullFormatter())
-    ax.xaxis.set_major_formatter("{x:g}")
-    ax.set_xlabel("learning rate $\\eta$")
+    ax.yaxis.set_minor_formatter(NullFormatter())
+    log_axis_at(ax, middle.index, "learning rate $\\eta$")

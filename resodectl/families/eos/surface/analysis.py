@@ -4,16 +4,20 @@ Arora, Li & Panigrahi 2022 (arXiv 2205.09745), Figure 1. Nothing is random: valu
 """
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import pandas as pd
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
+from mpl_toolkits.mplot3d.axes3d import Axes3D  # type: ignore[import-untyped]
 
 from resodectl.claims.estimate import Estimate, exact
-from resodectl.drawing.axes import legend_below, letters
-from resodectl.drawing.style import BLACK, VERMILLION, panels
+from resodectl.drawing.colours import BLACK, SEQUENCE, VERMILLION
+from resodectl.drawing.finish import finish
+from resodectl.drawing.rows import in_order
+from resodectl.experiment.drawn import Drawn
+from resodectl.families.eos.surface.spec import Params
 
 ROUNDING = 1e-9  # of coordinates, after a dozen steps in float64
 NAMES = {"square-root": "descent on $\\sqrt{L}$", "normalised": "normalised descent on $L$"}
@@ -41,39 +45,33 @@ def measure_crossings(rows: pd.DataFrame) -> Estimate:
     return exact(float(np.mean(side[1:] * side[:-1] < 0)) if len(side) > 1 else np.nan)
 
 
-def draw_surface(log: Mapping[str, pd.DataFrame], recipe: Any) -> Figure:
+def draw_surface(log: Mapping[str, pd.DataFrame], recipe: Drawn[Params]) -> Figure:
     """The surface z = sqrt(L) with its minimisers and the iterates of each descent, joined by arrows."""
     rows = log["iterates"]
-    found = [(algorithm, rows[rows["algorithm"] == algorithm]) for algorithm in NAMES]
-    shown = [(algorithm, own) for algorithm, own in found if len(own)]
-    figure, flat = panels(1, len(shown), panel=(5.4, 4.6))
-    axes = []
-    for place, (ax, (algorithm, own)) in enumerate(zip(flat, shown, strict=True), start=1):
-        ax.remove()
-        # The surface would hide what lies on it if artists were sorted by their depth.
-        space: Any = figure.add_subplot(1, len(shown), place, projection="3d", computed_zorder=False)
+    shown = in_order(rows, "algorithm", NAMES)
+    figure = Figure(figsize=(5.4 * len(shown), 4.6), layout="constrained")
+    # The surface would hide what lies on it if artists were sorted by their depth.
+    kind = {"projection": "3d", "computed_zorder": False}
+    axes = figure.subplots(1, len(shown), squeeze=False, subplot_kw=kind)[0]
+    for space, (algorithm, own) in zip(axes, shown, strict=True):
         _draw_valley(space)
         _draw_path(space, own)
         _mark_published(space, recipe, algorithm)
         space.set_title(f"{NAMES[algorithm]}, $\\eta={own['lr'].iloc[0]:g}$, {len(own)} iterates", loc="left")
-        axes.append(space)
-    letters(axes)
-    colours = figure.colorbar(axes[0].collections[0], ax=axes, shrink=0.6, pad=0.02)
+    colours = figure.colorbar(axes[0].collections[0], ax=list(axes), shrink=0.6, pad=0.02)
     colours.set_label("$\\sqrt{L}$")
-    figure.suptitle(recipe.title)
-    legend_below(figure)
-    return figure
+    return finish(figure, recipe)
 
 
-def _height(x: Any, y: Any) -> Any:
+def _height(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     return np.sqrt(1 + x * x) * np.abs(y)
 
 
-def _draw_valley(space: Any) -> None:
+def _draw_valley(space: Axes3D) -> None:
     x, y = np.meshgrid(*(np.linspace(*RANGE[axis], GRID) for axis in "xy"))
     z = _height(x, y)
     space.plot_surface(
-        x, y, z, cmap="viridis", norm=COLOURS, alpha=0.55, rcount=GRID, ccount=GRID, linewidth=0, zorder=1
+        x, y, z, cmap=SEQUENCE, norm=COLOURS, alpha=0.55, rcount=GRID, ccount=GRID, linewidth=0, zorder=1
     )
     ends = np.array(RANGE["x"])
     space.plot(ends, 0 * ends, 0 * ends, color=BLACK, linewidth=2, label="$\\Gamma$, the minimisers $y=0$", zorder=2)
@@ -84,7 +82,7 @@ def _draw_valley(space: Any) -> None:
     space.set_box_aspect(None, zoom=1.15)
 
 
-def _draw_path(space: Any, rows: pd.DataFrame) -> None:
+def _draw_path(space: Axes3D, rows: pd.DataFrame) -> None:
     points = rows.sort_values("step")[["x", "y", "root_loss"]].to_numpy()
     inside = np.abs(points[:, 1]) <= RANGE["y"][1]
     steps = np.diff(points, axis=0)
@@ -96,7 +94,7 @@ def _draw_path(space: Any, rows: pd.DataFrame) -> None:
     )
 
 
-def _mark_published(space: Any, recipe: Any, algorithm: str) -> None:
+def _mark_published(space: Axes3D, recipe: Drawn[Params], algorithm: str) -> None:
     """The last iterate that the authors' code gives, where the recipe's claims state it."""
     values = {
         claim.options["axis"]: claim.published
@@ -104,5 +102,5 @@ def _mark_published(space: Any, recipe: Any, algorithm: str) -> None:
         if "axis" in claim.options and claim.where.get("algorithm") == algorithm and claim.published is not None
     }
     if values.keys() == {"x", "y"}:
-        x, y = values["x"], values["y"]
-        space.plot([x], [y], [_height(x, y)], "x", color=BLACK, markersize=10, label="last iterate, paper", zorder=5)
+        x, y = (np.array([values[axis]]) for axis in "xy")
+        space.plot(x, y, _height(x, y), "x", color=BLACK, markersize=10, label="last iterate, paper", zorder=5)

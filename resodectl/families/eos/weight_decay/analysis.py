@@ -6,15 +6,19 @@ can only grow, for the gradient of a scale-invariant loss is orthogonal to them.
 """
 
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
 from resodectl.claims.estimate import Estimate, over_units
-from resodectl.drawing.axes import legend_below, letters, level, spread
-from resodectl.drawing.style import BLUE, GREEN, PURPLE, VERMILLION, panels
+from resodectl.drawing.axes import level, spread
+from resodectl.drawing.colours import BLUE, GREEN, PURPLE, VERMILLION
+from resodectl.drawing.finish import finish
+from resodectl.drawing.rows import in_order
+from resodectl.drawing.style import panels
+from resodectl.experiment.drawn import Drawn
+from resodectl.families.eos.weight_decay.spec import Params
 
 COLOURS = (BLUE, VERMILLION, GREEN, PURPLE)  # of weight decays, from the smallest on
 
@@ -46,21 +50,19 @@ def _at(rows: pd.DataFrame, step: int, column: str) -> pd.Series:
     return rows[rows["step"] == step].set_index(["seed", "weight_decay"])[column]
 
 
-def draw_network(log: Mapping[str, pd.DataFrame], recipe: Any) -> Figure:
+def draw_network(log: Mapping[str, pd.DataFrame], recipe: Drawn[Params]) -> Figure:
     """Loss, accuracies, sharpness against the edge, and their ratio, against the step; a colour a weight decay."""
     rows = log["records"]
     figure, (loss, accuracy, sharpness, ratio) = panels(1, 4, panel=(3.6, 3.2))
     decays = sorted(rows["weight_decay"].unique())
-    for decay, colour in zip(decays, COLOURS, strict=False):
-        own = rows[rows["weight_decay"] == decay]
+    for (decay, own), colour in zip(in_order(rows, "weight_decay", decays), COLOURS, strict=False):
         edge = (2 / own["effective_step"]).groupby(own["step"]).median()
-        plain: Any = {"colour": colour, "marker": "", "points": False}
-        spread(loss, own, "step", "train_loss", label=f"weight decay {decay:g}", **plain)
-        spread(accuracy, own, "step", "test_accuracy", **plain)
-        spread(accuracy, own, "step", "train_accuracy", line="--", **plain)
-        spread(sharpness, own, "step", "sharpness", **plain)
+        spread(loss, own, "step", "train_loss", colour=colour, marker="", label=f"weight decay {decay:g}")
+        spread(accuracy, own, "step", "test_accuracy", colour=colour, marker="")
+        spread(accuracy, own, "step", "train_accuracy", line="--", colour=colour, marker="")
+        spread(sharpness, own, "step", "sharpness", colour=colour, marker="")
         sharpness.plot(edge.index, edge, "--", color=colour, zorder=4)
-        spread(ratio, own, "step", "edge_ratio", **plain)
+        spread(ratio, own, "step", "edge_ratio", colour=colour, marker="")
     level(ratio, 1.0, "edge of stability")
     ratio.set_ylim(0, 2)
     accuracy.set_ylim(0, 1.03)
@@ -73,7 +75,4 @@ def draw_network(log: Mapping[str, pd.DataFrame], recipe: Any) -> Figure:
         ax.set_title(title)
         ax.set_xlabel("steps")
     loss.set_yscale("log")
-    letters(figure.axes)
-    figure.suptitle(recipe.title)
-    legend_below(figure)
-    return figure
+    return finish(figure, recipe)

@@ -4,8 +4,7 @@ Cohen, Cont, Rossier & Xu 2021 (arXiv 2105.12245), the figures on CIFAR-10.
 """
 
 import math
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -13,11 +12,20 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from resodectl.claims.estimate import Estimate, loglog_slope, per_seed
-from resodectl.drawing.axes import depth_axis, dots, legend_below, letters, note, spread
-from resodectl.drawing.style import BLUE, GREY, ORANGE, panels
+from resodectl.drawing.axes import depth_axis, dots, note, spread
+from resodectl.drawing.colours import BLUE, CRIMSON, GREY, MAGENTA, ORANGE
+from resodectl.drawing.finish import finish
+from resodectl.drawing.rows import first_seed, in_order
+from resodectl.drawing.style import panels
+from resodectl.experiment.drawn import Drawn
+from resodectl.families.scaling.conv_weights.spec import Params
 
-RED, MAGENTA = "#C1121F", "#B5179E"  # red for the largest norms and magenta for the sums of squares, as in the paper
 NAMES = {"A": "first convolutions $A_k$", "Delta": "second convolutions $\\Delta_k$"}
+LOOKS = {  # label and colour of every statistic; red and magenta as in the paper
+    "largest": ("largest norm", CRIMSON),
+    "root_sum_square": ("$(\\Sigma_k |T_k|^2)^{1/2}$", MAGENTA),
+    "increment": ("$\\max_k |T_{k+1} - T_k|$", ORANGE),
+}
 PUBLISHED = {  # levels at the paper's smallest and largest depth, as read from its figures
     "A": {"largest": (4.0, 4.0), "increment": (3.0, 3.0), "root_sum_square": (10.0, 10.0)},
     "Delta": {"largest": (5.5, 4.0), "increment": (6.5, 6.5), "root_sum_square": (12.0, 12.0)},
@@ -72,7 +80,7 @@ def _unless_diverged(rows: pd.DataFrame, value: float) -> float:
     return math.nan if rows["norm"].isna().any() else value
 
 
-def draw_norms(log: Mapping[str, pd.DataFrame], recipe: Any) -> Figure:
+def draw_norms(log: Mapping[str, pd.DataFrame], recipe: Drawn[Params]) -> Figure:
     """Norms of all layers with the largest of each network, and their increments and sums of squares, against depth."""
     rows = log["layers"]
     figure, axes = panels(2, 2, panel=(4.7, 3.4))
@@ -83,20 +91,17 @@ def draw_norms(log: Mapping[str, pd.DataFrame], recipe: Any) -> Figure:
         for ax in (norms, steps):
             ax.set_yscale("log")
             depth_axis(ax, [*rows["depth"].unique(), *PAPER_DEPTHS], "depth $L$ (blocks)")
-        for index, (depth, of_depth) in enumerate(own[own["seed"] == own["seed"].min()].groupby("depth")):
+        first = first_seed(own)
+        for index, (depth, of_depth) in enumerate(in_order(first, "depth", sorted(first["depth"].unique()))):
             label = f"each layer of seed {own['seed'].min()}" if index == 0 else None
             dots(norms, depth, of_depth["norm"], colour=BLUE, label=label)
-        _curve(norms, statistics, "largest", RED, "largest norm", tensor)
-        _curve(steps, statistics, "root_sum_square", MAGENTA, "$(\\Sigma_k |T_k|^2)^{1/2}$", tensor)
-        _curve(steps, statistics, "increment", ORANGE, "$\\max_k |T_{k+1} - T_k|$", tensor)
+        _curves(norms, statistics, tensor, ["largest"])
+        _curves(steps, statistics, tensor, ["root_sum_square", "increment"])
         norms.set_title(f"norms of {name}")
         steps.set_title(f"hypotheses for {name}")
     axes[0].set_ylabel("operator norm")
     axes[2].set_ylabel("operator norm")
-    letters(axes)
-    figure.suptitle(recipe.title)
-    legend_below(figure, columns=5)
-    return figure
+    return finish(figure, recipe)
 
 
 def _statistics(rows: pd.DataFrame) -> pd.DataFrame:
@@ -112,14 +117,16 @@ def _statistics(rows: pd.DataFrame) -> pd.DataFrame:
     ).reset_index()
 
 
-def _curve(ax: Axes, rows: pd.DataFrame, statistic: str, colour: str, label: str, tensor: str) -> None:
-    """A statistic against depth with its exponent, and the paper's level on CIFAR-10 beside it."""
-    slopes = [loglog_slope(own["depth"], own[statistic]) for _, own in rows.groupby("seed")]
-    spread(ax, rows, "depth", statistic, colour=colour, label=label)
-    ax.plot(PAPER_DEPTHS, PUBLISHED[tensor][statistic], "--", color=colour, linewidth=1.0, alpha=0.7)
+def _curves(ax: Axes, rows: pd.DataFrame, tensor: str, statistics: Sequence[str]) -> None:
+    """Statistics against depth with their exponents, and the paper's levels on CIFAR-10 beside them."""
+    words = []
+    for statistic in statistics:
+        label, colour = LOOKS[statistic]
+        spread(ax, rows, "depth", statistic, colour=colour, label=label)
+        ax.plot(PAPER_DEPTHS, PUBLISHED[tensor][statistic], "--", color=colour, linewidth=1.0, alpha=0.7)
+        slopes = [loglog_slope(own["depth"], own[statistic]) for _, own in rows.groupby("seed")]
+        if np.isfinite(slopes).all():
+            words.append(f"{label}: slope {np.mean(slopes):.2f}".replace("-", "\N{MINUS SIGN}"))
     ax.plot([], [], "--", color=GREY, linewidth=1.0, label="paper, CIFAR-10")
-    known = [text.get_text() for text in ax.texts]
-    words = f"{label}: slope {np.mean(slopes):.2f}".replace("-", "\N{MINUS SIGN}") if len(slopes) else ""
-    for text in list(ax.texts):
-        text.remove()
-    note(ax, "\n".join([*known, words]), "lower right")
+    if words:
+        note(ax, "\n".join(words), "lower right")

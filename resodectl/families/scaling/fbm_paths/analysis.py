@@ -1,7 +1,6 @@
 """What makes a path one of fractional Brownian motion, and a figure of some (arXiv 2206.06929, Figure 6)."""
 
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -9,8 +8,11 @@ from matplotlib.figure import Figure
 
 from resodectl.claims import estimate
 from resodectl.claims.estimate import Estimate
-from resodectl.drawing.axes import legend_below, letters
-from resodectl.drawing.style import BLACK, BLUE, panels
+from resodectl.drawing.colours import BLACK, BLUE
+from resodectl.drawing.finish import finish
+from resodectl.drawing.style import panels
+from resodectl.experiment.drawn import Drawn
+from resodectl.families.scaling.fbm_paths.spec import Params
 from resodectl.numerics.laws.correlations import fractional_noise
 
 FURTHER = 4  # seeds whose paths are drawn faintly
@@ -42,7 +44,7 @@ def measure_roughness(rows: pd.DataFrame) -> Estimate:
     return estimate.per_seed(rows, lambda own: estimate.loglog_slope(own["lag"], own["mean_square"]) / 2)
 
 
-def draw_paths(log: Mapping[str, pd.DataFrame], recipe: Any) -> Figure:
+def draw_paths(log: Mapping[str, pd.DataFrame], recipe: Drawn[Params]) -> Figure:
     """A path for each Hurst index, some more behind it, and the standard deviation t^H of all."""
     rows, displacements = log["paths"], log["displacements"]
     figure, axes = panels(1, len(recipe.params.hursts), sharey=True, panel=(3.7, 3.2))
@@ -68,7 +70,4 @@ def draw_paths(log: Mapping[str, pd.DataFrame], recipe: Any) -> Figure:
         ax.set_title(f"$H = {hurst:g}$, found {found.value:.4f}{half}")
         ax.set_xlabel("time $t$")
     axes[0].set_ylabel("$B(t)$")
-    letters(axes)
-    legend_below(figure)
-    figure.suptitle(recipe.title)
-    return figure
+    return finish(figure, recipe)

@@ -8,7 +8,7 @@ at large depth: alpha^2 C = log 2, so beta = log(C / log 2) / (2 log L).
 
 import math
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -17,8 +17,12 @@ from matplotlib.figure import Figure
 
 from resodectl.claims import estimate
 from resodectl.claims.estimate import Estimate
-from resodectl.drawing.axes import legend_below, letters
-from resodectl.drawing.style import BLACK, GREEN, ORANGE, panels
+from resodectl.drawing.axes import heat_map
+from resodectl.drawing.colours import BLACK, DIVERGING, GREEN, ORANGE
+from resodectl.drawing.finish import finish
+from resodectl.drawing.style import panels
+from resodectl.experiment.drawn import Drawn
+from resodectl.families.scaling.hurst_map.spec import Params
 from resodectl.numerics.laws.correlations import Floats, fractional_noise
 from resodectl.numerics.laws.residual_norms import Norm, critical_exponent, first_order_change
 
@@ -29,7 +33,6 @@ TITLES: dict[Norm, str] = {
     "output": "output: $\\log_{10} |h_L - h_0| / |h_0|$",
     "gradient": "gradient: $\\log_{10} |p_0 - p_L| / |p_L|$",
 }
-DIVERGING = "RdBu_r"
 BARS = 17  # at most so many measured boundaries are drawn
 
 
@@ -98,28 +101,19 @@ def continued_boundary(hursts: Floats, depth: int, dim: int, norm: Norm) -> Floa
     return found
 
 
-def draw_maps(log: Mapping[str, pd.DataFrame], recipe: Any) -> Figure:
+def draw_maps(log: Mapping[str, pd.DataFrame], recipe: Drawn[Params]) -> Figure:
     """Maps of the mean log10 r of outputs and of gradients over H and beta, with the boundaries of theory and ours."""
     rows, params = log["norms"], recipe.params
     figure, axes = panels(1, 2, panel=(4.9, 4.4), sharey=True)
     for ax, (norm, title) in zip(axes, TITLES.items(), strict=True):
-        mesh = _map(ax, rows, f"log10_{SHORT[norm]}")
+        mesh = heat_map(ax, rows, "hurst", "beta", f"log10_{SHORT[norm]}", colours=DIVERGING, ends=(-1, 1))
+        ax.set_xlabel(f"Hurst index $H$ of the weights ({params.depth} layers of width {params.dim})")
         _theory(ax, params.depth, params.dim, norm)
         _measured(ax, rows, norm)
         ax.set_title(title)
     axes[0].set_ylabel("scaling exponent $\\beta$")
     figure.colorbar(mesh, ax=axes, label="mean over draws and inputs", extend="both")
-    letters(axes)
-    figure.suptitle(f"{recipe.title}, {params.depth} layers of width {params.dim}")
-    legend_below(figure, columns=3)
-    return figure
-
-
-def _map(ax: Axes, rows: pd.DataFrame, column: str) -> Any:
-    table = rows.groupby(["beta", "hurst"])[column].mean().unstack("hurst")
-    ax.grid(visible=False)
-    ax.set_xlabel("Hurst index $H$ of the weights")
-    return ax.pcolormesh(table.columns, table.index, table, cmap=DIVERGING, vmin=-1, vmax=1, shading="nearest")
+    return finish(figure, recipe)
 
 
 def _theory(ax: Axes, depth: int, dim: int, norm: Norm) -> None:

@@ -5,7 +5,6 @@ Marion, Fermanian, Biau & Vert 2022 (arXiv 2206.06929).
 
 import math
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -16,8 +15,12 @@ from scipy import special
 
 from resodectl.claims import estimate
 from resodectl.claims.estimate import Estimate
-from resodectl.drawing.axes import legend_below, letters, note
-from resodectl.drawing.style import BLACK, BLUE, ORANGE, VERMILLION, panels
+from resodectl.drawing.axes import histogram, mean_with_interval, note
+from resodectl.drawing.colours import BLACK, BLUE, ORANGE, VERMILLION
+from resodectl.drawing.finish import finish
+from resodectl.drawing.style import panels
+from resodectl.experiment.drawn import Drawn
+from resodectl.families.scaling.initial_norms.spec import Params
 from resodectl.numerics.laws import correlations
 from resodectl.numerics.laws.residual_norms import Norm, first_order_change, log_normal_limit, mean_square_change
 
@@ -28,7 +31,6 @@ SYMBOLS: dict[Norm, tuple[str, str]] = {
 SMALL = 0.5  # up to here a first-order law is drawn
 BINS = 60
 TOP = 1.15  # of the vertical axis, in units of the largest value
-NORMAL_QUANTILE = 1.96
 
 
 def measure_rms(rows: pd.DataFrame, *, norm: Norm) -> Estimate:
@@ -98,17 +100,17 @@ def measure_distance_to_log_normal(rows: pd.DataFrame, *, norm: Norm) -> Estimat
     return estimate.per_seed(rows, of_seed)
 
 
-def draw_output(log: Mapping[str, pd.DataFrame], recipe: Any) -> Figure:
+def draw_output(log: Mapping[str, pd.DataFrame], recipe: Drawn[Params]) -> Figure:
     """The relative change of the hidden state against depth, a panel for each exponent."""
     return _against_depth(log["norms"], recipe, "output")
 
 
-def draw_gradient(log: Mapping[str, pd.DataFrame], recipe: Any) -> Figure:
+def draw_gradient(log: Mapping[str, pd.DataFrame], recipe: Drawn[Params]) -> Figure:
     """The relative change of the gradient against depth, a panel for each exponent."""
     return _against_depth(log["norms"], recipe, "gradient")
 
 
-def draw_histograms(log: Mapping[str, pd.DataFrame], recipe: Any) -> Figure:
+def draw_histograms(log: Mapping[str, pd.DataFrame], recipe: Drawn[Params]) -> Figure:
     """Histograms of the stretch of hidden state and gradient, with the log-normal limit law."""
     rows = log["norms"]
     figure, axes = panels(1, len(SYMBOLS), sharey=True)
@@ -119,7 +121,8 @@ def draw_histograms(log: Mapping[str, pd.DataFrame], recipe: Any) -> Figure:
     x = np.linspace(edges[0], edges[-1], 400)
     law = np.exp(-((np.log(x) - mean) ** 2) / (2 * deviation**2)) / (x * deviation * math.sqrt(2 * math.pi))
     for ax, (norm, (_, symbol)) in zip(axes, SYMBOLS.items(), strict=True):
-        _histogram(ax, rows, f"{norm}_stretch", edges)
+        label = "networks (bars: two standard errors over seeds)"
+        histogram(ax, rows, f"{norm}_stretch", edges, colour=BLUE, label=label)
         ax.plot(x, law, color=BLACK, label="log-normal limit law")
         ax.set_title("hidden state" if norm == "output" else "gradient")
         ax.set_xlabel(symbol)
@@ -127,17 +130,14 @@ def draw_histograms(log: Mapping[str, pd.DataFrame], recipe: Any) -> Figure:
         moments = (("networks", found.mean(), found.std()), ("limit law", mean, deviation))
         note(ax, "\n".join(["mean, std of log", *(f"{n}: {m:.4f}, {s:.4f}" for n, m, s in moments)]), "upper right")
     axes[0].set_ylabel("density")
-    letters(axes)
-    legend_below(figure)
-    figure.suptitle(recipe.title)
-    return figure
+    return finish(figure, recipe)
 
 
-def _against_depth(rows: pd.DataFrame, recipe: Any, norm: Norm) -> Figure:
+def _against_depth(rows: pd.DataFrame, recipe: Drawn[Params], norm: Norm) -> Figure:
     figure, axes = panels(1, len(recipe.params.exponents), panel=(3.6, 3.2))
     for ax, exponent in zip(axes, recipe.params.exponents, strict=True):
         own = rows[rows["exponent"] == exponent]
-        depths, roots = _curves(ax, own["depth"], own[f"{norm}_change"])
+        depths, roots = _curves(ax, own, f"{norm}_change")
         name, law = _law(recipe.params, exponent, depths, norm)
         if name:
             ax.plot(depths, law, "--", color=BLACK, linewidth=1.1, label=name, zorder=4)
@@ -147,27 +147,20 @@ def _against_depth(rows: pd.DataFrame, recipe: Any, norm: Norm) -> Figure:
         if np.isfinite(roots).all():
             ax.set_ylim(0, TOP * roots.max())
     axes[0].set_ylabel(SYMBOLS[norm][0])
-    letters(axes)
-    legend_below(figure, columns=5)
-    figure.suptitle(recipe.title)
-    return figure
+    return finish(figure, recipe)
 
 
-def _curves(ax: Axes, depth: pd.Series, change: pd.Series) -> tuple[np.ndarray, np.ndarray]:
+def _curves(ax: Axes, rows: pd.DataFrame, change: str) -> tuple[np.ndarray, np.ndarray]:
     """Mean with its interval, as in the paper, median and root mean square; the depths, and the last one's values."""
-    grouped = change.groupby(depth, sort=True)
-    means = grouped.mean()
-    depths = means.index.to_numpy()
-    error: pd.Series = NORMAL_QUANTILE * grouped.std() / np.sqrt(grouped.size())
-    ax.plot(depths, means, "-", color=BLUE, label="mean with 95 % interval")
-    ax.fill_between(depths, means - error, means + error, color=BLUE, alpha=0.25, linewidth=0)
-    ax.plot(depths, grouped.median(), ":", color=ORANGE, label="median")
-    roots = np.sqrt((change**2).groupby(depth, sort=True).mean().to_numpy())
-    ax.plot(depths, roots, "o", color=VERMILLION, label="root mean square", zorder=3)
-    return depths, roots
+    mean_with_interval(ax, rows, "depth", change, colour=BLUE, label="mean with 95 % interval")
+    medians = rows.groupby("depth", sort=True)[change].median()
+    roots = (rows[change] ** 2).groupby(rows["depth"], sort=True).mean() ** 0.5
+    ax.plot(medians.index, medians, ":", color=ORANGE, label="median")
+    ax.plot(roots.index, roots, "o", color=VERMILLION, label="root mean square", zorder=3)
+    return roots.index.to_numpy(), roots.to_numpy()
 
 
-def _law(params: Any, exponent: float, depths: np.ndarray, norm: Norm) -> tuple[str, np.ndarray]:
+def _law(params: Params, exponent: float, depths: np.ndarray, norm: Norm) -> tuple[str, np.ndarray]:
     """What theory says of the root mean square at each depth, and its name; no name where it says nothing."""
     if (params.architecture, params.activation) != ("res-3", "relu"):
         return "", np.empty(0)
@@ -180,18 +173,6 @@ def _law(params: Any, exponent: float, depths: np.ndarray, norm: Norm) -> tuple[
     }[params.weights]
     law = [first_order_change(correlation(np.arange(depth), depth), exponent, norm, params.dim) for depth in depths]
     return ("first-order law of the root mean square" if max(law) < SMALL else ""), np.array(law)
-
-
-def _histogram(ax: Axes, rows: pd.DataFrame, column: str, edges: np.ndarray) -> None:
-    """The density of all networks, with bars of two standard errors over seeds."""
-    of_seeds = np.array([np.histogram(own[column], edges, density=True)[0] for _, own in rows.groupby("seed")])
-    density = of_seeds.mean(0)
-    ax.stairs(
-        density, edges, fill=True, color=BLUE, alpha=0.45, label="networks (bars: two standard errors over seeds)"
-    )
-    if len(of_seeds) > 1:
-        error = 2 * of_seeds.std(0, ddof=1) / math.sqrt(len(of_seeds))
-        ax.errorbar((edges[1:] + edges[:-1]) / 2, density, error, fmt="none", ecolor=BLUE, elinewidth=1)
 
 
 def _root(square: Estimate) -> Estimate:

@@ -4,7 +4,7 @@ Cohen, Cont, Rossier & Xu 2021 (arXiv 2105.12245) and Cont, Rossier & Xu 2022 (a
 """
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -13,8 +13,12 @@ from matplotlib.figure import Figure
 
 from resodectl.claims import estimate
 from resodectl.claims.estimate import Estimate
-from resodectl.drawing.axes import depth_axis, legend_below, letters, note, reference_slope, spread
-from resodectl.drawing.style import BLACK, BLUE, GREEN, ORANGE, PURPLE, SKY, VERMILLION, panels
+from resodectl.drawing.axes import depth_axis, note, reference_slope, spread
+from resodectl.drawing.colours import BLACK, BLUE, GREEN, ORANGE, PURPLE, SKY, VERMILLION
+from resodectl.drawing.finish import finish
+from resodectl.drawing.style import panels
+from resodectl.experiment.drawn import Drawn
+from resodectl.families.scaling.limits.spec import Params
 
 Error = Literal["state", "jacobian", "gradient"]
 
@@ -57,7 +61,7 @@ def measure_drift_gain(rows: pd.DataFrame, *, of: Error) -> Estimate:
     return estimate.per_seed(rows[rows["depth"] == rows["depth"].max()], of_seed)
 
 
-def draw_limits(log: Mapping[str, pd.DataFrame], recipe: Any) -> Figure:
+def draw_limits(log: Mapping[str, pd.DataFrame], recipe: Drawn[Params]) -> Figure:
     """Errors of state, Jacobian and loss gradient against depth: the ODE limits above, the SDE limit below."""
     rows = log["errors"]
     figure, axes = panels(2, len(ERRORS), panel=(4.2, 3.3))
@@ -80,10 +84,7 @@ def draw_limits(log: Mapping[str, pd.DataFrame], recipe: Any) -> Figure:
         _window(below, sde[sde["activation"] != "relu"], error)
     axes[0].set_ylabel("error against an ODE")
     axes[len(ERRORS)].set_ylabel("RMS error against an Ito SDE")
-    letters(axes)
-    legend_below(figure, columns=4)
-    figure.suptitle(recipe.title)
-    return figure
+    return finish(figure, recipe)
 
 
 def _curve(ax: Axes, rows: pd.DataFrame, error: Error, look: tuple[str, str, str]) -> None:

@@ -4,19 +4,21 @@ Sander, Ablin & Peyre 2022 (arXiv 2205.14612), section 3 and Figure 2.
 """
 
 from collections.abc import Callable, Mapping
-from typing import Any, Literal
+from typing import Literal
 
-import matplotlib
-import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from resodectl.claims import estimate
 from resodectl.claims.estimate import Estimate
-from resodectl.drawing.axes import depth_axis, legend_below, letters, level, note, reference_slope, spread
-from resodectl.drawing.style import BLACK, BLUE, GREEN, SEQUENCE, VERMILLION, panels
+from resodectl.drawing.axes import depth_axis, level, log_axis_at, note, reference_slope, spread
+from resodectl.drawing.colours import BLACK, BLUE, GREEN, VERMILLION, sequence
+from resodectl.drawing.finish import finish
+from resodectl.drawing.rows import first_seed, in_order, last
+from resodectl.drawing.style import panels
+from resodectl.experiment.drawn import Drawn
+from resodectl.families.scaling.linear_residuals.spec import Params
 
 Distance = Literal["doubling_distance", "output_distance"]
 
@@ -68,12 +70,12 @@ def measure_jump_growth(rows: pd.DataFrame) -> Estimate:
         scaled = (own["jump"] * own["depth"]).groupby(own["depth"]).first()
         return float(scaled.iloc[-1] / scaled.iloc[0])
 
-    return _over_inits(_last(rows), of_run)
+    return _over_inits(last(rows, "step"), of_run)
 
 
 def measure_least_jump(rows: pd.DataFrame) -> Estimate:
     """The largest jump between neighbouring layers at the last step, in the network where it is least."""
-    return _over_inits(_last(rows), lambda own: own["jump"].min(skipna=False))
+    return _over_inits(last(rows, "step"), lambda own: own["jump"].min(skipna=False))
 
 
 def measure_balance_slope(rows: pd.DataFrame) -> Estimate:
@@ -89,19 +91,15 @@ def measure_balance_slope(rows: pd.DataFrame) -> Estimate:
 def _over_inits(rows: pd.DataFrame, statistic: Callable[[pd.DataFrame], float]) -> Estimate:
     """Over the seeds of the initial weights; nothing is random, so the value is exact, where they are zero."""
     if (rows["init"] == "zero").all():
-        return estimate.exact(statistic(rows[rows["seed"] == rows["seed"].min()]))
+        return estimate.exact(statistic(first_seed(rows)))
     return estimate.per_seed(rows, statistic)
 
 
-def _last(rows: pd.DataFrame) -> pd.DataFrame:
-    return rows[rows["step"] == rows["step"].max()]
-
-
-def draw_weights(log: Mapping[str, pd.DataFrame], recipe: Any) -> Figure:
+def draw_weights(log: Mapping[str, pd.DataFrame], recipe: Drawn[Params]) -> Figure:
     """Entries of A_n against the layer n at several steps, as in Figure 2, and what makes them smooth."""
     layers, training, jumps = (_main(log[kind], recipe) for kind in ("layers", "training", "jumps"))
-    layers = layers[layers["seed"] == layers["seed"].min()]
-    entries = list(layers.groupby(["row", "column"]).groups)
+    layers = first_seed(layers)
+    entries = sorted(set(zip(layers["row"], layers["column"], strict=True)))
     figure, axes = panels(2, len(entries), panel=(3.5, 3.0))
     for ax, (row, column) in zip(axes, entries, strict=False):
         own = layers[(layers["row"] == row) & (layers["column"] == column)]
@@ -119,13 +117,10 @@ def draw_weights(log: Mapping[str, pd.DataFrame], recipe: Any) -> Figure:
     below[3].set_ylabel(f"{DOUBLING}, worst step")
     for ax, title in zip(below[1:], ("training, zero start", TITLES[3], TITLES[0]), strict=True):
         ax.set_title(title)
-    letters(axes)
-    legend_below(figure, columns=6)
-    figure.suptitle(recipe.title)
-    return figure
+    return finish(figure, recipe)
 
 
-def draw_regularization(log: Mapping[str, pd.DataFrame], recipe: Any) -> Figure:
+def draw_regularization(log: Mapping[str, pd.DataFrame], recipe: Drawn[Params]) -> Figure:
     """Convergence in depth, uniform in training time; what stays smooth, what stays rough, and what is conserved."""
     training, jumps = (_main(log[kind], recipe) for kind in ("training", "jumps"))
     figure, axes = panels(2, 3, panel=(4.0, 3.2))
@@ -138,17 +133,14 @@ def draw_regularization(log: Mapping[str, pd.DataFrame], recipe: Any) -> Figure:
         _jumps(axes[3], jumps[jumps["part"] == part], line)
     note(axes[3], "dashed: what training changed", "upper left")
     layers = _main(log["layers"], recipe)
-    _through_depth(axes[4], layers[layers["seed"] == layers["seed"].min()])
+    _through_depth(axes[4], first_seed(layers))
     _balance(axes[5], log["training"], recipe)
     for ax, title in zip(axes, TITLES, strict=True):
         ax.set_title(title)
-    letters(axes)
-    legend_below(figure, columns=5)
-    figure.suptitle(recipe.title)
-    return figure
+    return finish(figure, recipe)
 
 
-def _main(rows: pd.DataFrame, recipe: Any) -> pd.DataFrame:
+def _main(rows: pd.DataFrame, recipe: Drawn[Params]) -> pd.DataFrame:
     """The rows without the further runs of the balance."""
     return rows[rows["lr"] == recipe.params.lr]
 
@@ -156,8 +148,7 @@ def _main(rows: pd.DataFrame, recipe: Any) -> pd.DataFrame:
 def _entry(ax: Axes, rows: pd.DataFrame) -> None:
     """One entry of A_n against n, a curve for every step."""
     steps = sorted(rows["step"].unique())
-    colours = matplotlib.colormaps[SEQUENCE](np.linspace(0, 0.92, max(len(steps), 2)))
-    for step, colour in zip(steps, colours, strict=False):
+    for step, colour in zip(steps, sequence(len(steps)), strict=True):
         own = rows[rows["step"] == step].sort_values("layer")
         ax.plot(own["layer"], own["weight"], color=colour, label=f"step {step}", linewidth=1.4)
     ax.set_xlabel("layer $n$")
@@ -167,7 +158,7 @@ def _losses(ax: Axes, rows: pd.DataFrame) -> None:
     """Training curves from zero weights, of the shallowest and the deepest network."""
     own = rows[rows["init"] == "zero"]
     for depth, line in ((own["depth"].min(), ":"), (own["depth"].max(), "-")):
-        one = own[(own["depth"] == depth) & (own["seed"] == own["seed"].min())]
+        one = first_seed(own[own["depth"] == depth])
         ax.plot(one["step"], one["loss"], line, color=BLACK, label=f"loss, $N = {depth}$")
     ax.set_yscale("log")
     ax.set_xlim(0, 60)
@@ -179,8 +170,8 @@ def _losses(ax: Axes, rows: pd.DataFrame) -> None:
 
 def _jumps(ax: Axes, rows: pd.DataFrame, line: str) -> None:
     """N times the largest jump after training against depth, for every kind of initial weights."""
-    last = _last(rows)
-    for init, own in _inits(last.assign(scaled=last["jump"] * last["depth"])):
+    end = last(rows, "step")
+    for init, own in in_order(end.assign(scaled=end["jump"] * end["depth"]), "init", INITS):
         name, colour = INITS[init]
         spread(ax, own, "depth", "scaled", colour=colour, line=line, label=name if line == "-" else None)
     ax.set_yscale("log")
@@ -191,7 +182,7 @@ def _jumps(ax: Axes, rows: pd.DataFrame, line: str) -> None:
 def _distances(ax: Axes, rows: pd.DataFrame, of: Distance, order: int) -> None:
     """The worst distance over the steps against depth, for every kind of initial weights."""
     worst = rows.groupby(["init", "depth", "seed"])[of].max().reset_index()
-    for init, own in _inits(worst):
+    for init, own in in_order(worst, "init", INITS):
         name, colour = INITS[init]
         spread(ax, own, "depth", of, colour=colour, label=name)
     ax.set_yscale("log")
@@ -206,8 +197,7 @@ def _distances(ax: Axes, rows: pd.DataFrame, of: Distance, order: int) -> None:
 def _uniformity(ax: Axes, rows: pd.DataFrame) -> None:
     """N times the distance to twice the depth against the step: one curve for all depths."""
     depths = sorted(rows["depth"].unique())
-    colours = matplotlib.colormaps[SEQUENCE](np.linspace(0, 0.92, max(len(depths), 2)))
-    for depth, colour in zip(depths, colours, strict=False):
+    for depth, colour in zip(depths, sequence(len(depths)), strict=True):
         own = rows[rows["depth"] == depth]
         curve = (own["doubling_distance"] * depth).groupby(own["step"]).median()
         ax.plot(curve.index + 1, curve, color=colour, label=f"$N = {depth}$")
@@ -219,7 +209,7 @@ def _uniformity(ax: Axes, rows: pd.DataFrame) -> None:
 
 def _through_depth(ax: Axes, rows: pd.DataFrame) -> None:
     """One entry through the layers before (thin) and after training."""
-    for init, own in _inits(rows[(rows["row"] == 0) & (rows["column"] == 0)]):
+    for init, own in in_order(rows[(rows["row"] == 0) & (rows["column"] == 0)], "init", INITS):
         for step, width in ((own["step"].min(), 0.7), (own["step"].max(), 1.8)):
             one = own[own["step"] == step].sort_values("layer")
             ax.plot(one["layer"] / len(one), one["weight"], color=INITS[init][1], linewidth=width)
@@ -228,22 +218,14 @@ def _through_depth(ax: Axes, rows: pd.DataFrame) -> None:
     note(ax, "thin: before training", "lower left")
 
 
-def _balance(ax: Axes, rows: pd.DataFrame, recipe: Any) -> None:
+def _balance(ax: Axes, rows: pd.DataFrame, recipe: Drawn[Params]) -> None:
     """The largest drift of the balance against the learning rate."""
     own = rows[(rows["init"] == "zero") & (rows["lr"] != recipe.params.lr)]
     drift = own.groupby("lr")["imbalance"].max()
     ax.plot(drift.index, drift, "o-", color=GREEN, label="drift of the balance")
-    ax.set_xscale("log")
     ax.set_yscale("log")
     if len(drift) > 1:
         ends = (float(drift.index[0]), float(drift.index[-1]))
         reference_slope(ax, ends, 1, (ends[0], float(drift.iloc[0]) / 2), "$1$")
-    ax.xaxis.set_major_locator(FixedLocator(list(drift.index)))
-    ax.xaxis.set_minor_locator(NullLocator())
-    ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    ax.set_xlabel(r"learning rate $\eta$")
+    log_axis_at(ax, drift.index, r"learning rate $\eta$")
     ax.set_ylabel(r"$N \max_n |D_n - D_n(0)|$, worst step")
-
-
-def _inits(rows: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
-    return [(init, rows[rows["init"] == init]) for init in INITS if (rows["init"] == init).any()]

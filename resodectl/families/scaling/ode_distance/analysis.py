@@ -4,7 +4,7 @@ Sander, Ablin & Peyre 2022 (arXiv 2205.14612), section 3.
 """
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -13,8 +13,12 @@ from matplotlib.figure import Figure
 
 from resodectl.claims import estimate
 from resodectl.claims.estimate import Estimate
-from resodectl.drawing.axes import depth_axis, legend_below, letters, note, reference_slope, spread
-from resodectl.drawing.style import BLACK, BLUE, GREEN, ORANGE, PURPLE, VERMILLION, panels
+from resodectl.drawing.axes import depth_axis, note, reference_slope, spread
+from resodectl.drawing.colours import BLACK, BLUE, GREEN, ORANGE, PURPLE, VERMILLION
+from resodectl.drawing.finish import finish
+from resodectl.drawing.style import panels
+from resodectl.experiment.drawn import Drawn
+from resodectl.families.scaling.ode_distance.spec import Params
 
 CAP = 6.0
 FIELDS = {
@@ -58,7 +62,7 @@ def measure_least_distance(rows: pd.DataFrame) -> Estimate:
     return estimate.per_seed(rows, lambda own: own["distance"].min(skipna=False))
 
 
-def draw_distances(log: Mapping[str, pd.DataFrame], recipe: Any) -> Figure:
+def draw_distances(log: Mapping[str, pd.DataFrame], recipe: Drawn[Params]) -> Figure:
     """Distances (solid) and their bounds (dashed) against depth, a panel for every kind of field."""
     rows = log["distances"]
     figure, axes = panels(1, len(PANELS), panel=(4.1, 3.5))
@@ -72,10 +76,7 @@ def draw_distances(log: Mapping[str, pd.DataFrame], recipe: Any) -> Figure:
     _order(axes[0], rows[rows["field"] == "smooth"])
     axes[2].set_ylim(0.3, 10)
     note(axes[2], r"the network rests, the ODE moves by 1; bound $\pi$", "upper left")
-    letters(axes)
-    legend_below(figure, columns=5)
-    figure.suptitle(recipe.title)
-    return figure
+    return finish(figure, recipe)
 
 
 def _curves(ax: Axes, rows: pd.DataFrame, field: str) -> None:
@@ -84,7 +85,7 @@ def _curves(ax: Axes, rows: pd.DataFrame, field: str) -> None:
     name, colour = FIELDS[field]
     spread(ax, rows, "depth", "distance", colour=colour, label=name)
     bound, above = (f"{name}: bound", colour) if field not in ATTAINED else ("bound, attained", BLACK)
-    spread(ax, rows, "depth", "bound", colour=above, label=bound, line="--", marker="", points=False)
+    spread(ax, rows, "depth", "bound", colour=above, label=bound, line="--", marker="")
 
 
 def _order(ax: Axes, smooth: pd.DataFrame) -> None:

@@ -9,7 +9,6 @@ alpha^2 L^2H = 2 log 2, that is at beta = H - log(2 log 2) / (2 log L).
 
 import math
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -18,8 +17,13 @@ from matplotlib.figure import Figure
 
 from resodectl.claims import estimate
 from resodectl.claims.estimate import Estimate
-from resodectl.drawing.axes import legend_below, letters, spread
-from resodectl.drawing.style import SEQUENCE, panels
+from resodectl.drawing.axes import heat_map, spread
+from resodectl.drawing.colours import BLACK, BLUE, SEQUENCE, SKY, VERMILLION
+from resodectl.drawing.finish import finish
+from resodectl.drawing.rows import in_order
+from resodectl.drawing.style import panels
+from resodectl.experiment.drawn import Drawn
+from resodectl.families.scaling.trained_map.spec import Params
 
 PLACE = ["data", "hurst", "beta"]
 NAMES = {"digits": "digits", "mnist": "MNIST", "cifar10": "CIFAR-10"}
@@ -46,33 +50,23 @@ def boundary(hurst: np.ndarray, depth: int) -> np.ndarray:
     return hurst - math.log(2 * math.log(2)) / (2 * math.log(depth))
 
 
-def draw_map(log: Mapping[str, pd.DataFrame], recipe: Any) -> Figure:
+def draw_map(log: Mapping[str, pd.DataFrame], recipe: Drawn[Params]) -> Figure:
     """Test accuracy over H and beta, a panel for each data set; below, cuts through it with their spread."""
     rows = best(log["accuracies"])
-    sets = [name for name in NAMES if (rows["data"] == name).any()]
+    sets = in_order(rows, "data", NAMES)
     figure, axes = (
         panels(1, 2 * len(sets), panel=(4.5, 3.9)) if len(sets) == 1 else panels(2, len(sets), panel=(4.5, 3.7))
     )
-    for column, name in enumerate(sets):
-        own = rows[rows["data"] == name]
+    for column, (name, own) in enumerate(sets):
         above, below = axes[column], axes[len(sets) + column]
-        mesh = _map(above, own)
+        mesh = heat_map(above, own, "hurst", "beta", "accuracy", colours=SEQUENCE, ends=(0, 1))
+        above.set_xlabel("Hurst index $H$ of the initial weights")
+        above.set_ylabel("scaling exponent $\\beta$")
         _boundary(above, own, recipe.params.depth)
         above.set_title(f"{NAMES[name]}, {recipe.params.depth} layers")
         figure.colorbar(mesh, ax=above, label="test accuracy, best learning rate")
         _cuts(below, own)
-    letters(axes)
-    figure.suptitle(recipe.title)
-    legend_below(figure)
-    return figure
-
-
-def _map(ax: Axes, rows: pd.DataFrame) -> Any:
-    table = rows.groupby(["beta", "hurst"])["accuracy"].mean().unstack("hurst")
-    ax.grid(visible=False)
-    ax.set_xlabel("Hurst index $H$ of the initial weights")
-    ax.set_ylabel("scaling exponent $\\beta$")
-    return ax.pcolormesh(table.columns, table.index, table, cmap=SEQUENCE, vmin=0, vmax=1, shading="nearest")
+    return finish(figure, recipe)
 
 
 def _boundary(ax: Axes, rows: pd.DataFrame, depth: int) -> None:
@@ -80,7 +74,7 @@ def _boundary(ax: Axes, rows: pd.DataFrame, depth: int) -> None:
     hurst = np.array(ends[0])
     label = "explosion at initialisation, first order"
     ax.plot(hurst, boundary(hurst, depth), "--", color="white", linewidth=1.6)
-    ax.plot(hurst, boundary(hurst, depth), ":", color="black", linewidth=1.6, label=label)
+    ax.plot(hurst, boundary(hurst, depth), ":", color=BLACK, linewidth=1.6, label=label)
     ax.set_xlim(ends[0])
     ax.set_ylim(ends[1])
 
@@ -88,16 +82,9 @@ def _boundary(ax: Axes, rows: pd.DataFrame, depth: int) -> None:
 def _cuts(ax: Axes, rows: pd.DataFrame) -> None:
     hursts = np.sort(rows["hurst"].unique())
     chosen = hursts[np.unique(np.linspace(0, len(hursts) - 1, CUTS).round().astype(int))]
-    for hurst, colour in zip(chosen, ("#56B4E9", "#0072B2", "#D55E00"), strict=False):
-        spread(
-            ax,
-            rows[rows["hurst"] == hurst],
-            "beta",
-            "accuracy",
-            colour=colour,
-            label=f"$H = {hurst:.2g}$",
-            centre="mean",
-        )
+    for hurst, colour in zip(chosen, (SKY, BLUE, VERMILLION), strict=False):
+        label = f"$H = {hurst:.2g}$"
+        spread(ax, rows[rows["hurst"] == hurst], "beta", "accuracy", colour=colour, label=label, centre="mean")
     ax.set_ylim(0, 1)
     ax.set_title("cuts, with all repetitions")
     ax.set_xlabel("scaling exponent $\\beta$")

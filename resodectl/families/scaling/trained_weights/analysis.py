@@ -4,7 +4,6 @@ Marion, Fermanian, Biau & Vert 2022 (arXiv 2206.06929), Figure 8.
 """
 
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,8 +13,13 @@ from matplotlib.ticker import MaxNLocator
 
 from resodectl.claims import estimate
 from resodectl.claims.estimate import Estimate
-from resodectl.drawing.axes import legend_below, letters, note, spread
-from resodectl.drawing.style import BLUE, GREEN, GREY, PURPLE, VERMILLION, panels
+from resodectl.drawing.axes import note, spread
+from resodectl.drawing.colours import BLUE, GREEN, GREY, PURPLE, VERMILLION
+from resodectl.drawing.finish import finish
+from resodectl.drawing.rows import first_seed, last
+from resodectl.drawing.style import panels
+from resodectl.experiment.drawn import Drawn
+from resodectl.families.scaling.trained_weights.spec import Params
 
 NAMES = {"rbf": "smooth", "uniform": "iid", "gaussian": "iid Gaussian"}
 COLOURS = (BLUE, VERMILLION, GREEN, PURPLE)
@@ -23,25 +27,24 @@ COLOURS = (BLUE, VERMILLION, GREEN, PURPLE)
 
 def measure_roughness(rows: pd.DataFrame) -> Estimate:
     """mean |V_{k+1} - V_k|^2 / (2 mean |V_k|^2) after the last epoch: 1 for independent, near 0 for smooth layers."""
-    return estimate.per_seed(_last(rows), lambda own: own["roughness"].mean())
+    return estimate.per_seed(last(rows, "epoch"), lambda own: own["roughness"].mean())
 
 
 def measure_lowest_accuracy(rows: pd.DataFrame) -> Estimate:
     """The test accuracy after the last epoch, of a seed's worst network."""
-    return estimate.per_seed(_last(rows), lambda own: own["accuracy"].min())
+    return estimate.per_seed(last(rows, "epoch"), lambda own: own["accuracy"].min())
 
 
-def draw_layers(log: Mapping[str, pd.DataFrame], recipe: Any) -> Figure:
+def draw_layers(log: Mapping[str, pd.DataFrame], recipe: Drawn[Params]) -> Figure:
     """One entry of V_k against the layer, a panel for each network; then the roughness in the course of training."""
     training, paths = log["training"], log["paths"]
     networks = list(training[["weights", "beta"]].drop_duplicates().itertuples(index=False, name=None))
     columns = min(2, len(networks))
     figure, axes = panels(-(-(len(networks) + 1) // columns), columns, panel=(4.6, 2.9))
-    seed = paths["seed"].min()
+    paths = first_seed(paths)
     for ax, colour, (weights, beta) in zip(axes, COLOURS, networks, strict=False):
         name = f"{NAMES[weights]}, $\\beta = {beta:g}$"
-        own = _of(paths, weights, beta)
-        _path(ax, own[own["seed"] == seed], colour)
+        _path(ax, _of(paths, weights, beta), colour)
         ax.set_title(name)
         along = _of(training, weights, beta)
         ends = [measure_roughness(along[along["epoch"] == epoch]).value for epoch in (0, along["epoch"].max())]
@@ -50,14 +53,7 @@ def draw_layers(log: Mapping[str, pd.DataFrame], recipe: Any) -> Figure:
     _roughness_axis(axes[len(networks)])
     for ax in axes[len(networks) + 1 :]:
         ax.remove()
-    letters(axes[: len(networks) + 1])
-    figure.suptitle(recipe.title)
-    legend_below(figure, columns=len(networks) + 2)
-    return figure
-
-
-def _last(rows: pd.DataFrame) -> pd.DataFrame:
-    return rows[rows["epoch"] == rows["epoch"].max()]
+    return finish(figure, recipe)
 
 
 def _of(rows: pd.DataFrame, weights: str, beta: float) -> pd.DataFrame:

@@ -5,7 +5,7 @@ Cohen, Cont, Rossier & Xu 2021 (arXiv 2105.12245). One run a depth and seed; exp
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -13,12 +13,16 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from resodectl.claims.estimate import Estimate, loglog_slope, per_seed
-from resodectl.drawing.axes import depth_axis, legend_below, letters, level, reference_slope, spread
-from resodectl.drawing.style import BLUE, GREEN, GREY, ORANGE, PURPLE, SKY, VERMILLION, panels
+from resodectl.drawing.axes import depth_axis, level, reference_slope, spread
+from resodectl.drawing.colours import BLACK, BLUE, GREEN, GREY, MAGENTA, ORANGE, PURPLE, SKY, VERMILLION
+from resodectl.drawing.finish import finish
+from resodectl.drawing.rows import first_seed
+from resodectl.drawing.style import panels
+from resodectl.experiment.drawn import Drawn
+from resodectl.families.scaling.weight_scaling.spec import Params
 
 Entry = Literal["matrix_entry", "bias_entry", "trace"]
 BETAS = {"tanh": {"ode": 0.2, "mnist": 0.0}, "relu": {"ode": 0.5, "mnist": 0.4}}  # with which the paper rescales
-MAGENTA = "#B5179E"
 NETWORKS = {  # name and colour of each kind
     ("tanh", "shared"): ("tanh, shared $\\delta$", BLUE),
     ("relu", "layers"): ("ReLU, $\\delta_k$ a layer", VERMILLION),
@@ -100,7 +104,7 @@ def _rescaled(rows: pd.DataFrame, entry: str, exponent: float) -> tuple[np.ndarr
     return (rows["layer"].to_numpy() + 0.5) / depth, depth**exponent * rows[entry].to_numpy()
 
 
-def draw_exponents(log: Mapping[str, pd.DataFrame], recipe: Any) -> Figure:
+def draw_exponents(log: Mapping[str, pd.DataFrame], recipe: Drawn[Params]) -> Figure:
     """One trained entry against k/L, the scaling of delta and A for tanh, and the test of the first hypothesis."""
     figure, axes = panels(2, 3)
     entries, weights, training = log["entries"], log["weights"], log["training"]
@@ -121,10 +125,10 @@ def draw_exponents(log: Mapping[str, pd.DataFrame], recipe: Any) -> Figure:
         _paper_slope(ax, slope, label)
     _hypothesis(axes[5], tanh[tanh["tensor"] == "A"], BETAS["tanh"])
     axes[5].set_title("tanh: smooth in depth? ($T = A$, $\\beta = 0.2$)")
-    return _finished(figure, axes, recipe)
+    return finish(figure, recipe)
 
 
-def draw_roughness(log: Mapping[str, pd.DataFrame], recipe: Any) -> Figure:
+def draw_roughness(log: Mapping[str, pd.DataFrame], recipe: Drawn[Params]) -> Figure:
     """The scaling of ReLU weights, their deltas along the depth, the test of the hypotheses, and the roughness."""
     figure, axes = panels(2, 3)
     weights, training, entries = log["weights"], log["training"], log["entries"]
@@ -150,10 +154,10 @@ def draw_roughness(log: Mapping[str, pd.DataFrame], recipe: Any) -> Figure:
     axes[4].set_ylim(0, None)
     axes[4].set_title("ReLU: roughness of $A$ and of $b$")
     axes[5].set_title("epochs until the training stopped")
-    return _finished(figure, axes, recipe)
+    return finish(figure, recipe)
 
 
-def draw_decomposition(log: Mapping[str, pd.DataFrame], recipe: Any) -> Figure:
+def draw_decomposition(log: Mapping[str, pd.DataFrame], recipe: Drawn[Params]) -> Figure:
     """Trend and noise of one entry of A and of b for each kind of networks, from the four deepest networks."""
     entries = log["entries"]
     kinds = [(kind, entry) for kind in (("tanh", "shared"), ("relu", "layers")) for entry in ENTRIES]
@@ -162,17 +166,17 @@ def draw_decomposition(log: Mapping[str, pd.DataFrame], recipe: Any) -> Figure:
         own = _of(entries[entries["task"] == "ode"], *kind)
         trend, noise = axes[column], axes[len(kinds) + column]
         if len(own):
-            _decomposed(trend, noise, own[own["seed"] == own["seed"].min()], entry, recipe.params.bins)
+            _decomposed(trend, noise, first_seed(own), entry, recipe.params.bins)
         factor = f"$L^{{{BETAS[kind[0]]['ode']}}}$" + (" $|\\delta_k|$" if kind[1] == "layers" else "")
         trend.set_title(f"{NETWORKS[kind][0].split(',')[0]}: {factor} {ENTRIES[entry]}")
         noise.set_title("summed noise")
         noise.set_xlabel("$k / L$")
     axes[0].set_ylabel("trend and weights")
     axes[len(kinds)].set_ylabel("sum of what the trend leaves")
-    return _finished(figure, axes, recipe)
+    return finish(figure, recipe)
 
 
-def draw_denoising(log: Mapping[str, pd.DataFrame], recipe: Any) -> Figure:
+def draw_denoising(log: Mapping[str, pd.DataFrame], recipe: Drawn[Params]) -> Figure:
     """The training loss with trained weights and with their trend alone, against depth."""
     rows = log["training"]
     kinds = [(kind, own) for kind in NETWORKS if len(own := _of(rows, *kind))]
@@ -184,7 +188,7 @@ def draw_denoising(log: Mapping[str, pd.DataFrame], recipe: Any) -> Figure:
         level(ax, recipe.params.training.tolerance, "loss at which trainings stop")
         ax.set_title(name)
     axes[0].set_ylabel("training loss")
-    return _finished(figure, axes, recipe)
+    return finish(figure, recipe)
 
 
 def _of(rows: pd.DataFrame, activation: str, delta: str) -> pd.DataFrame:
@@ -229,7 +233,7 @@ def _paper_slope(ax: Axes, slope: float, label: str) -> None:
 
 def _entry_curves(ax: Axes, rows: pd.DataFrame, exponent: float, summed: bool = False) -> None:
     """One entry of the first seed's networks against k/L, the deepest four of those of the first task."""
-    rows = rows[rows["seed"] == rows["seed"].min()]
+    rows = first_seed(rows)
     rows = rows[rows["task"] == rows["task"].iloc[0]] if len(rows) else rows
     for colour, depth in zip(DEEPEST, _deepest(rows), strict=False):
         place, values = _rescaled(rows[rows["depth"] == depth], "matrix_entry", exponent)
@@ -244,7 +248,7 @@ def _deepest(rows: pd.DataFrame) -> Sequence[int]:
 
 
 def _deltas(ax: Axes, rows: pd.DataFrame) -> None:
-    rows = rows[(rows["seed"] == rows["seed"].min()) & (rows["depth"] == rows["depth"].max())].sort_values("layer")
+    rows = first_seed(rows[rows["depth"] == rows["depth"].max()]).sort_values("layer")
     rows = rows[rows["task"] == rows["task"].iloc[0]] if len(rows) else rows
     ax.plot(rows["layer"], rows["step"], color=VERMILLION, linewidth=0.8)
     ax.axhline(0, color=GREY, linewidth=0.8)
@@ -267,11 +271,4 @@ def _decomposed(trend: Axes, noise: Axes, rows: pd.DataFrame, entry: str, bins: 
         trend.plot(grids[depth][:-1], curves[depth], color=colour, linewidth=0.6, alpha=0.6, label=f"$L = {depth}$")
         left = sums[depth] - np.interp(grids[depth], edges, mean)
         noise.plot(grids[depth], depth ** (1 - beta) * left, color=colour, linewidth=0.9)
-    trend.stairs(np.diff(mean) * bins, edges, color="black", linewidth=1.6, label="trend", baseline=None, zorder=3)
-
-
-def _finished(figure: Figure, axes: list[Axes], recipe: Any) -> Figure:
-    letters(axes)
-    figure.suptitle(recipe.title)
-    legend_below(figure, columns=6)
-    return figure
+    trend.stairs(np.diff(mean) * bins, edges, color=BLACK, linewidth=1.6, label="trend", baseline=None, zorder=3)
