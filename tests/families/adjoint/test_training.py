@@ -19,6 +19,7 @@ from resodectl.recipe.schema import Band
 from resodectl.training.epochs import learning_rate
 from resodectl.training.images import DIGITS_TRAIN, halved, standardised
 from resodectl.training.settings import Cosine, Steps, Training
+from tests.progress import ascending
 
 SEEDS = (0, 1, 2, 3)
 DIGITS = {"data": "digits", "model": {"kind": "mlp"}, "residual_exponent": 1.0, "dtype": "float64"}
@@ -30,7 +31,7 @@ def simulated(seeds=(7, 8), **changes) -> pd.DataFrame:
     values = DIGITS | {"scheme": "euler", "gradient": "backprop", "weights": "untied", "depth": 3, "training": TRAINING}
     point = spec.Point(**(values | changes))
     cell = Cell("adjoint/training", point, tuple(seeds))
-    context = Context(cell.seeds, torch.device("cpu"), getattr(torch, point.dtype))
+    context = Context(cell.seeds, torch.device("cpu"), getattr(torch, point.dtype), report=ascending())
     return pd.concat([pd.DataFrame(block) for _, block in simulate(cell, context)], ignore_index=True)
 
 

@@ -14,6 +14,7 @@ from resodectl.experiment.context import Context
 from resodectl.families.adjoint.untying import analysis, spec
 from resodectl.families.adjoint.untying.simulation import roughness, simulate
 from resodectl.recipe import load
+from tests.progress import ascending
 
 SEEDS = (0, 1, 2)
 TRAINING = {"epochs": 2, "batch": 256, "lr": 0.05, "momentum": 0.9, "weight_decay": 0.0, "augment": False}
@@ -46,7 +47,9 @@ def blocks(checkpoint: Kept | None = None, **changes):
     values |= {"depth": 4, "trained_stage": 1, "residual_exponent": 1.0, "dtype": "float64"}
     point = spec.Point(**(values | {"pretraining": TRAINING, "finetuning": TRAINING} | changes))
     cell = Cell("adjoint/untying", point, SEEDS[:2])
-    return simulate(cell, Context(cell.seeds, torch.device("cpu"), torch.float64, checkpoint=checkpoint))
+    return simulate(
+        cell, Context(cell.seeds, torch.device("cpu"), torch.float64, checkpoint=checkpoint, report=ascending())
+    )
 
 
 def tables(found) -> dict[str, pd.DataFrame]:

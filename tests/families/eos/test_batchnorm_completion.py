@@ -17,6 +17,7 @@ from resodectl.numerics.curvature.operators import Hessian, dense, spherical_hes
 from resodectl.numerics.descent.full_batch import decayed_step
 from resodectl.recipe import load
 from resodectl.recipe.schema import Band
+from tests.progress import ascending
 
 SEEDS = (0, 3, 4)
 CPU = torch.device("cpu")
@@ -73,7 +74,7 @@ def point(**changes):
 def simulated(seeds=SEEDS, **changes):
     cell = Cell("eos/batchnorm-completion", point(**changes), tuple(seeds))
     frames = []
-    for _, block in simulate(cell, Context(cell.seeds, CPU, torch.float64)):
+    for _, block in simulate(cell, Context(cell.seeds, CPU, torch.float64, report=ascending())):
         frames.append(pd.DataFrame({name: np.broadcast_to(values, len(seeds)) for name, values in block.items()}))
     return pd.concat(frames, ignore_index=True).assign(ablation=cell.point.ablation, lr=0.5, decay=1e-3)
 

@@ -19,6 +19,7 @@ from resodectl.numerics.curvature.operators import dense, spherical_hessian
 from resodectl.numerics.descent.full_batch import decayed_step, effective_step
 from resodectl.recipe import load
 from resodectl.recipe.schema import Band
+from tests.progress import ascending
 
 SEEDS = (0, 1, 4)
 PLACE = torch.float64, torch.device("cpu")
@@ -137,7 +138,7 @@ def point(**changes):
 def simulated(seeds=SEEDS, **changes):
     cell = Cell("eos/batchnorm-regression", point(**changes), tuple(seeds))
     frames = []
-    for kind, block in simulate(cell, Context(cell.seeds, *PLACE[::-1])):
+    for kind, block in simulate(cell, Context(cell.seeds, *PLACE[::-1], report=ascending())):
         assert kind == "curves"
         rows = {name: np.broadcast_to(values, len(seeds)) for name, values in block.items()}
         frames.append(pd.DataFrame(rows))

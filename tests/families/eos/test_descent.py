@@ -20,6 +20,8 @@ from resodectl.families.eos.images import first_images
 from resodectl.numerics.draws import TensorPlace
 from resodectl.recipe import load
 from resodectl.recipe.schema import Band
+from tests.progress import ascending
+from tests.resuming import Memory, check_resuming
 from tests.true_format import write_cifar10
 
 IMAGES = {"kind": "images", "samples": 30, "hidden": (5,), "scaling": "global"}
@@ -32,7 +34,7 @@ def simulated(problem=IMAGES, method=GRADIENT, seeds=(4,), **changes) -> pd.Data
     data = "digits" if problem["kind"] == "images" else None
     point = spec.Point(**(REST | {"data": data, "problem": problem, "method": method} | changes))
     cell = Cell("eos/descent", point, tuple(seeds))
-    context = Context(cell.seeds, torch.device("cpu"), getattr(torch, point.dtype))
+    context = Context(cell.seeds, torch.device("cpu"), getattr(torch, point.dtype), report=ascending())
     blocks = [block for _, block in simulation.simulate(cell, context)]
     return pd.concat(
         [pd.DataFrame({k: np.asarray(v) for k, v in block.items()}) for block in blocks], ignore_index=True
@@ -149,6 +151,18 @@ def test_the_flow_is_that_of_scipy_at_the_times_of_descent():
         torch.nn.utils.vector_to_parameters(torch.from_numpy(np.ascontiguousarray(weights)), network.parameters())
         assert row.loss == pytest.approx(plain_loss(network, x, y).item(), rel=1e-6)
     assert rows["rises"].max() == 0
+
+
+@pytest.mark.parametrize("kind", ["gradient", "polyak", "flow"])
+def test_a_run_goes_on_from_a_checkpoint(kind):
+    method = METHODS.get(kind, GRADIENT | {"kind": kind})
+
+    def run(memory: Memory):
+        point = spec.Point(**REST, data="digits", problem=IMAGES, method=method)
+        cell = Cell("eos/descent", point, (4, 9))
+        return simulation.simulate(cell, Context(cell.seeds, torch.device("cpu"), torch.float64, checkpoint=memory))
+
+    check_resuming(run, saves=3)
 
 
 def test_divergence_is_a_flag():

@@ -17,6 +17,7 @@ from resodectl.families.eos.quadratic import analysis, spec
 from resodectl.families.eos.quadratic.simulation import descend, simulate
 from resodectl.recipe import load
 from resodectl.recipe.schema import Band
+from tests.progress import ascending
 
 START = (-8.26155305e-8, -1.24858279e-4)
 NOTEBOOK = [0.39988, 0.0010007, 0.99249, 0.03054, 0.43003, 0.31648, 0.68141, 0.31858, 0.68139, 0.31861]
@@ -27,7 +28,7 @@ def simulated(seeds: tuple[int, ...] = (0, 1, 2), **changes: object) -> dict[str
     values |= {"radius": 1.0, "shown": 11, "steps": 300, "dtype": "float64"} | changes
     found: dict[str, list[pd.DataFrame]] = {}
     cell = Cell("eos/quadratic", spec.Point(**values), seeds)
-    for kind, block in simulate(cell, Context(seeds, torch.device("cpu"), torch.float64)):
+    for kind, block in simulate(cell, Context(seeds, torch.device("cpu"), torch.float64, report=ascending())):
         plain = {name: value if np.isscalar(value) else np.asarray(value) for name, value in block.items()}
         found.setdefault(kind, []).append(pd.DataFrame(plain))
     return {kind: pd.concat(blocks, ignore_index=True) for kind, blocks in found.items()}

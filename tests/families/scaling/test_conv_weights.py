@@ -18,6 +18,7 @@ from resodectl.families.scaling.conv_weights.simulation import network_of, simul
 from resodectl.numerics.draws import TensorPlace
 from resodectl.recipe.schema import Band
 from resodectl.training.images import standardised
+from tests.progress import ascending
 from tests.true_format import write_cifar10
 
 SEEDS = (0, 1, 2, 3)
@@ -35,7 +36,9 @@ def point(**changes) -> spec.Point:
 def simulated(of: spec.Point, seeds=(7, 8)) -> dict[str, pd.DataFrame]:
     cell = Cell("scaling/conv-weights", of, tuple(seeds))
     blocks: dict[str, list[pd.DataFrame]] = {kind: [] for kind in spec.LOG}
-    for kind, block in simulate(cell, Context(cell.seeds, torch.device("cpu"), getattr(torch, of.dtype))):
+    for kind, block in simulate(
+        cell, Context(cell.seeds, torch.device("cpu"), getattr(torch, of.dtype), report=ascending())
+    ):
         blocks[kind].append(pd.DataFrame({name: np.asarray(value) for name, value in block.items()}))
     return {kind: pd.concat(found, ignore_index=True) for kind, found in blocks.items()}
 

@@ -20,6 +20,7 @@ from resodectl.numerics.laws.residual_norms import critical_exponent, mean_squar
 from resodectl.numerics.weights.processes import entries
 from resodectl.recipe import load
 from resodectl.recipe.schema import Band
+from tests.progress import ascending
 
 RECIPE = "scaling/marion2022-hurst-map"
 SMALL = {"betas": Grid(first=0.2, last=1.0, count=3), "depth": 6, "dim": 3, "pixels": 5, "inputs": 2, "hurst": 0.7}
@@ -28,7 +29,9 @@ SMALL = {"betas": Grid(first=0.2, last=1.0, count=3), "depth": 6, "dim": 3, "pix
 def simulated(seeds=(3, 7), **changes) -> pd.DataFrame:
     point = spec.Point(**(SMALL | changes))
     cell = Cell("scaling/hurst-map", point, tuple(seeds))
-    ((kind, block),) = simulate(cell, Context(cell.seeds, torch.device("cpu"), getattr(torch, point.dtype)))
+    ((kind, block),) = simulate(
+        cell, Context(cell.seeds, torch.device("cpu"), getattr(torch, point.dtype), report=ascending())
+    )
     assert kind == "norms"
     return pd.DataFrame({name: np.asarray(values) for name, values in block.items()})
 

@@ -20,6 +20,7 @@ from resodectl.numerics.laws.residual_norms import log_normal_limit, mean_square
 from resodectl.numerics.weights.processes import entries
 from resodectl.recipe import load
 from resodectl.recipe.schema import Band
+from tests.progress import ascending
 
 NORMS = ("output", "gradient")
 SEEDS = (0, 1, 2, 3, 4)
@@ -33,7 +34,9 @@ def point(**changes):
 
 def simulated(seeds, **changes):
     cell = Cell("scaling/initial-norms", point(**changes), tuple(seeds))
-    blocks = list(simulate(cell, Context(cell.seeds, torch.device("cpu"), getattr(torch, cell.point.dtype))))
+    blocks = list(
+        simulate(cell, Context(cell.seeds, torch.device("cpu"), getattr(torch, cell.point.dtype), report=ascending()))
+    )
     assert {kind for kind, _ in blocks} == {"norms"}
     return pd.concat([pd.DataFrame(block) for _, block in blocks], ignore_index=True)
 

@@ -19,6 +19,7 @@ from resodectl.numerics.draws import normal
 from resodectl.numerics.weights.depth import smooth_at
 from resodectl.recipe import load
 from resodectl.recipe.schema import Band
+from tests.progress import ascending
 
 ERRORS = ("state_error", "jacobian_error", "gradient_error")
 SCALINGS = {"neural-ode": (1.0, 0.0), "linear-ode": (0.5, 0.5), "ito-sde": (0.0, 1.0)}
@@ -31,7 +32,7 @@ def point(**changes):
 
 
 def context(seeds):
-    return Context(tuple(seeds), torch.device("cpu"), torch.float64)
+    return Context(tuple(seeds), torch.device("cpu"), torch.float64, report=ascending())
 
 
 def simulated(seeds=(0,), **changes):

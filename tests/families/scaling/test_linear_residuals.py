@@ -18,6 +18,7 @@ from resodectl.families.scaling.linear_residuals.simulation import gradient, pre
 from resodectl.numerics.weights.depth import weights
 from resodectl.recipe import load
 from resodectl.recipe.schema import Band
+from tests.progress import ascending
 
 FIGURE = ((-0.8744, -0.9937), (0.7185, 0.3015))
 RECIPES = Path(__file__).parents[3] / "recipes/scaling"
@@ -28,7 +29,7 @@ def simulated(seeds=(0,), **changes):
     more = {"lr_exponent": 1.0, "init_scale": 0.25, "dtype": "float64"}
     cell = Cell("scaling/linear-residuals", spec.Point(**(defaults | more | changes)), tuple(seeds))
     found = {"training": [], "jumps": [], "layers": []}
-    for kind, block in simulate(cell, Context(cell.seeds, torch.device("cpu"), torch.float64)):
+    for kind, block in simulate(cell, Context(cell.seeds, torch.device("cpu"), torch.float64, report=ascending())):
         found[kind].append(pd.DataFrame({name: np.asarray(values) for name, values in block.items()}))
     run = {"init": cell.point.init, "lr": cell.point.lr}
     return {kind: pd.concat(blocks, ignore_index=True).assign(**run) for kind, blocks in found.items()}

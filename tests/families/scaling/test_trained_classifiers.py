@@ -25,6 +25,7 @@ from resodectl.families.scaling.trained_weights.simulation import simulate as si
 from resodectl.numerics.weights.processes import entries
 from resodectl.numerics.weights.statistics import roughness
 from resodectl.recipe import load
+from tests.progress import ascending
 
 MAP, WEIGHTS = "scaling/marion2022-trained-map", "scaling/marion2022-trained-weights"
 DEPTH, DIM, BATCH, EPOCHS, DROP_EVERY, DROP = 6, 5, 400, 3, 2, 0.1
@@ -35,7 +36,7 @@ NETWORKS = tuple(weights_spec.Network(weights=w, beta=b) for w, b in (("rbf", 1.
 
 
 def context(seeds: tuple[int, ...], dtype: str) -> Context:
-    return Context(seeds, torch.device("cpu"), getattr(torch, dtype))
+    return Context(seeds, torch.device("cpu"), getattr(torch, dtype), report=ascending())
 
 
 def mapped(seeds: tuple[int, ...] = (7, 8), **changes) -> pd.DataFrame:

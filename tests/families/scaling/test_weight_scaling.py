@@ -18,6 +18,7 @@ from resodectl.families.scaling.weight_scaling import analysis, spec
 from resodectl.families.scaling.weight_scaling.simulation import simulate
 from resodectl.numerics.draws import TensorPlace
 from resodectl.recipe.schema import Band
+from tests.progress import ascending
 from tests.true_format import write_mnist
 
 DEPTHS = (4, 16, 64, 128, 256)
@@ -35,7 +36,7 @@ def point(**changes) -> spec.Point:
 
 def simulated(of: spec.Point, seeds=(7, 8)) -> dict[str, pd.DataFrame]:
     cell = Cell("scaling/weight-scaling", of, tuple(seeds))
-    context = Context(cell.seeds, torch.device("cpu"), getattr(torch, of.dtype))
+    context = Context(cell.seeds, torch.device("cpu"), getattr(torch, of.dtype), report=ascending())
     blocks: dict[str, list[pd.DataFrame]] = {kind: [] for kind in spec.LOG}
     for kind, block in simulate(cell, context):
         blocks[kind].append(pd.DataFrame({name: np.asarray(value) for name, value in block.items()}))
