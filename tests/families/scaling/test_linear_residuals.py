@@ -123,6 +123,31 @@ def test_all_depths_and_seeds_at_once_are_plain_descents_with_autograd():
             assert jump == pytest.approx(max(float((b - a).norm()) for a, b in pairwise(values)), rel=1e-10)
 
 
+def test_the_first_steps_every_tenth_and_the_last_one_are_logged():
+    found = simulated(steps=57)
+    assert found["training"]["step"].tolist() == [*range(41), 50, 57]
+    assert found["jumps"].groupby("part")["step"].apply(list).tolist() == [[*range(41), 50, 57]] * 2
+    assert sorted(found["layers"]["step"].unique()) == [0, 1, 2, 4, 10, 57]
+
+
+@pytest.mark.parametrize(("init", "kind"), [("smooth", "smooth"), ("rough", "iid")])
+def test_layers_are_logged_entry_by_entry_and_move_by_the_rate_times_a_power_of_the_depth(init, kind):
+    """A <- A - lr N^(e - 1) N dl/dA."""
+    depth, target = 5, torch.tensor(FIGURE, dtype=torch.float64)
+    found = simulated(
+        (2, 9), init=init, depths=(depth,), shown=depth, steps=1, lr=0.3, lr_exponent=0.25, init_scale=0.4
+    )
+    rows = found["layers"].set_index(["step", "layer", "seed", "row", "column"])["weight"]
+    assert len(rows) == 2 * depth * 2 * 4
+    assert (found["layers"]["depth"] == depth).all()
+    for seed in (2, 9):
+        start = 0.4 * weights(kind, [stream(seed, "weights")], depth, (2, 2))
+        after = start - 0.3 * depth**-0.75 * gradient(start, target)[1]
+        for step, layers in enumerate((start, after)):
+            for n, i, j in np.ndindex(depth, 2, 2):
+                assert rows[step, n, seed, i, j] == pytest.approx(layers[n, 0, i, j].item(), rel=1e-10)
+
+
 def _product(layers, depth):
     return torch.linalg.multi_dot([torch.eye(2, dtype=torch.float64) + layer / depth for layer in layers])
 
