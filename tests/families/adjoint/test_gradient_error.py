@@ -23,6 +23,7 @@ from resodectl.recipe import load
 from resodectl.training.classifiers import Images, gradients
 from resodectl.training.images import halved
 from tests.progress import ascending
+from tests.resuming import Memory, check_resuming
 
 SEEDS = (0, 1, 2)
 TINY = {"kind": "tiny-conv", "channels": 4, "stem": "plain-3x3"}
@@ -128,39 +129,15 @@ def test_rows_run_over_the_seeds_of_each_layer() -> None:
     assert list(zip(of_tensor["layer"], of_tensor["seed"], strict=True)) == [(n, s) for n in range(4) for s in (5, 9)]
 
 
-class Kept:
-    """A checkpoint in memory that keeps every save."""
+def test_a_training_goes_on_from_a_checkpoint() -> None:
+    def run(memory: Memory) -> object:
+        origin = spec.TrainedWeights(kind="trained", depth=2, training=TRAINING)
+        values = {"data": "digits", "model": TINY, "depths": (2,), "batch": 16, "residual_exponent": 1.0}
+        point = spec.Point(**values, weights=origin, scheme="euler", dtype="float32")
+        cell = Cell("adjoint/gradient-error", point, (0,))
+        return simulate(cell, Context(cell.seeds, torch.device("cpu"), torch.float32, checkpoint=memory))
 
-    def __init__(self, state: dict | None = None) -> None:
-        self.state, self.saved = state, []
-
-    def restore(self) -> dict | None:
-        return self.state
-
-    def save(self, state: dict) -> None:
-        copies = ({name: value.clone() for name, value in state[part].items()} for part in ("params", "momenta"))
-        self.saved.append(dict(zip(("done", "params", "momenta"), (state["done"], *copies), strict=True)))
-
-
-def trained(checkpoint: Kept) -> pd.DataFrame:
-    origin = spec.TrainedWeights(kind="trained", depth=2, training=TRAINING)
-    point = spec.Point(
-        data="digits", model=TINY, weights=origin, depths=(2,), batch=16, residual_exponent=1.0, scheme="euler",
-        dtype="float32",
-    )  # fmt: skip
-    context = Context((0,), torch.device("cpu"), torch.float32, checkpoint=checkpoint, report=ascending())
-    blocks = simulate(Cell("adjoint/gradient-error", point, (0,)), context)
-    return pd.concat([pd.DataFrame(block) for _, block in blocks], ignore_index=True)
-
-
-def test_a_training_goes_on_after_its_last_whole_epoch() -> None:
-    whole = Kept()
-    rows = trained(whole)
-    assert [state["done"] for state in whole.saved] == [1, 2]
-    for state in whole.saved:
-        again = Kept(state)
-        pd.testing.assert_frame_equal(trained(again), rows)
-        assert len(again.saved) == 2 - state["done"]
+    check_resuming(run, saves=2)
 
 
 def test_trained_weights_serve_all_depths() -> None:

@@ -140,6 +140,7 @@ def test_all_seeds_and_paths_at_once_are_plain_loops_with_scipy_and_autograd(giv
     alpha, beta = SCALINGS[given["limit"]]
     together = simulated((1, 4), alpha=alpha, beta=beta, **given)
     assert len(together) == 2 * 2 * (3 if given["limit"] == "ito-sde" else 1)
+    assert set(together["drift"]) == ({0.0, 0.5, 1.0} if given["limit"] == "ito-sde" else {0.0})
     assert not together["diverged"].any()
     for row in together.to_dict("records"):
         expected = plain_errors(row["seed"], row["depth"], given, row["drift"])
