@@ -232,6 +232,15 @@ def test_divergence_is_flagged():
     assert not np.isfinite(found["state_error"]).any()
 
 
+def test_a_drift_that_explodes_flags_the_runs_of_that_seed_and_drift_alone():
+    noise = {"limit": "ito-sde", "alpha": 0.0, "beta": 1.0, "activation": "exp", "noise": 1.0, "paths": 2}
+    found = simulated((0, 1, 2), **noise, depths=(2,), reference_steps=256).set_index(["drift", "seed"])
+    explodes = {drift for drift in found.index if found.loc[drift, "diverged"]}
+    assert explodes == {(0.5, 1), (1.0, 0), (1.0, 1), (1.0, 2)}
+    for drift in found.index:
+        assert np.isfinite(found.loc[drift, list(ERRORS)].to_numpy(float)).all() == (drift not in explodes)
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from resodectl.claims.measures import select
 from resodectl.claims.verdict import judge, judge_control
+from resodectl.datasets.load import load as load_data
 from resodectl.experiment.catalogue import shipped
 from resodectl.experiment.cells import Cell
 from resodectl.experiment.context import Context, stream
@@ -180,7 +181,10 @@ def test_digits_are_rows_of_pixels_from_zero_to_one_split_once_for_all() -> None
     assert train.pixels.shape == (1437, 64)
     assert test.pixels.shape == (360, 64)
     assert (train.pixels.min().item(), train.pixels.max().item()) == (0, 1)
-    assert torch.equal(flat_images("digits", None, torch.float64, torch.device("cpu"))[1].classes, test.classes)
+    whole = load_data("digits", None).train
+    for found, part in zip((train, test), whole.split(1437, stream(0, "digits", "split")), strict=True):
+        np.testing.assert_array_equal(found.pixels, part.images.reshape(-1, 64) / 16)
+        assert found.classes.tolist() == part.labels.tolist()
 
 
 def test_the_learning_rate_drops_in_steps() -> None:

@@ -168,6 +168,20 @@ def test_only_a_loss_a_hundredth_below_the_best_one_starts_the_wait_anew(factor,
     assert (kept["stopped"], kept["waited"], kept["epochs"], kept["losses"]) == ([stopped], [waited], [4], [factor])
 
 
+@pytest.mark.parametrize(("kind", "scale"), [("xavier", 0.5), ("xavier-depth", 0.5 / 6)])
+def test_entries_start_with_a_deviation_of_the_scale_over_the_root_of_the_width(kind: str, scale: float) -> None:
+    """Matrices of 0.5 / 10, biases of 0.5 / sqrt(10), six times smaller each where the depth divides them."""
+    log = simulated(point(initial={"kind": kind, "scale": 0.5}, training=TRAINING | {"lr": 1e-12}))
+    for seed, entries in log["entries"].groupby("seed"):
+        matrices, biases = (stream(seed, name).standard_normal(shape) for name, shape in SHAPES.items())
+        assert entries["matrix_entry"].to_numpy() == pytest.approx(scale / 10 * matrices[:, 7, 9], rel=1e-6)
+        assert entries["bias_entry"].to_numpy() == pytest.approx(scale / math.sqrt(10) * biases[:, 5], rel=1e-6)
+        assert (entries["step"] - 1 / 6).abs().max() < 1e-9
+
+
+SHAPES = {"A": (6, 10, 10), "b": (6, 10)}
+
+
 def test_each_seed_stops_for_itself_and_then_keeps_its_weights() -> None:
     losses = [plain_training(seed, point(training=TRAINING | {"epochs": 1}))["epoch_loss"] for seed in (7, 8)]
     of = point(training=TRAINING | {"tolerance": (losses[0] + losses[1]) / 2})
