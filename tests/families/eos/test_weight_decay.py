@@ -76,7 +76,7 @@ def plain_run(seed: int, steps: int, batch: int = 13, measured: int = 13) -> lis
     sgd, found = torch.optim.SGD([weight], lr=LR, weight_decay=DECAY), []
     for _ in range(steps):
         direction = (weight / weight.norm()).detach()
-        hessian = torch.autograd.functional.hessian(lambda w: loss_of(w, measured), direction)
+        hessian = torch.autograd.functional.hessian(lambda w: loss_of(w, measured), direction, vectorize=True)
         step = LR / ((1 - LR * DECAY) * weight.detach().square().sum().item())
         loss = loss_of(weight, 13)
         with torch.no_grad():
