@@ -63,6 +63,17 @@ def test_a_start_is_drawn_from_its_seed_alone() -> None:
     assert (first["first"], first["second"]) == pytest.approx(tuple(drawn))
 
 
+def test_iterates_are_listed_step_by_step_of_every_seed_beside_half_the_sharpness() -> None:
+    rows = simulated((3, 7), eigenvalues=(0.9, 0.4), shown=3)["iterates"]
+    assert list(zip(rows["seed"], rows["step"], strict=True)) == [(seed, t) for seed in (3, 7) for t in range(3)]
+    assert (rows["half_sharpness"] == 0.45).all()
+    for seed, own in rows.groupby("seed"):
+        x = 2.0 * stream(seed, "start").standard_normal(2)
+        for row in own.itertuples():
+            assert (row.first, row.second, row.norm) == pytest.approx((*x, np.linalg.norm(x)), rel=1e-12)
+            x = x - np.array([0.9, 0.4]) * x / np.linalg.norm(x)
+
+
 def test_growth_and_escape_are_those_of_a_plain_loop() -> None:
     found = simulated((3,), eigenvalues=(1.0, 0.6, 0.3), radius=0.7)
     eigenvalues = np.array([1.0, 0.6, 0.3])

@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 import torch
 from pydantic import ValidationError
+from scipy.integrate import solve_ivp
 
 from resodectl.claims.verdict import judge
 from resodectl.experiment.cells import Cell
@@ -115,6 +116,18 @@ def test_columns_are_those_of_a_plain_loop(ablation, norm):
             assert row[name] == pytest.approx(expected, rel=1e-7, abs=1e-12), name
         assert row["time"] == pytest.approx(row["step"] * rate)
         assert row["time_to_edge"] == pytest.approx(0 if norm is None else math.log(norm / edge))
+
+
+def test_the_flow_beside_the_descent_starts_where_it_does_and_solves_its_equation():
+    def right(_, p):
+        slope = -A * np.sin(2 * p) / (1 + A * np.cos(p) ** 2)
+        return -2 * slope / (4 + slope**2)
+
+    rows = simulated((5, 7))["curves"]
+    for seed, own in rows.groupby("seed"):
+        start = 0.5 + 0.1 * stream(seed, "longitude").uniform(-1, 1)
+        exact = solve_ivp(right, (0, 3), [start], t_eval=own["time"], rtol=1e-10, atol=1e-12).y[0]
+        assert own["flow"].to_numpy() == pytest.approx(exact, abs=1e-7)
 
 
 def test_the_path_has_the_two_first_steps_of_every_interval():

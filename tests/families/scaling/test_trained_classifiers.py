@@ -14,6 +14,7 @@ from resodectl.datasets.load import load as load_data
 from resodectl.experiment.catalogue import shipped
 from resodectl.experiment.cells import Cell
 from resodectl.experiment.context import Context, stream
+from resodectl.families.scaling.fitting import stem_and_head
 from resodectl.families.scaling.flat_images import DIGITS_TRAIN, flat_images
 from resodectl.families.scaling.grids import Grid
 from resodectl.families.scaling.trained import Training
@@ -159,6 +160,16 @@ def test_one_entry_that_is_not_finite_is_a_divergence() -> None:
     training = followed(seeds=(7,), lr=1e30, dtype="float32")["training"]
     assert training[training["epoch"] == 0]["diverged"].tolist() == [False, False]
     assert training[training["epoch"] == EPOCHS]["diverged"].tolist() == [True, True]
+
+
+def test_the_networks_of_a_seed_share_a_stem_and_a_head_of_variance_one_over_the_fan_in() -> None:
+    stem, head = stem_and_head(context((7, 8), "float64"), 30, 64, 3)
+    assert (stem.shape, head.shape) == ((6, 30, 64), (6, 10, 30))
+    for tensor, fan_in in ((stem, 64), (head, 30)):
+        assert torch.equal(tensor[0], tensor[2])
+        assert not torch.equal(tensor[2], tensor[3])
+        assert torch.equal(tensor[3], tensor[5])
+        assert 0.99 * math.sqrt(3 / fan_in) < tensor.abs().max() <= math.sqrt(3 / fan_in)
 
 
 def test_a_seed_is_trained_the_same_in_every_block() -> None:
