@@ -14,13 +14,16 @@ from resodectl.experiment.cells import Cell
 from resodectl.experiment.context import Context, stream
 from resodectl.families.adjoint.gradient_error import analysis, spec
 from resodectl.families.adjoint.gradient_error.simulation import resampled, simulate, squared_errors
-from resodectl.numerics.draws import TensorPlace
+from resodectl.numerics.draws import TensorPlace, normal
 from resodectl.numerics.networks.network import Solver
 from resodectl.numerics.networks.tiny import TinyConv
 from resodectl.numerics.ode.schemes import EULER
+from resodectl.numerics.weights.depth import weights
 from resodectl.recipe import load
 from resodectl.training.classifiers import gradients
 from resodectl.training.images import Images
+from tests.progress import ascending
+from tests.resuming import Memory, check_resuming
 
 SEEDS = (0, 1, 2)
 TINY = {"kind": "tiny-conv", "channels": 4, "stem": "plain-3x3"}
@@ -33,7 +36,7 @@ def simulated(seeds=SEEDS, **changes) -> pd.DataFrame:
     values |= {"batch": 16, "residual_exponent": 1.0, "scheme": "euler", "dtype": "float64"}
     point = spec.Point(**(values | changes))
     cell = Cell("adjoint/gradient-error", point, tuple(seeds))
-    context = Context(cell.seeds, torch.device("cpu"), getattr(torch, point.dtype))
+    context = Context(cell.seeds, torch.device("cpu"), getattr(torch, point.dtype), report=ascending())
     return pd.concat([pd.DataFrame(block) for _, block in simulate(cell, context)], ignore_index=True)
 
 
@@ -89,6 +92,52 @@ def test_every_tensor_of_every_layer_has_its_row() -> None:
     assert np.isfinite(rows["squared_error"]).all()
     alone = simulated(seeds=(1,))
     np.testing.assert_allclose(alone["squared_error"], rows[rows["seed"] == 1]["squared_error"], rtol=1e-6)
+
+
+def uniform(seed: int, name: str, shape: tuple[int, ...]) -> torch.Tensor:
+    """The default of torch for a first convolution of 1 x 3 x 3: uniform within 1/3."""
+    return torch.from_numpy(stream(seed, "weights", name).random(shape)) * 2 / 3 - 1 / 3
+
+
+@pytest.mark.parametrize("smoothness", ["smooth", "iid"])
+def test_a_field_of_weights_has_the_variance_two_over_the_fan_in_and_all_norms_start_at_one(smoothness: str) -> None:
+    """Normalisation hides the scale of a convolution up to its epsilon, so the errors are compared to nine digits."""
+    seed, depth, batch = 4, 4, 16
+    source = [stream(seed, "field", f"residual.conv{part}.weight") for part in (1, 2)]
+    first, second = (math.sqrt(2 / 36) * weights(smoothness, [own], depth, (4, 4, 3, 3)) for own in source)
+    ones, zeros = (torch.full((depth, 1, 4), value, dtype=torch.float64) for value in (1.0, 0.0))
+    params = {"stem.weight": uniform(seed, "stem.weight", (1, 4, 1, 3, 3))}
+    params |= {"residual.conv1.weight": first, "residual.conv1.bias": zeros, "residual.conv2.weight": second}
+    params |= {"residual.conv2.bias": zeros, "residual.bn1.weight": ones, "residual.bn1.bias": zeros}
+    params |= {"residual.bn2.weight": ones, "residual.bn2.bias": zeros}
+    params["head.weight"] = normal([stream(seed, "field", "head.weight")], (10, 16)) / 4
+    params["head.bias"] = torch.zeros(1, 10, dtype=torch.float64)
+    images = halved("digits", None, TensorPlace())
+    chosen = torch.from_numpy(stream(seed, "batch").permutation(1797)[:batch])
+    own = Images(images.inputs[chosen][None], images.classes[chosen][None])
+    expected = squared_errors(network()[0], params, own, "euler", 1.0)
+    rows = simulated((seed,), depths=(depth,), batch=batch, weights={"kind": "field", "smoothness": smoothness})
+    for name, errors in expected.items():
+        of_tensor = rows[rows["tensor"] == name]
+        np.testing.assert_allclose(of_tensor["squared_error"], errors[:, 0], rtol=1e-9, err_msg=name)
+        assert of_tensor["layer"].tolist() == (list(range(depth)) if name.startswith("residual") else [-1])
+
+
+def test_rows_run_over_the_seeds_of_each_layer() -> None:
+    rows = simulated((5, 9), depths=(4,))
+    of_tensor = rows[rows["tensor"] == "residual.conv2.weight"]
+    assert list(zip(of_tensor["layer"], of_tensor["seed"], strict=True)) == [(n, s) for n in range(4) for s in (5, 9)]
+
+
+def test_a_training_goes_on_from_a_checkpoint() -> None:
+    def run(memory: Memory) -> object:
+        origin = spec.TrainedWeights(kind="trained", depth=2, training=TRAINING)
+        values = {"data": "digits", "model": TINY, "depths": (2,), "batch": 16, "residual_exponent": 1.0}
+        point = spec.Point(**values, weights=origin, scheme="euler", dtype="float32")
+        cell = Cell("adjoint/gradient-error", point, (0,))
+        return simulate(cell, Context(cell.seeds, torch.device("cpu"), torch.float32, checkpoint=memory))
+
+    check_resuming(run, saves=2)
 
 
 def test_trained_weights_serve_all_depths() -> None:

@@ -14,6 +14,7 @@ from resodectl.families.adjoint.memory import analysis, spec
 from resodectl.families.adjoint.memory.simulation import simulate
 from resodectl.recipe import load
 from resodectl.recipe.schema import Band
+from tests.progress import ascending
 
 BATCH, DIM, HIDDEN = 500, 300, 8  # states of 600 kB, pulled back one by one
 
@@ -21,7 +22,7 @@ BATCH, DIM, HIDDEN = 500, 300, 8  # states of 600 kB, pulled back one by one
 def counted(method, depth, dtype="float32"):
     point = spec.Point(method=method, depth=depth, dim=DIM, hidden=HIDDEN, batch=BATCH, dtype=dtype)
     cell = Cell("adjoint/memory", point, (0,))
-    ((_, block),) = simulate(cell, Context((0,), torch.device("cpu"), getattr(torch, dtype)))
+    ((_, block),) = simulate(cell, Context((0,), torch.device("cpu"), getattr(torch, dtype), report=ascending()))
     return block
 
 

@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 import torch
 from pydantic import ValidationError
+from scipy.special import ndtr
 
 from resodectl.claims.verdict import judge
 from resodectl.experiment.cells import Cell
@@ -18,6 +19,7 @@ from resodectl.numerics.draws import normal
 from resodectl.numerics.weights.depth import mlp_weights
 from resodectl.recipe import load
 from resodectl.recipe.schema import Band
+from tests.progress import ascending
 
 DEPTHS = (64, 128, 256, 512)
 SEEDS = (0, 1, 2, 3)
@@ -31,7 +33,9 @@ def point(**changes):
 
 def simulated(seeds, **changes):
     cell = Cell("adjoint/reconstruction", point(**changes), tuple(seeds))
-    ((kind, block),) = simulate(cell, Context(cell.seeds, torch.device("cpu"), getattr(torch, cell.point.dtype)))
+    ((kind, block),) = simulate(
+        cell, Context(cell.seeds, torch.device("cpu"), getattr(torch, cell.point.dtype), report=ascending())
+    )
     assert kind == "errors"
     return pd.DataFrame({name: np.asarray(values) for name, values in block.items()})
 
@@ -95,6 +99,25 @@ def test_all_seeds_at_once_are_the_plain_loops_of_each(scheme):
 def test_the_reconstruction_keeps_its_bound(weights, activation):
     rows = simulated(range(5), weights=weights, activation=activation, depth=32)
     assert (rows["distance"] < rows["distance_bound"]).all()
+
+
+@pytest.mark.parametrize(
+    ("activation", "slope", "exponent"), [("tanh", 1.0, 1.0), ("relu", 1.0, 0.5), ("gelu", 1.129, 1.0)]
+)
+def test_the_bound_is_that_of_the_largest_residual_and_the_largest_lipschitz_constant(activation, slope, exponent):
+    """(C/N) ((1 + L/N)^N - 1), C = max |f(x_n)| and L = max |W| |V| over the layers, in a loop."""
+    act = {"tanh": np.tanh, "relu": lambda z: np.maximum(z, 0), "gelu": lambda z: z * ndtr(z)}[activation]
+    rows = simulated((3, 7), activation=activation, residual_exponent=exponent)
+    for seed, found in zip((3, 7), rows["distance_bound"], strict=True):
+        stacks = mlp_weights("alternating", {name: [stream(seed, "weights", name)] for name in "WbV"}, 5, 3, 4)
+        first, bias, second = (stack[:, 0].numpy() for stack in stacks)
+        x, largest = normal([stream(seed, "inputs")], (6, 3))[0].numpy(), 0.0
+        for n in range(5):
+            residual = act(x @ first[n] + bias[n]) @ second[n]
+            largest = max(largest, *np.linalg.norm(residual, axis=1))
+            x = x + 5**-exponent * residual
+        lipschitz = max(slope * np.linalg.norm(a, 2) * np.linalg.norm(b, 2) for a, b in zip(first, second, strict=True))
+        assert found == pytest.approx(largest / 5 * ((1 + lipschitz / 5) ** 5 - 1), rel=1e-10)
 
 
 def test_the_bound_is_attained_to_first_order_by_a_linear_network():

@@ -19,6 +19,8 @@ from resodectl.recipe.schema import Band
 from resodectl.training.images import train_and_test_images
 from resodectl.training.scalings import STANDARDISED
 from resodectl.training.settings import TRAINED_ON
+from tests.progress import ascending
+from tests.resuming import Memory, check_resuming
 
 SEEDS = (0, 1, 2, 3)
 DIGITS = {"data": "digits", "model": {"kind": "mlp"}, "residual_exponent": 1.0, "dtype": "float64"}
@@ -30,7 +32,7 @@ def simulated(seeds=(7, 8), **changes) -> pd.DataFrame:
     values = DIGITS | {"scheme": "euler", "gradient": "backprop", "weights": "untied", "depth": 3, "training": TRAINING}
     point = spec.Point(**(values | changes))
     cell = Cell("adjoint/training", point, tuple(seeds))
-    context = Context(cell.seeds, torch.device("cpu"), getattr(torch, point.dtype))
+    context = Context(cell.seeds, torch.device("cpu"), getattr(torch, point.dtype), report=ascending())
     return pd.concat([pd.DataFrame(block) for _, block in simulate(cell, context)], ignore_index=True)
 
 
@@ -81,6 +83,16 @@ def test_learning_curves_are_those_of_a_plain_loop_for_every_seed() -> None:
         np.testing.assert_allclose(own["train_loss"], plain_training(seed, 3), rtol=1e-9)
     assert not rows["diverged"].any()
     assert rows["epoch"].tolist() == [1, 1, 2, 2]
+
+
+def test_a_training_goes_on_from_a_checkpoint() -> None:
+    def run(memory: Memory) -> object:
+        values = {"scheme": "heun", "gradient": "adjoint", "weights": "tied", "depth": 3}
+        point = spec.Point(**DIGITS, **values, training=TRAINING | {"epochs": 3, "augment": True})
+        cell = Cell("adjoint/training", point, (7, 8))
+        return simulate(cell, Context(cell.seeds, torch.device("cpu"), torch.float64, checkpoint=memory))
+
+    check_resuming(run, saves=3)
 
 
 def test_a_seed_learns_the_same_in_every_block() -> None:

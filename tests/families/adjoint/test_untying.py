@@ -1,5 +1,7 @@
 """adjoint/untying: what fine-tuning starts from and what it may change, the measures on known logs."""
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -14,6 +16,9 @@ from resodectl.experiment.context import Context
 from resodectl.families.adjoint.untying import analysis, spec
 from resodectl.families.adjoint.untying.simulation import roughness, simulate
 from resodectl.recipe import load
+from tests.progress import ascending
+from tests.resuming import Memory
+from tests.true_format import write_cifar10
 
 SEEDS = (0, 1, 2)
 TRAINING = {"epochs": 2, "batch": 256, "lr": 0.05, "momentum": 0.9, "weight_decay": 0.0, "augment": False}
@@ -43,12 +48,15 @@ def _copy(value):
     return value.clone() if isinstance(value, torch.Tensor) else value
 
 
-def blocks(checkpoint: Kept | None = None, **changes):
+def blocks(checkpoint: Kept | Memory | None = None, data_root: Path | None = None, **changes):
     values = {"data": "digits", "model": {"kind": "mlp"}, "scheme": "euler", "gradients": ("backprop", "adjoint")}
     values |= {"depth": 4, "trained_stage": 1, "residual_exponent": 1.0, "dtype": "float64"}
     point = spec.Point(**(values | {"pretraining": TRAINING, "finetuning": TRAINING} | changes))
     cell = Cell("adjoint/untying", point, SEEDS[:2])
-    return simulate(cell, Context(cell.seeds, torch.device("cpu"), torch.float64, checkpoint=checkpoint))
+    return simulate(
+        cell,
+        Context(cell.seeds, torch.device("cpu"), torch.float64, data_root, checkpoint=checkpoint, report=ascending()),
+    )
 
 
 def tables(found) -> dict[str, pd.DataFrame]:
@@ -112,6 +120,32 @@ def test_roughness_is_n_times_the_jump_over_the_size() -> None:
     np.testing.assert_allclose(roughness(params, {"residual.": depth}), [expected] * seeds)
     same = {"residual.a.weight": torch.ones(depth, seeds, 3, 4)}
     assert roughness(same, {"residual.": depth}).max() == 0
+
+
+BOTTLENECK = {"kind": "bottleneck", "residuals": (2, "depth"), "adjoint_from": 1, "width": 1}
+
+
+@pytest.mark.parametrize(("stage", "stages"), [(1, {1: 2}), (2, {2: 3}), (None, {1: 2, 2: 3})])
+def test_of_a_network_of_stages_the_chosen_ones_are_untied_and_trained_with_their_first_block(
+    stage: int | None, stages: dict[int, int], tmp_path: Path
+) -> None:
+    """The roughness is the mean over the untied stages."""
+    write_cifar10(tmp_path, "bin", samples=1)
+    values = {"model": BOTTLENECK, "depth": 3, "trained_stage": stage, "gradients": ("adjoint",), "data": "cifar10"}
+    small = TRAINING | {"epochs": 1, "batch": 5}
+    kept = Memory()
+    found = tables(blocks(kept, data_root=tmp_path, **values, pretraining=small, finetuning=small | {"epochs": 2}))
+    (first, _), *_, (last, _) = kept.saved
+    assert first["params"]["stage2.residual.conv1.weight"].shape[0] == 1
+    for index, depth in {1: 2, 2: 3}.items():
+        assert len(last["params"][f"stage{index}.residual.conv1.weight"]) == (depth if index in stages else 1)
+    changed = {name for name, value in last["start"].items() if not torch.equal(value, last["params"][name])}
+    prefix = "" if stage is None else f"stage{stage}."
+    assert changed == {name for name in last["start"] if name.startswith(prefix)}
+    rough = roughness(last["params"], {f"stage{index}.residual.": depth for index, depth in stages.items()})
+    assert found["layers"]["roughness"].to_numpy() == pytest.approx(rough.numpy())
+    each = [roughness(last["params"], {f"stage{index}.residual.": depth}) for index, depth in stages.items()]
+    torch.testing.assert_close(rough, torch.stack(each).mean(0))
 
 
 def test_a_stage_that_the_network_lacks_is_refused() -> None:

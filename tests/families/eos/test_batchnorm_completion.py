@@ -11,12 +11,13 @@ from pydantic import ValidationError
 from resodectl.claims.verdict import judge
 from resodectl.experiment.cells import Cell
 from resodectl.experiment.context import Context, stream
-from resodectl.families.eos.batchnorm_completion import analysis, problem, spec
+from resodectl.families.eos.batchnorm_completion import analysis, problem, simulation, spec
 from resodectl.families.eos.batchnorm_completion.simulation import simulate
 from resodectl.numerics.curvature.operators import Hessian, dense, spherical_hessian
 from resodectl.numerics.descent.full_batch import decayed_step
 from resodectl.recipe import load
 from resodectl.recipe.schema import Band
+from tests.progress import ascending
 
 SEEDS = (0, 3, 4)
 CPU = torch.device("cpu")
@@ -49,6 +50,18 @@ def test_the_losses_are_those_of_the_entries_one_by_one():
         assert of.observed[run].sum() == 18
 
 
+def test_truth_mask_and_weights_are_drawn_in_this_order_from_the_stream_of_a_run():
+    of, weights = drawn((7,))
+    rng = stream(7, "problem")
+    truth = rng.standard_normal((6, 2)) @ rng.standard_normal((6, 2)).T
+    seen = rng.permutation(36)[:18]
+    flat = truth.ravel()
+    expected = (truth - flat[seen].mean()) / flat[seen].std()
+    assert of.target[0].numpy() == pytest.approx(expected, abs=1e-12)
+    assert sorted(np.flatnonzero(of.observed[0].numpy())) == sorted(seen)
+    assert weights[0].numpy() == pytest.approx(rng.standard_normal(2 * 6 * 4) / 6**0.5, rel=1e-14)
+
+
 def test_the_gradient_is_that_of_autograd():
     of, weights = drawn()
     assert torch.allclose(of.gradient(weights), Hessian(of.loss, weights).gradient, rtol=1e-10, atol=1e-14)
@@ -73,7 +86,7 @@ def point(**changes):
 def simulated(seeds=SEEDS, **changes):
     cell = Cell("eos/batchnorm-completion", point(**changes), tuple(seeds))
     frames = []
-    for _, block in simulate(cell, Context(cell.seeds, CPU, torch.float64)):
+    for _, block in simulate(cell, Context(cell.seeds, CPU, torch.float64, report=ascending())):
         frames.append(pd.DataFrame({name: np.broadcast_to(values, len(seeds)) for name, values in block.items()}))
     return pd.concat(frames, ignore_index=True).assign(ablation=cell.point.ablation, lr=0.5, decay=1e-3)
 
@@ -98,6 +111,34 @@ def test_all_seeds_at_once_are_plain_descent_of_each_by_autograd(ablation):
             weights = after
     assert rows["step"].max() == 119
     assert rows["sharpness_error"].max() < 1e-6
+
+
+def test_the_error_is_the_mean_residual_over_the_mean_sharpness(monkeypatch):
+    seen, largest = [], simulation.largest
+
+    def spied(*args, **options):
+        seen.append(largest(*args, **options))
+        return seen[-1]
+
+    monkeypatch.setattr(simulation, "largest", spied)
+    rows = simulated(tolerance=1e-2)
+    values, residuals = (torch.stack([getattr(ritz, n)[:, 0] for ritz in seen]) for n in ("values", "residuals"))
+    pairs = residuals.view(10, 2, 3).mean(1) / values.view(10, 2, 3).mean(1)
+    assert rows["sharpness_error"].to_numpy() == pytest.approx(pairs.flatten().numpy(), rel=1e-10)
+    assert rows["seed"].tolist() == list(SEEDS) * 10
+
+
+def test_the_wrong_norm_multiplies_the_step_by_the_norm_of_the_weights():
+    right, wrong = simulated(steps=20), simulated(steps=20, ablation="linear-norm")
+    of, weights = drawn_for_simulation()
+    assert (right["train_loss"] == wrong["train_loss"]).all()
+    after = decayed_step(weights, of.gradient(weights), 0.5, 1e-3)
+    levels = [2 * (1 - 0.5e-3) * w.norm(dim=1) / 0.5 for w in (weights, after)]
+    assert wrong["threshold"][:3].to_numpy() == pytest.approx(torch.stack(levels).mean(0).numpy(), rel=1e-10)
+
+
+def drawn_for_simulation():
+    return problem.draw([stream(seed, "problem") for seed in SEEDS], 6, 1, 18, 6, torch.float64, CPU)
 
 
 def test_the_edge_once_reached_stays_reached():

@@ -19,6 +19,7 @@ from resodectl.numerics.curvature.operators import dense, spherical_hessian
 from resodectl.numerics.descent.full_batch import decayed_step, effective_step
 from resodectl.recipe import load
 from resodectl.recipe.schema import Band
+from tests.progress import ascending
 
 SEEDS = (0, 1, 4)
 PLACE = torch.float64, torch.device("cpu")
@@ -137,7 +138,7 @@ def point(**changes):
 def simulated(seeds=SEEDS, **changes):
     cell = Cell("eos/batchnorm-regression", point(**changes), tuple(seeds))
     frames = []
-    for kind, block in simulate(cell, Context(cell.seeds, *PLACE[::-1])):
+    for kind, block in simulate(cell, Context(cell.seeds, *PLACE[::-1], report=ascending())):
         assert kind == "curves"
         rows = {name: np.broadcast_to(values, len(seeds)) for name, values in block.items()}
         frames.append(pd.DataFrame(rows))
@@ -181,6 +182,21 @@ def test_the_predicted_distance_is_the_exponential_from_the_edge_on():
             at_edge = own["predicted"].iloc[0]
             assert own["predicted"].to_numpy() == pytest.approx(at_edge * np.exp(-since), rel=1e-4)
         assert (rows["edge_time"] == 0).all() == (start == "edge")
+
+
+def test_losses_and_the_predicted_sharpness_are_those_of_the_problem_and_the_wrong_norm_is_that_of_the_weights():
+    rows = simulated(start="edge", ablation="linear-norm")
+    of, extra = problem.draw([stream(seed, "problem") for seed in SEEDS], 20, 40, *PLACE)
+    start = problem.edge_start(of, extra, 3.0, 0.5, 1e-2)
+    first = rows[rows["step"] == 0]
+    assert first["train_loss"].to_numpy() == pytest.approx(of.loss(start).numpy(), rel=1e-9)
+    assert first["test_loss"].to_numpy() == pytest.approx(of.risk(start).numpy(), rel=1e-9)
+    after = decayed_step(start, of.gradient(start), 0.5, 1e-2)
+    levels = torch.stack([2 * (1 - 0.005) * w.norm(dim=1) / 0.5 for w in (start, after)]).mean(0)
+    assert first["threshold"].to_numpy() == pytest.approx(levels.numpy(), rel=1e-9)
+    for index, (_, own) in enumerate(rows.groupby("seed")):
+        floor = of.least_sharpness[index].item()
+        assert own["predicted_sharpness"].to_numpy() == pytest.approx(floor * (1 + own["predicted"] ** 2), rel=1e-12)
 
 
 def test_the_null_part_only_decays():

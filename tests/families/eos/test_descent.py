@@ -19,6 +19,8 @@ from resodectl.recipe import load
 from resodectl.recipe.schema import Band
 from resodectl.training.images import training_images
 from resodectl.training.scalings import by_root_mean_square
+from tests.progress import ascending
+from tests.resuming import Memory, check_resuming
 from tests.true_format import write_cifar10
 
 IMAGES = {"kind": "images", "samples": 30, "hidden": (5,), "scaling": "global"}
@@ -31,7 +33,7 @@ def simulated(problem=IMAGES, method=GRADIENT, seeds=(4,), **changes) -> pd.Data
     data = "digits" if problem["kind"] == "images" else None
     point = spec.Point(**(REST | {"data": data, "problem": problem, "method": method} | changes))
     cell = Cell("eos/descent", point, tuple(seeds))
-    context = Context(cell.seeds, torch.device("cpu"), getattr(torch, point.dtype))
+    context = Context(cell.seeds, torch.device("cpu"), getattr(torch, point.dtype), report=ascending())
     blocks = [block for _, block in simulation.simulate(cell, context)]
     return pd.concat(
         [pd.DataFrame({k: np.asarray(v) for k, v in block.items()}) for block in blocks], ignore_index=True
@@ -132,9 +134,25 @@ def test_from_weights_drawn_by_torch_sharpness_crosses_at_known_steps(monkeypatc
     assert rows.loc[rows["phase"] == "before", "rises"].max() == 0
 
 
-def test_the_flow_is_that_of_scipy_at_the_times_of_descent():
-    method = {"kind": "flow", "lrs": (0.5,), "steps": 6}
-    rows = simulated(method=method)
+def test_a_chebyshev_polynomial_is_fitted_from_weights_by_xavier_on_evenly_spaced_points():
+    """x -> w_2 . tanh(w_1 x), both of deviation gain sqrt(2 / (inputs + outputs)), the second one with the gain 1."""
+    problem = CHEBYSHEV | {"width": 7, "points": 9, "gain": 1.9}
+    first = simulated(problem, seeds=(4, 9)).query("step == 0").set_index("seed")
+    x = np.linspace(-1, 1, 9)
+    polynomial = 16 * x**5 - 20 * x**3 + 5 * x
+    for seed in (4, 9):
+        inner = 1.9 * 0.5 * stream(seed, "weights", "weight1").standard_normal(7)
+        outer = 0.5 * stream(seed, "weights", "weight2").standard_normal(7)
+        errors = np.tanh(np.outer(x, inner)) @ outer - polynomial
+        assert first.loc[seed, "loss"] == pytest.approx(np.square(errors).mean() / 2, rel=1e-10)
+        assert np.isnan(first.loc[seed, "accuracy"])
+
+
+@pytest.mark.parametrize(("lr", "cap"), [(0.5, 0.05), (0.01, 10.0)])
+def test_the_flow_is_that_of_scipy_at_the_times_of_descent(lr, cap):
+    """In ten substeps a step, and in one."""
+    method = {"kind": "flow", "lrs": (lr,), "steps": 6}
+    rows = simulated(method=method, flow_cap=cap)
     images = training_images("digits", None, TensorPlace(), by_root_mean_square, 30).flat()
     x, y = images.inputs, images.one_hot()
     network = plain_network(4)
@@ -145,11 +163,23 @@ def test_the_flow_is_that_of_scipy_at_the_times_of_descent():
         return -torch.nn.utils.parameters_to_vector(slopes).numpy()
 
     start = torch.nn.utils.parameters_to_vector(plain_network(4).parameters()).detach().numpy()
-    exact = solve_ivp(field, (0, 3.0), start, t_eval=[0, 1.5, 3.0], rtol=1e-10, atol=1e-12)
+    exact = solve_ivp(field, (0, 6 * lr), start, t_eval=[0, 3 * lr, 6 * lr], rtol=1e-10, atol=1e-12)
     for row, weights in zip(rows.itertuples(), exact.y.T, strict=True):
         torch.nn.utils.vector_to_parameters(torch.from_numpy(np.ascontiguousarray(weights)), network.parameters())
         assert row.loss == pytest.approx(plain_loss(network, x, y).item(), rel=1e-6)
     assert rows["rises"].max() == 0
+
+
+@pytest.mark.parametrize("kind", ["gradient", "polyak", "flow"])
+def test_a_run_goes_on_from_a_checkpoint(kind):
+    method = METHODS.get(kind, GRADIENT | {"kind": kind})
+
+    def run(memory: Memory):
+        point = spec.Point(**REST, data="digits", problem=IMAGES, method=method)
+        cell = Cell("eos/descent", point, (4, 9))
+        return simulation.simulate(cell, Context(cell.seeds, torch.device("cpu"), torch.float64, checkpoint=memory))
+
+    check_resuming(run, saves=3)
 
 
 def test_divergence_is_a_flag():

@@ -8,6 +8,7 @@ import pytest
 import torch
 from pydantic import ValidationError
 from scipy.integrate import solve_ivp
+from scipy.optimize import brentq
 
 from resodectl.claims.verdict import judge
 from resodectl.experiment.cells import Cell
@@ -17,6 +18,7 @@ from resodectl.families.eos.limit_flow.simulation import curvature, descend, sim
 from resodectl.families.eos.toys import TOYS
 from resodectl.numerics.curvature.operators import Hessian, SquareRootHessian, dense
 from resodectl.recipe.schema import Band
+from tests.progress import ascending
 
 POINTS = {
     "surface": [(2.0, 0.03), (-1.3, 0.7), (0.4, -1.1)],
@@ -33,7 +35,9 @@ def simulated(**changes: object) -> dict[str, pd.DataFrame]:
     values = {"toy": "surface", "algorithm": "normalised", "horizon": 0.5, "lrs": (0.1, 0.05), "records": 7}
     point = spec.Point(**(values | {"flow_steps": 10, "ablation": "none", "dtype": "float64"} | changes))
     blocks: dict[str, list[pd.DataFrame]] = {}
-    for kind, block in simulate(Cell("eos/limit-flow", point, (0,)), Context((0,), torch.device("cpu"), torch.float64)):
+    for kind, block in simulate(
+        Cell("eos/limit-flow", point, (0,)), Context((0,), torch.device("cpu"), torch.float64, report=ascending())
+    ):
         plain = {name: value if np.isscalar(value) else np.asarray(value) for name, value in block.items()}
         blocks.setdefault(kind, []).append(pd.DataFrame(plain))
     return {kind: pd.concat(found, ignore_index=True) for kind, found in blocks.items()}
@@ -179,6 +183,107 @@ def test_what_is_largest_between_rows_is_largest_over_all_steps() -> None:
     few, many = simulated(records=3)["paths"], simulated(records=40)["paths"]
     for column in ("error", "pair_stableness", "pair_root_loss", "misalignment"):
         assert few.groupby("lr")[column].max().tolist() == many.groupby("lr")[column].max().tolist()
+
+
+LRS, HORIZON = (0.1, 0.05), 0.5
+
+
+def surface_path(algorithm: str, lr: float) -> list[tuple[float, float]]:
+    """The iterates 0 to steps + 1 on (1 + x^2) y^2, in a loop."""
+    path, (x, y) = [], (2.0, 0.3 * lr)
+    for _ in range(round(HORIZON / lr**2) + 2):
+        path.append((x, y))
+        loss, slope = (1 + x * x) * y * y, (2 * x * y * y, 2 * (1 + x * x) * y)
+        scale = math.hypot(*slope) if algorithm == "normalised" else 2 * math.sqrt(loss)
+        x, y = x - lr * slope[0] / scale, y - lr * slope[1] / scale
+    return path
+
+
+def of_steps(algorithm: str, lr: float, flow: np.ndarray) -> dict[str, np.ndarray]:
+    """What is measured at each step, from the formulas of the surface; `flow` is where the limiting flow is."""
+    x, y = np.array(surface_path(algorithm, lr)).T
+    roots = np.sqrt(1 + x * x) * np.abs(y)
+    slopes = np.stack([2 * x * y * y, 2 * (1 + x * x) * y], 1)
+    hessians = np.array([[[2 * b * b, 4 * a * b], [4 * a * b, 2 * (1 + a * a)]] for a, b in zip(x, y, strict=True)])
+    values, vectors = np.linalg.eigh(hessians)
+    norms = np.linalg.norm(slopes, axis=1)
+    inverse = norms / (lr * values[:, -1])
+    valley = 2 * (1 + x * x)
+    sums = lr * np.sqrt(valley / 2) if algorithm == "normalised" else lr * valley / 2
+    pairs = np.abs(inverse[:-1] + inverse[1:] - 1)
+    return {
+        "error": np.abs(x[:-1] - flow),
+        "pair_stableness": pairs if algorithm == "normalised" else np.full_like(pairs, np.nan),
+        "pair_root_loss": np.abs((roots[:-1] + roots[1:]) / sums[:-1] - 1),
+        "misalignment": (1 - np.abs((slopes * vectors[:, :, -1]).sum(1)) / norms)[:-1],
+    }
+
+
+def reading(algorithm: str, q: float) -> float:
+    """What falls at the rate 1/2 along both flows on the surface."""
+    return math.log(q) + (q * q / 2 if algorithm == "normalised" else 0.0)
+
+
+@pytest.mark.parametrize(("algorithm", "speed"), [("normalised", 1), ("square-root", 1), ("normalised", 2)])
+def test_rows_are_the_largest_of_their_steps_by_the_formulas_of_the_surface(algorithm: str, speed: int) -> None:
+    """Gradient flow keeps log x + x^2/2 - y^2/2, so that it lands where log q + q^2/2 = log 2 + 2 - (0.3 lr)^2/2."""
+    found = simulated(algorithm=algorithm, ablation="double-time" if speed == 2 else "none", lrs=LRS, horizon=HORIZON)
+    for index, lr in enumerate(LRS):
+        level = math.log(2) + 2 - (0.3 * lr) ** 2 / 2
+        landing = brentq(lambda q, level=level: reading("normalised", q) - level, 1, 3)
+        assert found["landings"]["landing"][index] == pytest.approx(landing, abs=1e-8)
+        assert found["landings"]["entry"][index] == 0
+        steps = round(HORIZON / lr**2)
+        levels = [reading(algorithm, landing) - speed * t * lr**2 / 2 for t in range(steps + 1)]
+        flow = np.array([brentq(lambda q, at=at: reading(algorithm, q) - at, 0.1, 3) for at in levels])
+        own = found["paths"][found["paths"]["lr"] == lr]
+        kept = sorted({round(part) for part in np.linspace(0, steps, 7)})
+        assert own["step"].tolist() == kept
+        assert own["landed"].all()
+        assert own["flow"].to_numpy() == pytest.approx(flow[kept], abs=1e-6)
+        assert own["coordinate"].to_numpy() == pytest.approx([surface_path(algorithm, lr)[t][0] for t in kept])
+        assert own["time"].to_numpy() == pytest.approx(np.array(kept) * lr**2, rel=1e-6)
+        assert own["fraction"].to_numpy() == pytest.approx(np.array(kept) / steps, rel=1e-6)
+        for name, values in of_steps(algorithm, lr, flow).items():
+            largest = [values[a:b].max() for a, b in zip(kept, [*kept[1:], steps + 1], strict=True)]
+            assert own[name].to_numpy() == pytest.approx(largest, rel=1e-5, abs=1e-6, nan_ok=True), name
+
+
+@pytest.mark.parametrize(("algorithm", "scale"), [("normalised", 1 / 4), ("square-root", 1 / 8)])
+def test_the_integrated_flow_is_the_midpoint_rule_on_the_valley(algorithm: str, scale: float) -> None:
+    """dx/dtau is -(log lambda_1)' / 4 = -x / (2 (1 + x^2)), or -lambda_1' / 8 = -x / 2."""
+
+    def velocity(x: float) -> float:
+        return -scale * (2 * x / (1 + x * x) if algorithm == "normalised" else 4 * x)
+
+    found = simulated(algorithm=algorithm)
+    flows = found["flows"]
+    for index, lr in enumerate(LRS):
+        own = flows[flows["lr"].sub(lr).abs() < 1e-6]
+        x, step = found["landings"]["landing"][index], HORIZON / 10
+        for row in own.itertuples():
+            assert row.integrated == pytest.approx(x, abs=1e-9)
+            level = reading(algorithm, found["landings"]["landing"][index]) - row.time / 2
+            closed = brentq(lambda q, level=level: reading(algorithm, q) - level, 0.1, 3)
+            assert row.flow == pytest.approx(closed, abs=1e-9)
+            x += step * velocity(x + step / 2 * velocity(x))
+        assert own["time"].to_numpy() == pytest.approx(step * np.arange(11))
+        assert own["distance"].max() < 1e-9
+
+
+def test_a_path_that_does_not_land_in_its_horizon_is_never_flagged_though_its_landing_is_known() -> None:
+    """The landing of gradient flow is that of a stiff integrator."""
+
+    def field(_: float, p: np.ndarray) -> np.ndarray:
+        a, b, z = p
+        along = 2 * z * a * a + 0.1 * np.cos(z) * b * b
+        return -np.array([2 * (1 + z * z) * a, (1 + 0.2 * np.sin(z)) * b, along])
+
+    end = solve_ivp(field, (0, 40), [0.8, 1.0, 2.0], method="LSODA", rtol=1e-11, atol=1e-13).y[2, -1]
+    found = simulated(toy="two-normals", lrs=(0.04,), horizon=0.01)
+    assert found["landings"]["landing"].item() == pytest.approx(end, abs=1e-7)
+    assert found["landings"]["entry"].tolist() == [math.inf]
+    assert not found["paths"]["landed"].any()
 
 
 def test_a_path_from_afar_lands_once_and_is_flagged_from_then_on() -> None:

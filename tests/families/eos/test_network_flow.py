@@ -13,7 +13,7 @@ from resodectl.claims.verdict import judge
 from resodectl.experiment.catalogue import shipped
 from resodectl.experiment.cells import Cell
 from resodectl.experiment.context import Context, stream
-from resodectl.families.eos.network_flow import analysis, spec
+from resodectl.families.eos.network_flow import analysis, simulation, spec
 from resodectl.families.eos.network_flow.simulation import approached, landing, simulate, task_of
 from resodectl.numerics.curvature.lanczos import largest
 from resodectl.numerics.curvature.minimisers import jacobian
@@ -21,6 +21,8 @@ from resodectl.numerics.draws import TensorPlace
 from resodectl.numerics.ode.tableaux import EULER
 from resodectl.recipe import load
 from resodectl.recipe.schema import Band
+from tests.progress import ascending
+from tests.resuming import Memory, check_resuming
 from tests.true_format import write_mnist
 
 SMALL = {"samples": 6, "hidden": (8,), "horizon": 0.02, "records": 2}
@@ -41,7 +43,7 @@ def point(**changes: object) -> spec.Point:
 
 def simulated(seeds: tuple[int, ...] = (0, 1), **changes: object) -> pd.DataFrame:
     cell = Cell("eos/network-flow", point(**(SMALL | changes)), seeds)
-    blocks = simulate(cell, Context(seeds, torch.device("cpu"), torch.float64))
+    blocks = simulate(cell, Context(seeds, torch.device("cpu"), torch.float64, report=ascending()))
     plain = ({name: v if np.isscalar(v) else np.asarray(v) for name, v in block.items()} for _, block in blocks)
     return pd.concat([pd.DataFrame(block) for block in plain], ignore_index=True)
 
@@ -110,6 +112,109 @@ def test_normalised_descent_is_torch_s_gradient_divided_by_its_norm() -> None:
     rows = rows[rows["seed"] == 1]
     assert rows["loss"].tolist() == pytest.approx([losses[0], losses[4], losses[8]], rel=1e-9)
     assert not rows["diverged"].any()
+
+
+def approached_by_hand(seed: int, steps: int, task: simulation.Task) -> torch.nn.Sequential:
+    """The network of a seed after some steps of gradient descent, by torch.nn."""
+    network = perceptron(8)
+    for name, value in zip(("weight1", "bias1", "weight2", "bias2"), network.parameters(), strict=True):
+        bound = {"1": 64, "2": 8}[name[-1]] ** -0.5
+        value.data = torch.from_numpy(-bound + 2 * bound * stream(seed, "weights", name).random(tuple(value.shape)))
+    for _ in range(steps):
+        network.zero_grad()
+        (network(task.inputs) - task.targets).square().sum(1).mean().backward()
+        for value in network.parameters():
+            value.data -= 0.05 * value.grad
+    return network
+
+
+def of_dense_hessian(weights: torch.Tensor, task: simulation.Task) -> tuple[float, float, float]:
+    """The two largest eigenvalues of Hess L, and L, at flat weights, in the order of torch.nn.Linear."""
+    module = perceptron(8)
+    names, shapes = zip(*((name, value.shape) for name, value in module.named_parameters()), strict=True)
+
+    def loss(flat: torch.Tensor) -> torch.Tensor:
+        parts = flat.split([math.prod(shape) for shape in shapes])
+        values = {name: part.view(shape) for name, part, shape in zip(names, parts, shapes, strict=True)}
+        outputs = torch.func.functional_call(module, values, (task.inputs,))
+        return (outputs - task.targets).square().sum(1).mean()
+
+    hessian = torch.autograd.functional.hessian(loss, weights, vectorize=True)
+    second, first = torch.linalg.eigvalsh(hessian)[-2:].tolist()
+    return first, second, loss(weights).item()
+
+
+@pytest.mark.parametrize("path", ["flow", "normalised"])
+@pytest.mark.parametrize("kind", ["gauss-newton", "descent"])
+def test_the_first_row_is_that_of_the_dense_hessian_where_the_retraction_lands(path: str, kind: str) -> None:
+    retraction = {
+        "gauss-newton": spec.GaussNewton(kind="gauss-newton"),
+        "descent": spec.Descent(kind="descent", lr=0.05, steps=30),
+    }
+    own = SMALL | {"approach": spec.Approach(lr=0.05, steps=20), "retraction": retraction[kind], "records": 1}
+    task = task_of(point(**own), None, TensorPlace())
+    network = approached_by_hand(3, 20, task)
+    landed = landing(task, point(**own), flat(network))[0]
+    if kind == "descent":
+        torch.testing.assert_close(landed[None], flat(approached_by_hand(3, 50, task)))
+    first, second, landed_loss = of_dense_hessian(landed, task)
+    row = simulated((2, 3), **own, path=path, lr=0.0 if path == "flow" else 0.1).iloc[1]
+    where = landed if path == "flow" else flat(network)[0]
+    torch.nn.utils.vector_to_parameters(where, network.parameters())
+    loss = (network(task.inputs) - task.targets).square().sum(1).mean().item()
+    wrong = (network(task.test_inputs).argmax(1) != task.test_classes).double().mean().item()
+    assert (row["seed"], row["s"]) == (3, 0)
+    assert row["sharpness"] == pytest.approx(first, rel=1e-6)
+    assert row["gap"] == pytest.approx(second / first, rel=1e-5)
+    assert row["residual"] <= 1e-6
+    assert row["landed_loss"] == pytest.approx(landed_loss, rel=1e-6, abs=1e-18)
+    assert row["loss"] == pytest.approx(loss, rel=1e-8, abs=1e-18)
+    assert row["test_error"] == pytest.approx(100 * wrong)
+
+
+def test_the_residual_is_that_of_the_first_eigenvalue_relative_to_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = []
+
+    def spied(*args: object, **options: object) -> object:
+        seen.append(largest(*args, **options))
+        return seen[-1]
+
+    monkeypatch.setattr(simulation, "largest", spied)
+    rows = simulated(records=1)
+    expected = torch.cat([ritz.residuals[:, 0] / ritz.values[:, 0] for ritz in seen])
+    assert rows["residual"].tolist() == pytest.approx(expected.tolist())
+
+
+def test_records_are_evenly_spaced_and_the_steps_of_descent_are_those_that_fit() -> None:
+    """4 s / lr^2 steps to the time s: 0.02 = 8 steps of 0.1, after 3, 5 and 8 of which a record is due."""
+    rows, each = (
+        simulated((1,), records=3, flow=spec.Flow(scheme="midpoint", step=0.02 / 3)),
+        simulated((1,), records=8),
+    )
+    assert rows["s"].tolist() == pytest.approx([0, 0.02 / 3, 0.04 / 3, 0.02])
+    assert rows["loss"].tolist() == pytest.approx([each["loss"][step] for step in (0, 3, 5, 8)], rel=1e-9)
+
+
+def test_the_euler_and_the_midpoint_scheme_follow_one_flow_to_their_orders() -> None:
+    def ends(scheme: str) -> list[float]:
+        flows = [spec.Flow(scheme=scheme, step=step) for step in (0.02, 0.01)]
+        return [simulated((0,), path="flow", lr=0.0, records=1, flow=flow)["sharpness"][1] for flow in flows]
+
+    euler, midpoint = ends("euler"), ends("midpoint")
+    exact = midpoint[1] + (midpoint[1] - midpoint[0]) / 3
+    assert (euler[0] - exact) / (euler[1] - exact) == pytest.approx(2, abs=0.2)
+    assert abs(euler[1] - exact) > 10 * abs(midpoint[1] - exact)
+
+
+@pytest.mark.parametrize("path", ["flow", "normalised"])
+def test_a_path_goes_on_from_a_checkpoint(path: str) -> None:
+    def run(memory: Memory) -> object:
+        of = point(**SMALL | {"path": path, "lr": 0.0 if path == "flow" else 0.1})
+        return simulate(
+            Cell("eos/network-flow", of, (0, 1)), Context((0, 1), torch.device("cpu"), torch.float64, checkpoint=memory)
+        )
+
+    check_resuming(run, saves=3)
 
 
 def test_a_seed_s_path_is_the_same_in_every_block() -> None:

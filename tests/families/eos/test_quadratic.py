@@ -17,6 +17,7 @@ from resodectl.families.eos.quadratic import analysis, spec
 from resodectl.families.eos.quadratic.simulation import descend, simulate
 from resodectl.recipe import load
 from resodectl.recipe.schema import Band
+from tests.progress import ascending
 
 START = (-8.26155305e-8, -1.24858279e-4)
 NOTEBOOK = [0.39988, 0.0010007, 0.99249, 0.03054, 0.43003, 0.31648, 0.68141, 0.31858, 0.68139, 0.31861]
@@ -27,7 +28,7 @@ def simulated(seeds: tuple[int, ...] = (0, 1, 2), **changes: object) -> dict[str
     values |= {"radius": 1.0, "shown": 11, "steps": 300, "dtype": "float64"} | changes
     found: dict[str, list[pd.DataFrame]] = {}
     cell = Cell("eos/quadratic", spec.Point(**values), seeds)
-    for kind, block in simulate(cell, Context(seeds, torch.device("cpu"), torch.float64)):
+    for kind, block in simulate(cell, Context(seeds, torch.device("cpu"), torch.float64, report=ascending())):
         plain = {name: value if np.isscalar(value) else np.asarray(value) for name, value in block.items()}
         found.setdefault(kind, []).append(pd.DataFrame(plain))
     return {kind: pd.concat(blocks, ignore_index=True) for kind, blocks in found.items()}
@@ -60,6 +61,17 @@ def test_a_start_is_drawn_from_its_seed_alone() -> None:
     first = alone["iterates"].iloc[0]
     drawn = 2.0 * stream(2, "start").standard_normal(2)
     assert (first["first"], first["second"]) == pytest.approx(tuple(drawn))
+
+
+def test_iterates_are_listed_step_by_step_of_every_seed_beside_half_the_sharpness() -> None:
+    rows = simulated((3, 7), eigenvalues=(0.9, 0.4), shown=3)["iterates"]
+    assert list(zip(rows["seed"], rows["step"], strict=True)) == [(seed, t) for seed in (3, 7) for t in range(3)]
+    assert (rows["half_sharpness"] == 0.45).all()
+    for seed, own in rows.groupby("seed"):
+        x = 2.0 * stream(seed, "start").standard_normal(2)
+        for row in own.itertuples():
+            assert (row.first, row.second, row.norm) == pytest.approx((*x, np.linalg.norm(x)), rel=1e-12)
+            x = x - np.array([0.9, 0.4]) * x / np.linalg.norm(x)
 
 
 def test_growth_and_escape_are_those_of_a_plain_loop() -> None:

@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 import torch
 from pydantic import ValidationError
+from scipy.integrate import solve_ivp
 
 from resodectl.claims.verdict import judge
 from resodectl.experiment.cells import Cell
@@ -17,6 +18,7 @@ from resodectl.families.eos.sphere import analysis, simulation, spec
 from resodectl.numerics.curvature.operators import dense, spherical_hessian
 from resodectl.recipe import load
 from resodectl.recipe.schema import Band
+from tests.progress import ascending
 
 A = 4.0
 SEEDS = (0, 5, 7)
@@ -31,7 +33,9 @@ def point(**changes):
 def simulated(seeds=SEEDS, **changes):
     cell = Cell("eos/sphere", point(**changes), tuple(seeds))
     found = {"curves": [], "path": []}
-    for kind, block in simulation.simulate(cell, Context(cell.seeds, torch.device("cpu"), torch.float64)):
+    for kind, block in simulation.simulate(
+        cell, Context(cell.seeds, torch.device("cpu"), torch.float64, report=ascending())
+    ):
         rows = len(block["seed"])
         found[kind].append(pd.DataFrame({name: np.broadcast_to(values, rows) for name, values in block.items()}))
     fixed = {name: getattr(cell.point, name) for name in ("start", "decay", "lr", "anisotropy", "ablation")}
@@ -63,6 +67,73 @@ def test_all_seeds_at_once_are_plain_descent_by_autograd():
             w = (1 - rate) * w - 0.1 * torch.autograd.grad(losses(leaf).sum(), leaf)[0]
         own = found["path"][(found["path"]["seed"] == seed) & (found["path"]["step"] < 120)]
         assert own[["u1", "u2", "u3"]].to_numpy() == pytest.approx(np.array(path)[own["step"]], abs=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("ablation", "norm"),
+    [("none", None), ("none", 2.0), ("no-power", None), ("linear-norm", None), ("no-denominator", None)],
+)
+def test_columns_are_those_of_a_plain_loop(ablation, norm):
+    """Every interval's first two steps, and RMSprop v' = b v + (1 - b) |grad L|^2, b = (1 - h l)^4, to its last one."""
+    changes = {"duration": 0.1, "records": 10, "ablation": ablation}
+    rows = simulated((5,), **changes, **({} if norm is None else {"start": "distant", "norm": norm}))["curves"]
+    lr, rate = 0.1, 0.1 * 5e-3
+    power, keep = (1 if ablation == "linear-norm" else 2), (1 - rate) ** (1 if ablation == "no-power" else 4)
+    p = 0.5 + 0.1 * stream(5, "longitude").uniform(-1, 1)
+    edge = math.sqrt(lr * (1 + A * math.cos(p) ** 2) / 2)
+    u = torch.tensor([[math.cos(p), math.sin(p), math.sqrt(2 * rate) / 2]], dtype=torch.float64)
+    w, v, seen = u / u.norm() * (edge if norm is None else norm), None, []
+    for step in range(200):
+        unit = (w / w.norm()).requires_grad_()
+        (slope,) = torch.autograd.grad(losses(unit).sum(), unit)
+        eta = lr / ((1 - rate) * w.norm().item() ** power)
+        v = 2 * rate / eta**2 if v is None else v
+        x, y, z = unit[0].tolist()
+        level, turn = 1 + A * x**2 / (x**2 + y**2), -A * 2 * x * y / (x**2 + y**2)
+        turn = turn / level if ablation != "no-denominator" else 0.0
+        top = dense(spherical_hessian(losses, unit.detach())) if step % 20 < 2 else torch.zeros(1, 3, 3)
+        seen.append(
+            {
+                "loss": losses(unit).item(),
+                "longitude": math.atan2(y, x),
+                "sharpness": torch.linalg.eigvalsh(top)[0, -1].item(),
+                "threshold": 2 / eta,
+                "ratio": level * eta / 2,
+                "oscillation": z**2,
+                "predicted_oscillation": 2 * rate / (4 + turn**2),
+                "rmsprop_error": math.sqrt(2 * rate / v) / eta - 1,
+            }
+        )
+        v = keep * v + (1 - keep) * slope.square().sum().item()
+        w = (1 - rate) * w - lr * slope / w.norm()
+    of_pairs = ("loss", "longitude", "sharpness", "threshold")
+    assert rows["step"].tolist() == list(range(0, 200, 20))
+    for row in rows.to_dict("records"):
+        own = pd.DataFrame(seen[row["step"] : row["step"] + 20])
+        for name in own:
+            expected = own[name].iloc[-1] if name == "rmsprop_error" else own[name][:2].mean()
+            expected = expected if name in of_pairs or name == "rmsprop_error" else own[name].mean()
+            assert row[name] == pytest.approx(expected, rel=1e-7, abs=1e-12), name
+        assert row["time"] == pytest.approx(row["step"] * rate)
+        assert row["time_to_edge"] == pytest.approx(0 if norm is None else math.log(norm / edge))
+
+
+def test_the_flow_beside_the_descent_starts_where_it_does_and_solves_its_equation():
+    def right(_, p):
+        slope = -A * np.sin(2 * p) / (1 + A * np.cos(p) ** 2)
+        return -2 * slope / (4 + slope**2)
+
+    rows = simulated((5, 7))["curves"]
+    for seed, own in rows.groupby("seed"):
+        start = 0.5 + 0.1 * stream(seed, "longitude").uniform(-1, 1)
+        exact = solve_ivp(right, (0, 3), [start], t_eval=own["time"], rtol=1e-10, atol=1e-12).y[0]
+        assert own["flow"].to_numpy() == pytest.approx(exact, abs=1e-7)
+
+
+def test_the_path_has_the_two_first_steps_of_every_interval():
+    path = simulated((5, 7), duration=0.2, records=10)["path"]
+    assert path["step"].tolist() == [step + half for step in range(0, 400, 40) for half in (0, 0, 1, 1)]
+    assert path["seed"].tolist() == [5, 7] * 20
 
 
 def test_the_sharpness_off_the_circle_is_that_of_the_dense_spherical_hessian():

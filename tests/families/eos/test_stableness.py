@@ -24,6 +24,8 @@ from resodectl.families.eos.stableness.simulation import simulate
 from resodectl.numerics.draws import TensorPlace
 from resodectl.numerics.networks.vgg import POOL, Vgg
 from resodectl.recipe import load
+from tests.progress import ascending
+from tests.resuming import Memory, check_resuming
 from tests.true_format import write_cifar10
 
 POINT = {
@@ -40,7 +42,7 @@ POINT = {
 def simulated(algorithm: str, lr: float, seeds=(5, 6), data_root=None, **changes) -> pd.DataFrame:
     point = spec.Point(**(POINT | {"algorithm": algorithm, "lr": lr} | changes))
     cell = Cell("eos/stableness", point, tuple(seeds))
-    context = Context(cell.seeds, torch.device("cpu"), getattr(torch, point.dtype), data_root)
+    context = Context(cell.seeds, torch.device("cpu"), getattr(torch, point.dtype), data_root, report=ascending())
     rows = pd.concat([pd.DataFrame(block) for _, block in simulate(cell, context)], ignore_index=True)
     return rows.assign(algorithm=algorithm, lr=lr)
 
@@ -67,12 +69,14 @@ def plain_run(algorithm: str, lr: float, seed: int, steps: int, parts=(0.0,)) ->
     flat, found = torch.cat(drawn), []
     for _ in range(steps):
         descended = (lambda w: loss_of(w).sqrt()) if algorithm == "square-root" else loss_of
-        hessian = torch.autograd.functional.hessian(loss_of, flat)
+        hessian = torch.autograd.functional.hessian(loss_of, flat, vectorize=True)
         loss, slope = loss_of(flat), torch.autograd.functional.jacobian(loss_of, flat)
         step = lr / slope.norm() if algorithm == "normalised" else lr
         values = torch.linalg.eigvalsh(hessian)
         after = flat - step * torch.autograd.functional.jacobian(descended, flat)
-        way = [torch.autograd.functional.hessian(descended, flat + part * (after - flat)) for part in parts]
+        way = [
+            torch.autograd.functional.hessian(descended, flat + part * (after - flat), vectorize=True) for part in parts
+        ]
         top = max(torch.linalg.eigvalsh(matrix)[-1] for matrix in way)
         found.append(
             {
@@ -110,12 +114,28 @@ def test_records_are_those_of_dense_hessians_along_a_plain_loop_for_every_seed(a
 
 
 @pytest.mark.parametrize("algorithm", ["normalised", "square-root"])
-def test_the_stableness_of_a_step_is_the_largest_of_the_points_on_its_way(algorithm: str) -> None:
-    rows = simulated(algorithm, 0.3, seeds=(5,), segment=3)
-    starts, ways = plain_run(algorithm, 0.3, 5, 11), plain_run(algorithm, 0.3, 5, 11, parts=(0.0, 0.5, 1.0))
+@pytest.mark.parametrize("parts", [(0.0, 1.0), (0.0, 0.5, 1.0)])
+def test_the_stableness_of_a_step_is_the_largest_of_the_points_on_its_way(algorithm: str, parts: tuple) -> None:
+    rows = simulated(algorithm, 0.3, seeds=(5,), segment=len(parts))
+    starts, ways = plain_run(algorithm, 0.3, 5, 11), plain_run(algorithm, 0.3, 5, 11, parts)
     expected = [ways[step]["stableness"] for step in rows["step"]]
     assert rows["stableness"].to_numpy() == pytest.approx(expected, rel=1e-8)
     assert any(way["stableness"] > start["stableness"] for way, start in zip(ways, starts, strict=True))
+
+
+@pytest.mark.parametrize("algorithm", ["normalised", "square-root"])
+def test_a_run_goes_on_from_a_checkpoint(algorithm: str) -> None:
+    def run(memory: Memory) -> object:
+        cell = Cell("eos/stableness", spec.Point(**(POINT | {"algorithm": algorithm, "lr": 0.3})), (5, 6))
+        return simulate(cell, Context(cell.seeds, torch.device("cpu"), torch.float64, checkpoint=memory))
+
+    check_resuming(run, saves=4)
+
+
+def test_pairs_are_numbered_and_stand_at_their_share_of_the_steps() -> None:
+    rows = simulated("normalised", 0.3, seeds=(5,))
+    assert rows["pair"].tolist() == [0, 0, 1, 1, 2, 2, 3, 3]
+    assert rows["fraction"].tolist() == pytest.approx([0, 0, 2 / 9, 2 / 9, 4 / 9, 4 / 9, 8 / 9, 8 / 9])
 
 
 def test_a_seed_trains_the_same_in_every_block() -> None:

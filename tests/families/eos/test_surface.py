@@ -16,6 +16,7 @@ from resodectl.families.eos.surface import analysis, spec
 from resodectl.families.eos.surface.simulation import largest_eigenvalue, simulate
 from resodectl.recipe import load
 from resodectl.recipe.schema import Band
+from tests.progress import ascending
 
 RUNS = {"square-root": (0.5, (14.7, 3.0), 11), "normalised": (5.0, (14.7, -3.0), 9)}
 
@@ -24,7 +25,7 @@ def simulated(algorithm: str, **changes: object) -> pd.DataFrame:
     lr, start, steps = RUNS[algorithm]
     values = {"algorithm": algorithm, "lr": lr, "start": start, "steps": steps, "dtype": "float64"} | changes
     cell = Cell("eos/surface", spec.Point(**values), (0,))
-    ((_, block),) = simulate(cell, Context((0,), torch.device("cpu"), torch.float64))
+    ((_, block),) = simulate(cell, Context((0,), torch.device("cpu"), torch.float64, report=ascending()))
     return pd.DataFrame({name: np.asarray(column) for name, column in block.items()})
 
 

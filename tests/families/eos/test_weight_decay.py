@@ -1,5 +1,8 @@
 """eos/weight-decay: records against dense spherical Hessians of a plain loop, exact laws of descent, the measures."""
 
+from functools import partial
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -12,15 +15,19 @@ from resodectl.claims.verdict import judge
 from resodectl.experiment.catalogue import shipped
 from resodectl.experiment.cells import Cell
 from resodectl.experiment.context import Context, stream
-from resodectl.families.eos.weight_decay import analysis, spec
+from resodectl.families.eos.weight_decay import analysis, simulation, spec
 from resodectl.families.eos.weight_decay.simulation import simulate
 from resodectl.numerics.curvature.operators import Hessian
 from resodectl.numerics.descent.full_batch import decayed_step, effective_step
 from resodectl.numerics.draws import TensorPlace
 from resodectl.numerics.networks.normalised_perceptron import NormalisedPerceptron
+from resodectl.numerics.networks.vgg import POOL, Vgg
 from resodectl.recipe import load
 from resodectl.training.images import train_and_test_images, training_images
 from resodectl.training.scalings import unscaled
+from tests.progress import ascending
+from tests.resuming import Memory, check_resuming
+from tests.true_format import write_cifar10
 
 LR, DECAY, SCALE, HIDDEN = 0.3, 7e-2, 3.0, 2
 POINT = {
@@ -39,10 +46,10 @@ POINT = {
 }
 
 
-def simulated(seeds=(5, 6), **changes) -> pd.DataFrame:
+def simulated(seeds=(5, 6), data_root: Path | None = None, **changes) -> pd.DataFrame:
     point = spec.Point(**(POINT | changes))
     cell = Cell("eos/weight-decay", point, tuple(seeds))
-    context = Context(cell.seeds, torch.device("cpu"), getattr(torch, point.dtype))
+    context = Context(cell.seeds, torch.device("cpu"), getattr(torch, point.dtype), data_root, report=ascending())
     rows = pd.concat([pd.DataFrame(block) for _, block in simulate(cell, context)], ignore_index=True)
     return rows.assign(weight_decay=point.weight_decay)
 
@@ -71,7 +78,7 @@ def plain_run(seed: int, steps: int, batch: int = 13, measured: int = 13) -> lis
     sgd, found = torch.optim.SGD([weight], lr=LR, weight_decay=DECAY), []
     for _ in range(steps):
         direction = (weight / weight.norm()).detach()
-        hessian = torch.autograd.functional.hessian(lambda w: loss_of(w, measured), direction)
+        hessian = torch.autograd.functional.hessian(lambda w: loss_of(w, measured), direction, vectorize=True)
         step = LR / ((1 - LR * DECAY) * weight.detach().square().sum().item())
         loss = loss_of(weight, 13)
         with torch.no_grad():
@@ -108,6 +115,65 @@ def test_records_are_those_of_dense_spherical_hessians_along_a_plain_loop_for_ev
             for name in ("train_accuracy", "test_accuracy"):
                 assert row[name] == pytest.approx(pair[0][name]), name
     assert not rows["diverged"].any()
+
+
+def test_a_run_goes_on_from_a_checkpoint() -> None:
+    def run(memory: Memory) -> object:
+        cell = Cell("eos/weight-decay", spec.Point(**POINT), (5, 6))
+        return simulate(cell, Context(cell.seeds, torch.device("cpu"), torch.float64, checkpoint=memory))
+
+    check_resuming(run, saves=3)
+
+
+def test_the_residual_is_the_larger_one_of_the_two_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen, largest = [], simulation.largest
+
+    def spied(*args: object, **options: object) -> object:
+        seen.append(largest(*args, **options))
+        return seen[-1]
+
+    monkeypatch.setattr(simulation, "largest", spied)
+    rows = simulated(tolerance=1e-3)
+    pairs = torch.stack([ritz.residuals[:, 0] for ritz in seen]).view(3, 2, 2)
+    assert rows["residual"].tolist() == pytest.approx(pairs.amax(1).flatten().tolist())
+
+
+def test_a_vgg_is_trained_without_biases_and_its_micro_batches_are_normalised_one_by_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first loss and step of a seed, by torch.nn.functional; the rate is so small that two steps change nothing."""
+    write_cifar10(tmp_path, "bin", samples=2)
+    monkeypatch.setattr(simulation, "Vgg", partial(Vgg, plan=(3, POOL, 4, POOL, POOL, POOL, POOL)))
+    vgg = {"data": "cifar10", "images": 6, "curvature_images": 6, "micro_batch": 3, "steps": 3, "every": 2, "lr": 1e-7}
+    rows = simulated((5,), tmp_path, model={"kind": "normalised-vgg"}, tolerance=1e-3, **vgg)
+    images = split("cifar10", tmp_path, 6, torch.float64)
+    shapes = ((3, 3, 3, 3), (4, 3, 3, 3))
+    kernels = [
+        torch.from_numpy(stream(5, "weights", f"kernel{level}").standard_normal(shape)) * (2 / (9 * shape[0])) ** 0.5
+        for level, shape in enumerate(shapes, start=1)
+    ]
+    head = 0.01 * torch.from_numpy(stream(5, "weights", "head").standard_normal((10, 4)))
+    losses = []
+    for inputs, classes in zip(images.inputs.split(3), images.classes.split(3), strict=True):
+        maps = inputs
+        for kernel, pools in zip(kernels, (1, 4), strict=True):
+            maps = nn.functional.conv2d(maps, kernel, padding=1)
+            mean, deviation = (part(maps.flatten(2).transpose(0, 1).flatten(1)) for part in (_mean, _deviation))
+            maps = nn.functional.avg_pool2d(nn.functional.softplus((maps - mean) / deviation), 2**pools)
+        losses.append(nn.functional.cross_entropy(SCALE * maps.flatten(1) @ head.T, classes))
+    squares = sum(kernel.square().sum().item() for kernel in kernels)
+    assert rows["effective_step"][0] == pytest.approx(1e-7 / squares, rel=1e-5)
+    assert rows["train_loss"][0] == pytest.approx(torch.stack(losses).mean().item(), rel=1e-6)
+    assert not rows["diverged"].any()
+
+
+def _mean(channels: torch.Tensor) -> torch.Tensor:
+    """Of each channel `(channels, numbers)`, as maps are normalised."""
+    return channels.mean(1)[:, None, None]
+
+
+def _deviation(channels: torch.Tensor) -> torch.Tensor:
+    return channels.std(1, correction=0)[:, None, None]
 
 
 def test_a_seed_trains_the_same_in_every_block() -> None:

@@ -19,6 +19,8 @@ from resodectl.numerics.draws import TensorPlace
 from resodectl.recipe.schema import Band
 from resodectl.training.images import train_and_test_images
 from resodectl.training.scalings import STANDARDISED
+from tests.progress import ascending
+from tests.resuming import Memory, check_resuming
 from tests.true_format import write_cifar10
 
 SEEDS = (0, 1, 2, 3)
@@ -36,7 +38,9 @@ def point(**changes) -> spec.Point:
 def simulated(of: spec.Point, seeds=(7, 8)) -> dict[str, pd.DataFrame]:
     cell = Cell("scaling/conv-weights", of, tuple(seeds))
     blocks: dict[str, list[pd.DataFrame]] = {kind: [] for kind in spec.LOG}
-    for kind, block in simulate(cell, Context(cell.seeds, torch.device("cpu"), getattr(torch, of.dtype))):
+    for kind, block in simulate(
+        cell, Context(cell.seeds, torch.device("cpu"), getattr(torch, of.dtype), report=ascending())
+    ):
         blocks[kind].append(pd.DataFrame({name: np.asarray(value) for name, value in block.items()}))
     return {kind: pd.concat(found, ignore_index=True) for kind, found in blocks.items()}
 
@@ -96,6 +100,40 @@ def test_the_layers_are_those_of_plain_trainings_measured_by_dense_matrices() ->
             steps = [periodic_norm(kernels[k + 1] - kernels[k], 4) for k in (0, 2)]
             assert own["increment"].to_numpy()[[0, 2]].tolist() == pytest.approx(steps, rel=1e-7)
             assert own["increment"].isna().tolist() == [False, True] * 4  # no step leads from stage to stage
+            squares = [(kernels[k + 1] - kernels[k]).square().sum().item() for k in (0, 2, 4, 6)]
+            assert own["increment_square"].to_numpy()[::2].tolist() == pytest.approx(squares, rel=1e-7)
+            assert own["increment_square"].isna().tolist() == [False, True] * 4
+            assert own["layer"].tolist() == list(range(8))
+            assert own["stage"].tolist() == [1, 1, 2, 2, 3, 3, 4, 4]
+            drawn = network_of(of).initial(lambda name, seed=seed: [stream(seed, "weights", name)], TensorPlace())
+            first = [periodic_norm(drawn[f"{tensor}.{k}"][0], of_blocks[k]) for k in big]
+            assert own["initial_norm"].to_numpy()[big].tolist() == pytest.approx(first, rel=1e-7)
+
+
+def test_the_test_loss_is_that_of_the_trained_network() -> None:
+    of = point(training=TRAINING | {"epochs": 1})
+    found = simulated(of)["networks"].set_index("seed")
+    _, test = standardised("digits", None, TensorPlace())
+    for seed in (7, 8):
+        tensors, _ = plain_training(seed, of)
+        x = F.relu(F.conv2d(test.inputs, tensors["stem"], padding=1))
+        for k, (*_, stride) in enumerate(network_of(of).shapes()):
+            inner = F.relu(F.conv2d(x, tensors[f"A.{k}"], stride=stride, padding=1))
+            kept = F.conv2d(x, tensors[f"shortcut.{k}"], stride=stride) if f"shortcut.{k}" in tensors else x
+            x = F.relu(F.conv2d(inner, tensors[f"Delta.{k}"], padding=1) + kept)
+        logits = F.linear(x.mean((2, 3)), tensors["head.weight"], tensors["head.bias"])
+        assert found.loc[seed, "test_loss"] == pytest.approx(F.cross_entropy(logits, test.classes).item(), rel=1e-7)
+        wrong = (logits.argmax(1) != test.classes).double().mean().item()
+        assert found.loc[seed, "test_error"] == pytest.approx(100 * wrong)
+        assert not found.loc[seed, "diverged"]
+
+
+def test_a_training_goes_on_from_a_checkpoint() -> None:
+    def run(memory: Memory) -> object:
+        cell = Cell("scaling/conv-weights", point(), (7, 8))
+        return simulate(cell, Context(cell.seeds, torch.device("cpu"), torch.float64, checkpoint=memory))
+
+    check_resuming(run, saves=2)
 
 
 def test_a_step_between_different_shapes_is_none() -> None:

@@ -16,6 +16,7 @@ from resodectl.families.scaling.fbm_paths.simulation import simulate
 from resodectl.numerics.weights.processes import fractional_noise
 from resodectl.recipe import load
 from resodectl.recipe.schema import Band
+from tests.progress import ascending
 
 SEEDS = tuple(range(4))
 
@@ -24,7 +25,7 @@ def simulated(seeds=SEEDS, **changes):
     defaults = {"hurst": 0.8, "steps": 64, "paths": 2000, "ablation": "none", "dtype": "float64"}
     cell = Cell("scaling/fbm-paths", spec.Point(**(defaults | changes)), tuple(seeds))
     log = {kind: [] for kind in spec.LOG}
-    for kind, block in simulate(cell, Context(cell.seeds, torch.device("cpu"), torch.float64)):
+    for kind, block in simulate(cell, Context(cell.seeds, torch.device("cpu"), torch.float64, report=ascending())):
         log[kind].append(pd.DataFrame(block).assign(hurst=cell.point.hurst, steps=cell.point.steps))
     return {kind: pd.concat(frames, ignore_index=True) for kind, frames in log.items()}
 

@@ -14,12 +14,13 @@ from resodectl.experiment.catalogue import shipped
 from resodectl.experiment.cells import Cell
 from resodectl.experiment.context import Context, stream
 from resodectl.families.scaling.grids import Grid
-from resodectl.families.scaling.hurst_map import analysis, spec
+from resodectl.families.scaling.hurst_map import analysis, simulation, spec
 from resodectl.families.scaling.hurst_map.simulation import simulate, summary
 from resodectl.numerics.laws.residual_norms import critical_exponent, mean_square_change
 from resodectl.numerics.weights.processes import entries
 from resodectl.recipe import load
 from resodectl.recipe.schema import Band
+from tests.progress import ascending
 
 RECIPE = "scaling/marion2022-hurst-map"
 SMALL = {"betas": Grid(first=0.2, last=1.0, count=3), "depth": 6, "dim": 3, "pixels": 5, "inputs": 2, "hurst": 0.7}
@@ -28,7 +29,9 @@ SMALL = {"betas": Grid(first=0.2, last=1.0, count=3), "depth": 6, "dim": 3, "pix
 def simulated(seeds=(3, 7), **changes) -> pd.DataFrame:
     point = spec.Point(**(SMALL | changes))
     cell = Cell("scaling/hurst-map", point, tuple(seeds))
-    ((kind, block),) = simulate(cell, Context(cell.seeds, torch.device("cpu"), getattr(torch, point.dtype)))
+    ((kind, block),) = simulate(
+        cell, Context(cell.seeds, torch.device("cpu"), getattr(torch, point.dtype), report=ascending())
+    )
     assert kind == "norms"
     return pd.DataFrame({name: np.asarray(values) for name, values in block.items()})
 
@@ -70,6 +73,17 @@ def test_all_exponents_and_draws_at_once_are_the_plain_loops_of_each(hurst: floa
             assert row[f"log10_{name}"] == pytest.approx(np.log10(values).mean(), rel=1e-9)
             assert row[f"log10_rms_{name}"] == pytest.approx(np.log10(np.mean(np.square(values))) / 2, rel=1e-9)
             assert row[f"capped_{name}"] == 0
+
+
+def test_first_and_last_matrices_have_entries_of_variance_one_over_the_fan_in() -> None:
+    """The relative changes do not depend on their size, so they are read before the layers."""
+    point = spec.Point(**(SMALL | {"inputs": 4000}))
+    context = Context((3,), torch.device("cpu"), torch.float64)
+    h0, pL = simulation._first_states(point, context), simulation._last_gradients(point, context)
+    assert h0.shape == pL.shape == (1, 3, 4000)
+    assert h0.square().mean().item() == pytest.approx(1 / 3, rel=0.05)  # E x^2 of pixels that are uniform on [0, 1]
+    assert pL.square().mean().item() == pytest.approx(1 / 3, rel=0.05)  # of three dimensions
+    assert pL.abs().max().item() == pytest.approx(1, rel=1e-3)
 
 
 def test_a_draw_is_the_same_in_every_block() -> None:

@@ -20,6 +20,7 @@ from resodectl.numerics.laws.residual_norms import log_normal_limit, mean_square
 from resodectl.numerics.weights.processes import entries
 from resodectl.recipe import load
 from resodectl.recipe.schema import Band
+from tests.progress import ascending
 
 NORMS = ("output", "gradient")
 SEEDS = (0, 1, 2, 3, 4)
@@ -33,7 +34,9 @@ def point(**changes):
 
 def simulated(seeds, **changes):
     cell = Cell("scaling/initial-norms", point(**changes), tuple(seeds))
-    blocks = list(simulate(cell, Context(cell.seeds, torch.device("cpu"), getattr(torch, cell.point.dtype))))
+    blocks = list(
+        simulate(cell, Context(cell.seeds, torch.device("cpu"), getattr(torch, cell.point.dtype), report=ascending()))
+    )
     assert {kind for kind, _ in blocks} == {"norms"}
     return pd.concat([pd.DataFrame(block) for _, block in blocks], ignore_index=True)
 
@@ -71,6 +74,27 @@ def test_networks_side_by_side_are_plain_networks_differentiated_by_autograd(wei
                     change, ratio = (end - start).norm() / start.norm(), end.norm() / start.norm()
                     assert row[f"{norm}_change"] == pytest.approx(float(change), rel=1e-10)
                     assert row[f"{norm}_stretch"] == pytest.approx(float(ratio), rel=1e-10)
+
+
+@pytest.mark.parametrize("architecture", ["res-1", "res-2", "res-3"])
+def test_states_of_the_right_size_enter_networks_that_are_not_homogeneous(architecture):
+    """With tanh the size of A x counts: A has entries of variance 1 / inputs, x is uniform on [0, 1)."""
+    rows = simulated((3,), architecture=architecture, activation="tanh").set_index(["exponent", "repetition"])
+    source = [stream(3, "norms", "b", 6)]
+    biases = torch.cat([entries("uniform", source, 6, (n, 4, 1))[:, 0] for n in (AT_ONCE, 2)], 1) / 2
+    for repetition, (h0, b, v, theta) in enumerate(plain_networks(3, "uniform")):
+        start = h0.requires_grad_()
+        for exponent in (0.5, 1.0):
+            h = start
+            for k in range(6):
+                seen = {"res-1": h, "res-2": h + biases[k, repetition, :, 0], "res-3": theta[k] @ h}[architecture]
+                h = h + 6**-exponent * v[k] @ torch.tanh(seen)
+            (p0,) = torch.autograd.grad(b @ h, start)
+            h, first = h.detach(), start.detach()
+            row = rows.loc[exponent, repetition]
+            assert row["output_stretch"] == pytest.approx(float(h.norm() / first.norm()), rel=1e-10)
+            assert row["output_change"] == pytest.approx(float((h - first).norm() / first.norm()), rel=1e-10)
+            assert row["gradient_change"] == pytest.approx(float((p0 - b).norm() / b.norm()), rel=1e-10)
 
 
 @pytest.mark.parametrize("method", ["direct", "joint", "marginal"])

@@ -20,6 +20,7 @@ from resodectl.numerics.networks.activations import ACTIVATIONS
 from resodectl.numerics.weights.depth import smooth_at
 from resodectl.recipe import load
 from resodectl.recipe.schema import Band
+from tests.progress import ascending
 
 ERRORS = ("state_error", "jacobian_error", "gradient_error")
 SCALINGS = {"neural-ode": (1.0, 0.0), "linear-ode": (0.5, 0.5), "ito-sde": (0.0, 1.0)}
@@ -33,7 +34,7 @@ def point(**changes):
 
 
 def context(seeds):
-    return Context(tuple(seeds), torch.device("cpu"), torch.float64)
+    return Context(tuple(seeds), torch.device("cpu"), torch.float64, report=ascending())
 
 
 def simulated(seeds=(0,), **changes):
@@ -141,6 +142,7 @@ def test_all_seeds_and_paths_at_once_are_plain_loops_with_scipy_and_autograd(giv
     alpha, beta = SCALINGS[given["limit"]]
     together = simulated((1, 4), alpha=alpha, beta=beta, **given)
     assert len(together) == 2 * 2 * (3 if given["limit"] == "ito-sde" else 1)
+    assert set(together["drift"]) == ({0.0, 0.5, 1.0} if given["limit"] == "ito-sde" else {0.0})
     assert not together["diverged"].any()
     for row in together.to_dict("records"):
         expected = plain_errors(row["seed"], row["depth"], given, row["drift"])
@@ -230,6 +232,15 @@ def test_divergence_is_flagged():
     found = simulated(**noise, depths=(8, 16), reference_steps=32)
     assert found["diverged"].all()
     assert not np.isfinite(found["state_error"]).any()
+
+
+def test_a_drift_that_explodes_flags_the_runs_of_that_seed_and_drift_alone():
+    noise = {"limit": "ito-sde", "alpha": 0.0, "beta": 1.0, "activation": "exp", "noise": 1.0, "paths": 2}
+    found = simulated((0, 1, 2), **noise, depths=(2,), reference_steps=256).set_index(["drift", "seed"])
+    explodes = {drift for drift in found.index if found.loc[drift, "diverged"]}
+    assert explodes == {(0.5, 1), (1.0, 0), (1.0, 1), (1.0, 2)}
+    for drift in found.index:
+        assert np.isfinite(found.loc[drift, list(ERRORS)].to_numpy(float)).all() == (drift not in explodes)
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ from resodectl.families.scaling.linear_residuals.simulation import gradient, pre
 from resodectl.numerics.weights.depth import weights
 from resodectl.recipe import load
 from resodectl.recipe.schema import Band
+from tests.progress import ascending
 
 FIGURE = ((-0.8744, -0.9937), (0.7185, 0.3015))
 RECIPES = Path(__file__).parents[3] / "recipes/scaling"
@@ -28,7 +29,7 @@ def simulated(seeds=(0,), **changes):
     more = {"lr_exponent": 1.0, "init_scale": 0.25, "dtype": "float64"}
     cell = Cell("scaling/linear-residuals", spec.Point(**(defaults | more | changes)), tuple(seeds))
     found = {"training": [], "jumps": [], "layers": []}
-    for kind, block in simulate(cell, Context(cell.seeds, torch.device("cpu"), torch.float64)):
+    for kind, block in simulate(cell, Context(cell.seeds, torch.device("cpu"), torch.float64, report=ascending())):
         found[kind].append(pd.DataFrame({name: np.asarray(values) for name, values in block.items()}))
     run = {"init": cell.point.init, "lr": cell.point.lr}
     return {kind: pd.concat(blocks, ignore_index=True).assign(**run) for kind, blocks in found.items()}
@@ -120,6 +121,31 @@ def test_all_depths_and_seeds_at_once_are_plain_descents_with_autograd():
             jumps = found["jumps"][found["jumps"]["part"] == part]
             jump = jumps.query("seed == @seed and step == @steps")["jump"].item()
             assert jump == pytest.approx(max(float((b - a).norm()) for a, b in pairwise(values)), rel=1e-10)
+
+
+def test_the_first_steps_every_tenth_and_the_last_one_are_logged():
+    found = simulated(steps=57)
+    assert found["training"]["step"].tolist() == [*range(41), 50, 57]
+    assert found["jumps"].groupby("part")["step"].apply(list).tolist() == [[*range(41), 50, 57]] * 2
+    assert sorted(found["layers"]["step"].unique()) == [0, 1, 2, 4, 10, 57]
+
+
+@pytest.mark.parametrize(("init", "kind"), [("smooth", "smooth"), ("rough", "iid")])
+def test_layers_are_logged_entry_by_entry_and_move_by_the_rate_times_a_power_of_the_depth(init, kind):
+    """A <- A - lr N^(e - 1) N dl/dA."""
+    depth, target = 5, torch.tensor(FIGURE, dtype=torch.float64)
+    found = simulated(
+        (2, 9), init=init, depths=(depth,), shown=depth, steps=1, lr=0.3, lr_exponent=0.25, init_scale=0.4
+    )
+    rows = found["layers"].set_index(["step", "layer", "seed", "row", "column"])["weight"]
+    assert len(rows) == 2 * depth * 2 * 4
+    assert (found["layers"]["depth"] == depth).all()
+    for seed in (2, 9):
+        start = 0.4 * weights(kind, [stream(seed, "weights")], depth, (2, 2))
+        after = start - 0.3 * depth**-0.75 * gradient(start, target)[1]
+        for step, layers in enumerate((start, after)):
+            for n, i, j in np.ndindex(depth, 2, 2):
+                assert rows[step, n, seed, i, j] == pytest.approx(layers[n, 0, i, j].item(), rel=1e-10)
 
 
 def _product(layers, depth):

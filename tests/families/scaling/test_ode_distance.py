@@ -19,6 +19,7 @@ from resodectl.numerics.draws import normal, uniform
 from resodectl.numerics.weights.depth import smooth_at
 from resodectl.recipe import load
 from resodectl.recipe.schema import Band
+from tests.progress import ascending
 
 SEEDS = (0, 1, 2, 3)
 
@@ -29,7 +30,7 @@ def point(**changes):
 
 
 def context(seeds=SEEDS):
-    return Context(tuple(seeds), torch.device("cpu"), torch.float64)
+    return Context(tuple(seeds), torch.device("cpu"), torch.float64, report=ascending())
 
 
 def simulated(seeds=SEEDS, **changes):

@@ -27,6 +27,8 @@ from resodectl.recipe import load
 from resodectl.training.images import train_and_test_images
 from resodectl.training.scalings import unscaled
 from resodectl.training.settings import TRAINED_ON, AdamTraining
+from tests.progress import ascending
+from tests.resuming import Memory, check_resuming
 
 MAP, WEIGHTS = "scaling/marion2022-trained-map", "scaling/marion2022-trained-weights"
 DEPTH, DIM, BATCH, EPOCHS, DROP_EVERY, DROP = 6, 5, 400, 3, 2, 0.1
@@ -37,7 +39,7 @@ NETWORKS = tuple(weights_spec.Network(weights=w, beta=b) for w, b in (("rbf", 1.
 
 
 def context(seeds: tuple[int, ...], dtype: str) -> Context:
-    return Context(seeds, torch.device("cpu"), getattr(torch, dtype))
+    return Context(seeds, torch.device("cpu"), getattr(torch, dtype), report=ascending())
 
 
 def mapped(seeds: tuple[int, ...] = (7, 8), **changes) -> pd.DataFrame:
@@ -124,6 +126,50 @@ def test_networks_side_by_side_are_plain_trainings_in_every_epoch_and_layer() ->
             np.testing.assert_allclose(path["after"], layers[:, i, j], rtol=1e-9)
             before = entries(law, [stream(seed, "weights", "layers")], DEPTH, (DIM, DIM))[:, 0, i, j] / math.sqrt(DIM)
             np.testing.assert_allclose(path["before"], before, rtol=1e-12)
+
+
+def test_trainings_go_on_from_a_checkpoint() -> None:
+    def of_map(memory: Memory) -> object:
+        cell = Cell("scaling/trained-map", map_spec.Point(**(SMALL | GRIDS)), (7,))
+        return simulate_map(cell, Context((7,), torch.device("cpu"), torch.float64, checkpoint=memory))
+
+    def of_weights(memory: Memory) -> object:
+        cell = Cell("scaling/trained-weights", weights_spec.Point(**SMALL, networks=NETWORKS, lr=1e-2), (7, 8))
+        return simulate_weights(cell, Context((7, 8), torch.device("cpu"), torch.float64, checkpoint=memory))
+
+    check_resuming(of_map, saves=EPOCHS)
+    check_resuming(of_weights, saves=EPOCHS)
+
+
+def test_rows_name_their_network_epoch_and_layer() -> None:
+    found = followed()
+    networks = [(seed, law, beta) for seed in (7, 8) for law, beta in (("rbf", 1.0), ("uniform", 0.5))]
+    training, paths = found["training"], found["paths"]
+    names = ["seed", "weights", "beta"]
+    assert list(training[names].itertuples(index=False, name=None)) == networks * (EPOCHS + 1)
+    assert training["epoch"].tolist() == [epoch for epoch in range(EPOCHS + 1) for _ in networks]
+    assert training["train_loss"].isna().tolist() == [True] * 4 + [False] * 4 * EPOCHS
+    assert not training["diverged"].any()
+    expected = [(*network, layer) for network in networks for layer in range(DEPTH)]
+    assert list(paths[[*names, "layer"]].itertuples(index=False, name=None)) == expected
+    assert training["accuracy"].min() > 0.05  # before the first step, too, one answer in ten is right
+    assert training["accuracy"].max() < 1
+
+
+def test_one_entry_that_is_not_finite_is_a_divergence() -> None:
+    training = followed(seeds=(7,), lr=1e30, dtype="float32")["training"]
+    assert training[training["epoch"] == 0]["diverged"].tolist() == [False, False]
+    assert training[training["epoch"] == EPOCHS]["diverged"].tolist() == [True, True]
+
+
+def test_the_networks_of_a_seed_share_a_stem_and_a_head_of_variance_one_over_the_fan_in() -> None:
+    stem, head = stem_and_head(context((7, 8), "float64"), 30, 64, 3)
+    assert (stem.shape, head.shape) == ((6, 30, 64), (6, 10, 30))
+    for tensor, fan_in in ((stem, 64), (head, 30)):
+        assert torch.equal(tensor[0], tensor[2])
+        assert not torch.equal(tensor[2], tensor[3])
+        assert torch.equal(tensor[3], tensor[5])
+        assert 0.99 * math.sqrt(3 / fan_in) < tensor.abs().max() <= math.sqrt(3 / fan_in)
 
 
 def test_a_seed_is_trained_the_same_in_every_block() -> None:

@@ -15,9 +15,11 @@ from resodectl.experiment.cells import Cell
 from resodectl.experiment.context import Context, stream
 from resodectl.families.scaling.vector_pairs import mnist_pairs
 from resodectl.families.scaling.weight_scaling import analysis, spec
-from resodectl.families.scaling.weight_scaling.simulation import simulate
+from resodectl.families.scaling.weight_scaling.simulation import _note, simulate
 from resodectl.numerics.draws import TensorPlace
 from resodectl.recipe.schema import Band
+from tests.progress import ascending
+from tests.resuming import Memory, check_resuming
 from tests.true_format import write_mnist
 
 DEPTHS = (4, 16, 64, 128, 256)
@@ -35,7 +37,7 @@ def point(**changes) -> spec.Point:
 
 def simulated(of: spec.Point, seeds=(7, 8)) -> dict[str, pd.DataFrame]:
     cell = Cell("scaling/weight-scaling", of, tuple(seeds))
-    context = Context(cell.seeds, torch.device("cpu"), getattr(torch, of.dtype))
+    context = Context(cell.seeds, torch.device("cpu"), getattr(torch, of.dtype), report=ascending())
     blocks: dict[str, list[pd.DataFrame]] = {kind: [] for kind in spec.LOG}
     for kind, block in simulate(cell, context):
         blocks[kind].append(pd.DataFrame({name: np.asarray(value) for name, value in block.items()}))
@@ -122,6 +124,62 @@ def test_all_seeds_at_once_are_the_plain_trainings_of_each(network: dict) -> Non
         found = {**weights, **training, **entries}
         assert {name: found[name] for name in expected} == pytest.approx(expected, rel=1e-7), seed
         assert training["stopped"] == "epochs"
+
+
+@pytest.mark.parametrize("network", [TANH, RELU])
+def test_a_training_goes_on_from_a_checkpoint(network: dict) -> None:
+    def run(memory: Memory) -> object:
+        cell = Cell("scaling/weight-scaling", point(**network), (7, 8))
+        return simulate(cell, Context(cell.seeds, torch.device("cpu"), torch.float64, checkpoint=memory))
+
+    check_resuming(run, saves=3)
+
+
+def test_entries_are_listed_layer_by_layer_of_every_seed() -> None:
+    log = simulated(point(**RELU))
+    entries = log["entries"]
+    assert list(zip(entries["seed"], entries["layer"], strict=True)) == [(s, k) for s in (7, 8) for k in range(6)]
+    steps = entries.groupby("seed")["step"]
+    assert steps.apply(lambda own: own.abs().max()).tolist() == log["training"]["largest_delta"].tolist()
+    assert steps.nunique().tolist() == [6, 6]
+    assert simulated(point())["entries"].groupby("seed")["step"].nunique().tolist() == [1, 1]
+
+
+def test_the_noise_is_what_the_means_of_the_bins_leave() -> None:
+    """Of three bins of two layers: half the difference d of each two, and its negative; the squares of steps follow."""
+    rows = simulated(point(training=TRAINING | {"lr": 1e-12}))
+    initial = torch.from_numpy(stream(7, "b").standard_normal((6, 10))) * 0.5 / 6 / math.sqrt(10)
+    halves = (initial[::2] - initial[1::2]) / 2
+    noise = torch.stack([halves, -halves], 1).flatten(0, 1)
+    jumps, squares = noise.diff(dim=0).square().sum(1).mean(), noise.square().sum(1).mean()
+    found = rows["weights"].query("tensor == 'b' and seed == 7").iloc[0]
+    assert found["noise_roughness"] == pytest.approx(float(jumps / (2 * squares)), rel=1e-6)
+    trend = (initial[::2] + initial[1::2]) / 2
+    assert found["trend_share"] == pytest.approx(float(2 * trend.square().sum() / initial.square().sum()), rel=1e-6)
+    assert simulated(point(bins=6))["weights"]["noise_roughness"].isna().all()
+
+
+@pytest.mark.parametrize(("factor", "stopped", "waited"), [(0.991, "patience", 3), (0.989, "running", 2)])
+def test_only_a_loss_a_hundredth_below_the_best_one_starts_the_wait_anew(factor, stopped, waited) -> None:
+    kept = {"best": [math.inf], "waited": [0], "stopped": ["running"], "epochs": [0], "losses": [math.nan]}
+    of = point(training=TRAINING | {"epochs": 50, "patience": 3})
+    for epoch, loss in enumerate([1.0, factor, factor, factor]):
+        _note(kept, [loss], epoch, of)
+    assert (kept["stopped"], kept["waited"], kept["epochs"], kept["losses"]) == ([stopped], [waited], [4], [factor])
+
+
+@pytest.mark.parametrize(("kind", "scale"), [("xavier", 0.5), ("xavier-depth", 0.5 / 6)])
+def test_entries_start_with_a_deviation_of_the_scale_over_the_root_of_the_width(kind: str, scale: float) -> None:
+    """Matrices of 0.5 / 10, biases of 0.5 / sqrt(10), six times smaller each where the depth divides them."""
+    log = simulated(point(initial={"kind": kind, "scale": 0.5}, training=TRAINING | {"lr": 1e-12}))
+    for seed, entries in log["entries"].groupby("seed"):
+        matrices, biases = (stream(seed, name).standard_normal(shape) for name, shape in SHAPES.items())
+        assert entries["matrix_entry"].to_numpy() == pytest.approx(scale / 10 * matrices[:, 7, 9], rel=1e-6)
+        assert entries["bias_entry"].to_numpy() == pytest.approx(scale / math.sqrt(10) * biases[:, 5], rel=1e-6)
+        assert (entries["step"] - 1 / 6).abs().max() < 1e-9
+
+
+SHAPES = {"A": (6, 10, 10), "b": (6, 10)}
 
 
 def test_each_seed_stops_for_itself_and_then_keeps_its_weights() -> None:

@@ -60,16 +60,17 @@ def test_every_cell_is_torch_adam_with_the_learning_rate_of_the_cell() -> None:
             torch.testing.assert_close(mine, theirs.detach(), rtol=1e-12, atol=1e-14)
 
 
-def test_a_frozen_cell_knows_nothing_of_the_steps_it_missed() -> None:
+def test_a_frozen_cell_knows_nothing_of_the_steps_it_missed_and_no_other_cell_of_its_rest() -> None:
     values = tensors()
     moments = adam.at_rest(values, CELLS)
     active = torch.ones(CELLS, dtype=torch.bool)
     active[1, 2] = False
     for n in range(STEPS):
         step(values, moments, n, active if n in (2, 3) else None)
-    expected = by_torch(1, 2, [n for n in range(STEPS) if n not in (2, 3)])
-    for mine, theirs in zip(cell_of(values, 1, 2), expected, strict=True):
-        torch.testing.assert_close(mine, theirs.detach(), rtol=1e-12, atol=1e-14)
+    for i, j in np.ndindex(*CELLS):
+        expected = by_torch(i, j, [n for n in range(STEPS) if (i, j) != (1, 2) or n not in (2, 3)])
+        for mine, theirs in zip(cell_of(values, i, j), expected, strict=True):
+            torch.testing.assert_close(mine, theirs.detach(), rtol=1e-12, atol=1e-14)
     assert moments.steps.tolist() == [[7, 7, 7], [7, 7, 5]]
 
 

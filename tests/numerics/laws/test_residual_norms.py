@@ -114,3 +114,49 @@ def test_the_kernel_is_the_mean_of_two_rectified_correlated_normals():
     rho = float(correlations.fractional_noise(1, 0.8))
     product = np.mean(np.maximum(xi[0], 0) * np.maximum(xi[1], 0))
     assert rho * product == pytest.approx(output_covariance(rho), rel=0.01)
+
+
+@pytest.mark.parametrize(("exponent", "active"), [(0.0, 0.5), (0.3, 0.5), (0.3, 0.2)])
+def test_the_mean_square_change_is_that_of_a_product_of_equal_factors(exponent, active):
+    depths = np.array([1, 2, 3])
+    expected = [math.prod([1 + active * n ** (-2 * exponent)] * n) - 1 for n in depths.tolist()]
+    assert mean_square_change(depths, exponent, active) == pytest.approx(expected, rel=1e-14)
+
+
+SEXTANT = math.sqrt(3) / (4 * math.pi)
+
+
+@pytest.mark.parametrize(
+    ("rho", "kernel", "both_positive"),
+    [(0.5, SEXTANT + 1 / 6, 1 / 3), (-0.5, SEXTANT - 1 / 12, 1 / 6), (0.0, 1 / (2 * math.pi), 1 / 4), (-1.0, 0, 0)],
+)
+def test_covariances_have_their_values_at_the_angles_of_a_triangle(rho, kernel, both_positive):
+    """kappa(cos a) = (sin a + (pi - a) cos a) / (2 pi), and two normals are both positive with (pi - a) / (2 pi)."""
+    assert output_covariance(rho) == pytest.approx(rho * kernel, abs=1e-15)
+    for dim in (1, 3):
+        expected = rho * ((1 - 1 / dim) * rho * both_positive + kernel / dim)
+        assert gradient_covariance(rho, dim) == pytest.approx(expected, abs=1e-15)
+
+
+def test_a_correlation_that_rounding_put_above_one_counts_as_one():
+    for beyond in (1 + 1e-12, -1 - 1e-12):
+        assert output_covariance(beyond) == output_covariance(math.copysign(1, beyond))
+        assert gradient_covariance(beyond, 3) == gradient_covariance(math.copysign(1, beyond), 3)
+
+
+def test_the_first_order_law_sums_the_covariances_of_all_pairs_of_layers():
+    """Of three layers: three pairs at lag 0, twice two at lag 1 and twice one at lag 2."""
+    correlation, exponent = np.array([1.0, 0.4, -0.3]), 0.7
+    for norm, covariance in (("output", output_covariance), ("gradient", lambda rho: gradient_covariance(rho, 5))):
+        total = sum(covariance(correlation[abs(k - j)]) for k in range(3) for j in range(3))
+        assert first_order_change(correlation, exponent, norm, 5) == pytest.approx(3**-exponent * math.sqrt(total))
+
+
+def test_correlations_of_increments_are_second_differences_of_those_of_the_process():
+    lags, depth, scale = np.arange(4), 10, 0.3
+    kernel = np.exp(-((np.arange(-1, 5) / depth / scale) ** 2) / 2)
+    differences = 2 * kernel[1:-1] - kernel[:-2] - kernel[2:]
+    found = correlations.smooth_increments(lags, depth, scale)
+    assert found == pytest.approx(differences / differences[0], rel=1e-12)
+    assert correlations.smooth(lags, depth, scale) == pytest.approx(kernel[1:-1], rel=1e-14)
+    assert correlations.independent(lags).tolist() == [1, 0, 0, 0]

@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import pytest
 import torch
 
@@ -106,3 +107,42 @@ def test_mlp_weights_have_the_papers_scales():
     first, bias, second = mlp_weights("iid", {name: streams(name) for name in "WbV"}, 64, 8, 16)
     for stack, scale in ((first, 1 / math.sqrt(8)), (bias, 0.5), (second, 1 / 4)):
         assert float(stack.std()) == pytest.approx(scale, rel=0.03)
+
+
+def in_turn(*shapes):
+    """What the stream of seed 1 draws first: standard normal numbers of these shapes."""
+    source = stream(1, "W")
+    return source, [source.standard_normal(shape) for shape in shapes]
+
+
+def test_smooth_weights_are_three_cosines_of_random_amplitude_and_phase():
+    source, (amplitudes,) = in_turn((3, 2, 2))
+    phases = 2 * math.pi * source.random(3)
+    drawn = weights("smooth", streams(), 5, (2, 2))[:, 1].numpy()
+    for n in range(5):
+        waves = [a * math.cos(math.pi * k * n / 5 + p) for k, a, p in zip((1, 2, 3), amplitudes, phases, strict=True)]
+        assert drawn[n] == pytest.approx(sum(waves) / math.sqrt(3), abs=1e-14)
+
+
+def test_alternating_weights_add_one_normal_draw_to_even_layers_and_take_it_from_odd_ones():
+    source, _ = in_turn((3, 2))
+    source.random(3)
+    delta = source.standard_normal(2)
+    apart = (weights("alternating", streams(), 5, (2,)) - weights("smooth", streams(), 5, (2,)))[:, 1].numpy()
+    assert apart == pytest.approx(np.outer([1, -1, 1, -1, 1], delta), abs=1e-14)
+
+
+def test_brownian_weights_are_refined_at_the_midpoints_by_half_the_root_of_an_interval():
+    """The bridge over an interval h has the variance h/4 in its middle."""
+    _, (constant, end, half, quarters) = in_turn(2, 2, (1, 2), (2, 2))
+    middle = end / 2 + half[0] / 2
+    first = middle / 2 + quarters[0] * math.sqrt(1 / 2) / 2
+    third = (middle + end) / 2 + quarters[1] * math.sqrt(1 / 2) / 2
+    drawn = weights("brownian", streams(), 4, (2,))[:, 1].numpy()
+    assert drawn == pytest.approx(constant + np.stack([np.zeros(2), first, middle, third]), abs=1e-14)
+
+
+@pytest.mark.parametrize("kind", ["tied", "iid"])
+def test_tied_and_independent_weights_are_the_draws_themselves(kind):
+    _, (draws,) = in_turn((5, 2) if kind == "iid" else (1, 2))
+    assert weights(kind, streams(), 5, (2,))[:, 1].numpy() == pytest.approx(np.broadcast_to(draws, (5, 2)), abs=0)

@@ -49,8 +49,9 @@ def simulate(cell: Cell[Point], context: Context) -> Iterator[tuple[str, dict[st
     entries = []
     for index, (lr, count) in enumerate(zip(point.lrs, steps, strict=True)):
         own = path[: count + 2, index]
-        entry = int((toy.distance(own) <= lr).int().argmax())
-        entries.append(entry * lr if toy.distance(own[entry]) <= lr else torch.inf)
+        near = toy.distance(own) <= lr
+        entry = int(near.int().argmax()) if near.any() else len(own)
+        entries.append(entry * lr if entry < len(own) else torch.inf)
         yield "paths", _records(point, toy, lr, own, toy.coordinate(landed[index]), entry)
     yield "landings", {"lr": lrs, "landing": toy.coordinate(landed), "entry": np.array(entries, dtype=float)}
 
