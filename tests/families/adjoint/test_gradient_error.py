@@ -21,9 +21,10 @@ from resodectl.numerics.ode.schemes import EULER
 from resodectl.numerics.weights.depth import weights
 from resodectl.recipe import load
 from resodectl.training.classifiers import gradients
-from resodectl.training.images import Images
-from tests.progress import ascending
+from resodectl.training.images import Images, training_images
+from resodectl.training.scalings import halved
 from tests.resuming import Memory, check_resuming
+from tests.simulated import simulated
 
 SEEDS = (0, 1, 2)
 TINY = {"kind": "tiny-conv", "channels": 4, "stem": "plain-3x3"}
@@ -31,13 +32,10 @@ TRAINING = {"epochs": 2, "batch": 256, "lr": 0.05, "momentum": 0.9, "weight_deca
 TRAINING |= {"schedule": {"kind": "cosine"}}
 
 
-def simulated(seeds=SEEDS, **changes) -> pd.DataFrame:
+def logged(seeds=SEEDS, **changes) -> pd.DataFrame:
     values = {"data": "digits", "model": TINY, "weights": {"kind": "field", "smoothness": "smooth"}, "depths": (4, 8)}
     values |= {"batch": 16, "residual_exponent": 1.0, "scheme": "euler", "dtype": "float64"}
-    point = spec.Point(**(values | changes))
-    cell = Cell("adjoint/gradient-error", point, tuple(seeds))
-    context = Context(cell.seeds, torch.device("cpu"), getattr(torch, point.dtype), report=ascending())
-    return pd.concat([pd.DataFrame(block) for _, block in simulate(cell, context)], ignore_index=True)
+    return simulated("adjoint/gradient-error", spec.Point(**(values | changes)), seeds)["gradients"]
 
 
 def network() -> tuple[TinyConv, dict[str, torch.Tensor], Images]:
@@ -82,7 +80,7 @@ def test_layer_i_of_n_is_layer_int_of_32_i_over_n() -> None:
 
 
 def test_every_tensor_of_every_layer_has_its_row() -> None:
-    rows = simulated()
+    rows = logged()
     for depth, own in rows[rows["seed"] == 1].groupby("depth"):
         assert len(own) == 4 * depth + 1
         assert own.groupby("tensor").size().to_dict() == {
@@ -90,7 +88,7 @@ def test_every_tensor_of_every_layer_has_its_row() -> None:
             **{f"residual.{part}{i}.weight": depth for part in ("conv", "bn") for i in (1, 2)},
         }
     assert np.isfinite(rows["squared_error"]).all()
-    alone = simulated(seeds=(1,))
+    alone = logged(seeds=(1,))
     np.testing.assert_allclose(alone["squared_error"], rows[rows["seed"] == 1]["squared_error"], rtol=1e-6)
 
 
@@ -112,11 +110,11 @@ def test_a_field_of_weights_has_the_variance_two_over_the_fan_in_and_all_norms_s
     params |= {"residual.bn2.weight": ones, "residual.bn2.bias": zeros}
     params["head.weight"] = normal([stream(seed, "field", "head.weight")], (10, 16)) / 4
     params["head.bias"] = torch.zeros(1, 10, dtype=torch.float64)
-    images = halved("digits", None, TensorPlace())
+    images = training_images("digits", None, TensorPlace(), halved)
     chosen = torch.from_numpy(stream(seed, "batch").permutation(1797)[:batch])
     own = Images(images.inputs[chosen][None], images.classes[chosen][None])
     expected = squared_errors(network()[0], params, own, "euler", 1.0)
-    rows = simulated((seed,), depths=(depth,), batch=batch, weights={"kind": "field", "smoothness": smoothness})
+    rows = logged((seed,), depths=(depth,), batch=batch, weights={"kind": "field", "smoothness": smoothness})
     for name, errors in expected.items():
         of_tensor = rows[rows["tensor"] == name]
         np.testing.assert_allclose(of_tensor["squared_error"], errors[:, 0], rtol=1e-9, err_msg=name)
@@ -124,7 +122,7 @@ def test_a_field_of_weights_has_the_variance_two_over_the_fan_in_and_all_norms_s
 
 
 def test_rows_run_over_the_seeds_of_each_layer() -> None:
-    rows = simulated((5, 9), depths=(4,))
+    rows = logged((5, 9), depths=(4,))
     of_tensor = rows[rows["tensor"] == "residual.conv2.weight"]
     assert list(zip(of_tensor["layer"], of_tensor["seed"], strict=True)) == [(n, s) for n in range(4) for s in (5, 9)]
 
@@ -142,7 +140,7 @@ def test_a_training_goes_on_from_a_checkpoint() -> None:
 
 def test_trained_weights_serve_all_depths() -> None:
     origin = {"kind": "trained", "depth": 4, "training": TRAINING}
-    rows = simulated(seeds=(0, 1), weights=origin, dtype="float32")
+    rows = logged(seeds=(0, 1), weights=origin, dtype="float32")
     assert set(rows["depth"]) == {4, 8}
     assert (rows["squared_error"] > 0).mean() > 0.9
 

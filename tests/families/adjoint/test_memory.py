@@ -5,25 +5,19 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-import torch
 
 from resodectl.claims.verdict import judge
-from resodectl.experiment.cells import Cell
-from resodectl.experiment.context import Context
 from resodectl.families.adjoint.memory import analysis, spec
-from resodectl.families.adjoint.memory.simulation import simulate
 from resodectl.recipe import load
 from resodectl.recipe.schema import Band
-from tests.progress import ascending
+from tests.simulated import simulated
 
 BATCH, DIM, HIDDEN = 500, 300, 8  # states of 600 kB, pulled back one by one
 
 
 def counted(method, depth, dtype="float32"):
     point = spec.Point(method=method, depth=depth, dim=DIM, hidden=HIDDEN, batch=BATCH, dtype=dtype)
-    cell = Cell("adjoint/memory", point, (0,))
-    ((_, block),) = simulate(cell, Context((0,), torch.device("cpu"), getattr(torch, dtype), report=ascending()))
-    return block
+    return simulated("adjoint/memory", point)["memory"].iloc[0]
 
 
 @pytest.mark.parametrize(("dtype", "size"), [("float32", 4), ("float64", 8)])

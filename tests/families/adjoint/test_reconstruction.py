@@ -11,15 +11,13 @@ from pydantic import ValidationError
 from scipy.special import ndtr
 
 from resodectl.claims.verdict import judge
-from resodectl.experiment.cells import Cell
-from resodectl.experiment.context import Context, stream
+from resodectl.experiment.context import stream
 from resodectl.families.adjoint.reconstruction import analysis, spec
-from resodectl.families.adjoint.reconstruction.simulation import simulate
 from resodectl.numerics.draws import normal
 from resodectl.numerics.weights.depth import mlp_weights
 from resodectl.recipe import load
 from resodectl.recipe.schema import Band
-from tests.progress import ascending
+from tests.simulated import simulated
 
 DEPTHS = (64, 128, 256, 512)
 SEEDS = (0, 1, 2, 3)
@@ -31,13 +29,8 @@ def point(**changes):
     return spec.Point(**(defaults | more | changes))
 
 
-def simulated(seeds, **changes):
-    cell = Cell("adjoint/reconstruction", point(**changes), tuple(seeds))
-    ((kind, block),) = simulate(
-        cell, Context(cell.seeds, torch.device("cpu"), getattr(torch, cell.point.dtype), report=ascending())
-    )
-    assert kind == "errors"
-    return pd.DataFrame({name: np.asarray(values) for name, values in block.items()})
+def logged(seeds, **changes):
+    return simulated("adjoint/reconstruction", point(**changes), seeds)["errors"]
 
 
 def plain_loop(seed, scheme, depth):
@@ -88,7 +81,7 @@ def plain_loop(seed, scheme, depth):
 
 @pytest.mark.parametrize("scheme", ["euler", "heun"])
 def test_all_seeds_at_once_are_the_plain_loops_of_each(scheme):
-    together = simulated((3, 7), scheme=scheme)
+    together = logged((3, 7), scheme=scheme)
     for (_, row), seed in zip(together.iterrows(), (3, 7), strict=True):
         for name, value in plain_loop(seed, scheme, 5).items():
             assert row[name] == pytest.approx(value, rel=1e-10), name
@@ -97,7 +90,7 @@ def test_all_seeds_at_once_are_the_plain_loops_of_each(scheme):
 @pytest.mark.parametrize("weights", ["smooth", "tied", "brownian", "iid", "alternating"])
 @pytest.mark.parametrize("activation", ["tanh", "gelu", "relu"])
 def test_the_reconstruction_keeps_its_bound(weights, activation):
-    rows = simulated(range(5), weights=weights, activation=activation, depth=32)
+    rows = logged(range(5), weights=weights, activation=activation, depth=32)
     assert (rows["distance"] < rows["distance_bound"]).all()
 
 
@@ -107,7 +100,7 @@ def test_the_reconstruction_keeps_its_bound(weights, activation):
 def test_the_bound_is_that_of_the_largest_residual_and_the_largest_lipschitz_constant(activation, slope, exponent):
     """(C/N) ((1 + L/N)^N - 1), C = max |f(x_n)| and L = max |W| |V| over the layers, in a loop."""
     act = {"tanh": np.tanh, "relu": lambda z: np.maximum(z, 0), "gelu": lambda z: z * ndtr(z)}[activation]
-    rows = simulated((3, 7), activation=activation, residual_exponent=exponent)
+    rows = logged((3, 7), activation=activation, residual_exponent=exponent)
     for seed, found in zip((3, 7), rows["distance_bound"], strict=True):
         stacks = mlp_weights("alternating", {name: [stream(seed, "weights", name)] for name in "WbV"}, 5, 3, 4)
         first, bias, second = (stack[:, 0].numpy() for stack in stacks)
@@ -129,11 +122,11 @@ def test_the_bound_is_attained_to_first_order_by_a_linear_network():
 
 
 def test_heun_has_no_bound():
-    assert simulated((0,), scheme="heun")["distance_bound"].isna().all()
+    assert logged((0,), scheme="heun")["distance_bound"].isna().all()
 
 
 def test_relu_networks_are_reconstructed_with_the_same_order():
-    shallow, deep = (simulated((0, 1), activation="relu", weights="smooth", depth=n) for n in (64, 256))
+    shallow, deep = (logged((0, 1), activation="relu", weights="smooth", depth=n) for n in (64, 256))
     ratio = shallow["reconstruction_error"] / deep["reconstruction_error"]
     assert np.log2(ratio).to_numpy() / 2 == pytest.approx([1, 1], abs=0.05)
 

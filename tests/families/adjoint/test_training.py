@@ -19,8 +19,8 @@ from resodectl.recipe.schema import Band
 from resodectl.training.images import train_and_test_images
 from resodectl.training.scalings import STANDARDISED
 from resodectl.training.settings import TRAINED_ON
-from tests.progress import ascending
 from tests.resuming import Memory, check_resuming
+from tests.simulated import simulated
 
 SEEDS = (0, 1, 2, 3)
 DIGITS = {"data": "digits", "model": {"kind": "mlp"}, "residual_exponent": 1.0, "dtype": "float64"}
@@ -28,12 +28,9 @@ TRAINING = {"epochs": 2, "batch": 256, "lr": 0.05, "momentum": 0.9, "weight_deca
 TRAINING |= {"schedule": {"kind": "steps", "milestones": (), "factor": 1.0}}
 
 
-def simulated(seeds=(7, 8), **changes) -> pd.DataFrame:
+def logged(seeds=(7, 8), **changes) -> pd.DataFrame:
     values = DIGITS | {"scheme": "euler", "gradient": "backprop", "weights": "untied", "depth": 3, "training": TRAINING}
-    point = spec.Point(**(values | changes))
-    cell = Cell("adjoint/training", point, tuple(seeds))
-    context = Context(cell.seeds, torch.device("cpu"), getattr(torch, point.dtype), report=ascending())
-    return pd.concat([pd.DataFrame(block) for _, block in simulate(cell, context)], ignore_index=True)
+    return simulated("adjoint/training", spec.Point(**(values | changes)), seeds)["curves"]
 
 
 def plain_training(seed: int, depth: int) -> list[float]:
@@ -77,7 +74,7 @@ def plain_training(seed: int, depth: int) -> list[float]:
 
 
 def test_learning_curves_are_those_of_a_plain_loop_for_every_seed() -> None:
-    rows = simulated()
+    rows = logged()
     for seed in (7, 8):
         own = rows[rows["seed"] == seed]
         np.testing.assert_allclose(own["train_loss"], plain_training(seed, 3), rtol=1e-9)
@@ -96,19 +93,19 @@ def test_a_training_goes_on_from_a_checkpoint() -> None:
 
 
 def test_a_seed_learns_the_same_in_every_block() -> None:
-    alone, together = simulated(seeds=(8,)), simulated(seeds=(7, 8))
+    alone, together = logged(seeds=(8,)), logged(seeds=(7, 8))
     pd.testing.assert_frame_equal(alone, together[together["seed"] == 8].reset_index(drop=True), rtol=1e-9)
 
 
 def test_divergence_is_a_flag_and_an_error_of_a_hundred_per_cent() -> None:
-    rows = simulated(dtype="float32", residual_exponent=0.0, depth=16, training=TRAINING | {"lr": 1e4}, weights="tied")
+    rows = logged(dtype="float32", residual_exponent=0.0, depth=16, training=TRAINING | {"lr": 1e4}, weights="tied")
     assert rows["diverged"].iloc[-1]
     assert rows[rows["diverged"]]["test_error"].max() == 100
 
 
 def test_images_that_the_network_would_pool_away_are_refused() -> None:
     with pytest.raises(ValidationError, match="too small"):
-        simulated(model={"kind": "tiny-conv", "channels": 4, "stem": "strided-5x5"})
+        logged(model={"kind": "tiny-conv", "channels": 4, "stem": "strided-5x5"})
 
 
 def log(errors: dict, losses: dict | None = None) -> pd.DataFrame:

@@ -1,5 +1,6 @@
 """adjoint/untying: what fine-tuning starts from and what it may change, the measures on known logs."""
 
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,8 @@ from resodectl.families.adjoint.untying import analysis, spec
 from resodectl.families.adjoint.untying.simulation import roughness, simulate
 from resodectl.recipe import load
 from tests.progress import ascending
-from tests.resuming import Memory
+from tests.resuming import Blocks, Memory, collected
+from tests.simulated import simulated
 from tests.true_format import write_cifar10
 
 SEEDS = (0, 1, 2)
@@ -26,48 +28,24 @@ TRAINING |= {"schedule": {"kind": "steps", "milestones": (), "factor": 1.0}}
 STILL = TRAINING | {"lr": 1e-12}
 
 
-class Kept:
-    """A checkpoint in memory; `save` ends the simulation after so many saves."""
-
-    def __init__(self, saves: int = 1_000) -> None:
-        self.saves, self.state = saves, None
-
-    def restore(self):
-        return self.state
-
-    def save(self, state) -> None:
-        self.saves -= 1
-        self.state = {key: _copy(value) for key, value in state.items()}
-        if self.saves == 0:
-            raise InterruptedError
-
-
-def _copy(value):
-    if isinstance(value, dict):
-        return {name: _copy(part) for name, part in value.items()}
-    return value.clone() if isinstance(value, torch.Tensor) else value
-
-
-def blocks(checkpoint: Kept | Memory | None = None, data_root: Path | None = None, **changes):
+def point(**changes) -> spec.Point:
     values = {"data": "digits", "model": {"kind": "mlp"}, "scheme": "euler", "gradients": ("backprop", "adjoint")}
     values |= {"depth": 4, "trained_stage": 1, "residual_exponent": 1.0, "dtype": "float64"}
-    point = spec.Point(**(values | {"pretraining": TRAINING, "finetuning": TRAINING} | changes))
-    cell = Cell("adjoint/untying", point, SEEDS[:2])
-    return simulate(
-        cell,
-        Context(cell.seeds, torch.device("cpu"), torch.float64, data_root, checkpoint=checkpoint, report=ascending()),
-    )
+    return spec.Point(**(values | {"pretraining": TRAINING, "finetuning": TRAINING} | changes))
 
 
-def tables(found) -> dict[str, pd.DataFrame]:
-    kinds: dict[str, list[pd.DataFrame]] = {"curves": [], "layers": []}
-    for kind, block in found:
-        kinds[kind].append(pd.DataFrame(block))
-    return {kind: pd.concat(frames, ignore_index=True) for kind, frames in kinds.items()}
+def logged(**changes) -> dict[str, pd.DataFrame]:
+    return simulated("adjoint/untying", point(**changes), SEEDS[:2])
+
+
+def blocks(checkpoint: Memory, data_root: Path | None = None, **changes) -> Blocks:
+    cell = Cell("adjoint/untying", point(**changes), SEEDS[:2])
+    context = Context(cell.seeds, torch.device("cpu"), torch.float64, data_root, checkpoint, ascending())
+    return simulate(cell, context)
 
 
 def test_untying_changes_nothing_until_it_trains() -> None:
-    found = tables(blocks(finetuning=STILL))
+    found = logged(finetuning=STILL)
     curves = found["curves"].set_index(["network", "gradient", "epoch", "seed"])["test_loss"].sort_index()
     for gradient in ("backprop", "adjoint"):
         for epoch in (1, 2):
@@ -76,40 +54,41 @@ def test_untying_changes_nothing_until_it_trains() -> None:
 
 
 def test_both_gradients_start_from_the_same_pretraining() -> None:
-    both, one = (tables(blocks(gradients=chosen))["curves"] for chosen in (("backprop", "adjoint"), ("adjoint",)))
+    both, one = (logged(gradients=chosen)["curves"] for chosen in (("backprop", "adjoint"), ("adjoint",)))
     pd.testing.assert_frame_equal(
         both[both["gradient"] == "adjoint"].reset_index(drop=True),
         one[one["network"] == "untied"].reset_index(drop=True),
     )
 
 
+def last_saved(**changes) -> dict:
+    """The state of the last checkpoint."""
+    memory = Memory()
+    collected(partial(blocks, gradients=("adjoint",), **changes), memory)
+    return memory.saved[-1][0]
+
+
 def test_only_the_chosen_stage_is_fine_tuned() -> None:
-    kept = Kept()
-    list(blocks(kept, gradients=("adjoint",)))
-    start, end = kept.state["start"], kept.state["state"]["params"]
+    kept = last_saved()
+    start, end = kept["start"], kept["state"]["params"]
     changed = {name for name in start if not torch.equal(start[name], end[name])}
     assert changed == {name for name in start if name.startswith("residual.")}
-    assert kept.state["state"]["momenta"].keys() == changed
-    list(blocks(whole := Kept(), gradients=("adjoint",), trained_stage=None))
-    assert all(not torch.equal(whole.state["start"][name], whole.state["state"]["params"][name]) for name in start)
+    assert kept["state"]["momenta"].keys() == changed
+    whole = last_saved(trained_stage=None)
+    assert all(not torch.equal(whole["start"][name], whole["state"]["params"][name]) for name in start)
 
 
 @pytest.mark.parametrize("saves", [1, 2, 3, 4, 5, 6])
 def test_a_run_cut_after_any_epoch_resumes_to_the_same_log(saves: int) -> None:
-    whole = tables(blocks())
-    kept, first = Kept(saves), []
-    with pytest.raises(InterruptedError):
-        first.extend(iter_until_cut(blocks(kept), first))
-    kept.saves = 1_000
-    resumed = tables([*first, *blocks(kept)])
-    for kind in ("curves", "layers"):
-        pd.testing.assert_frame_equal(whole[kind], resumed[kind])
-
-
-def iter_until_cut(found, seen: list) -> list:
-    for block in found:
-        seen.append(block)
-    return []
+    memory = Memory()
+    whole = collected(blocks, memory)
+    state, yielded = memory.saved[saves - 1]
+    rest = collected(blocks, Memory(state))
+    assert [kind for kind, _ in rest] == [kind for kind, _ in whole[yielded:]]
+    for (_, block), (_, expected) in zip(rest, whole[yielded:], strict=True):
+        assert block.keys() == expected.keys()
+        for name, values in expected.items():
+            np.testing.assert_array_equal(block[name], values, err_msg=name)
 
 
 def test_roughness_is_n_times_the_jump_over_the_size() -> None:
@@ -134,7 +113,8 @@ def test_of_a_network_of_stages_the_chosen_ones_are_untied_and_trained_with_thei
     values = {"model": BOTTLENECK, "depth": 3, "trained_stage": stage, "gradients": ("adjoint",), "data": "cifar10"}
     small = TRAINING | {"epochs": 1, "batch": 5}
     kept = Memory()
-    found = tables(blocks(kept, data_root=tmp_path, **values, pretraining=small, finetuning=small | {"epochs": 2}))
+    values |= {"pretraining": small, "finetuning": small | {"epochs": 2}}
+    found = collected(partial(blocks, data_root=tmp_path, **values), kept)
     (first, _), *_, (last, _) = kept.saved
     assert first["params"]["stage2.residual.conv1.weight"].shape[0] == 1
     for index, depth in {1: 2, 2: 3}.items():
@@ -143,14 +123,15 @@ def test_of_a_network_of_stages_the_chosen_ones_are_untied_and_trained_with_thei
     prefix = "" if stage is None else f"stage{stage}."
     assert changed == {name for name in last["start"] if name.startswith(prefix)}
     rough = roughness(last["params"], {f"stage{index}.residual.": depth for index, depth in stages.items()})
-    assert found["layers"]["roughness"].to_numpy() == pytest.approx(rough.numpy())
+    (layers,) = (block for kind, block in found if kind == "layers")
+    assert layers["roughness"] == pytest.approx(rough.numpy())
     each = [roughness(last["params"], {f"stage{index}.residual.": depth}) for index, depth in stages.items()]
     torch.testing.assert_close(rough, torch.stack(each).mean(0))
 
 
 def test_a_stage_that_the_network_lacks_is_refused() -> None:
     with pytest.raises(ValidationError, match="no stage 2"):
-        list(blocks(trained_stage=2))
+        logged(trained_stage=2)
 
 
 def log(after: dict) -> dict[str, pd.DataFrame]:

@@ -19,8 +19,8 @@ from resodectl.numerics.draws import TensorPlace
 from resodectl.recipe.schema import Band
 from resodectl.training.images import train_and_test_images
 from resodectl.training.scalings import STANDARDISED
-from tests.progress import ascending
 from tests.resuming import Memory, check_resuming
+from tests.simulated import simulated
 from tests.true_format import write_cifar10
 
 SEEDS = (0, 1, 2, 3)
@@ -35,14 +35,8 @@ def point(**changes) -> spec.Point:
     )
 
 
-def simulated(of: spec.Point, seeds=(7, 8)) -> dict[str, pd.DataFrame]:
-    cell = Cell("scaling/conv-weights", of, tuple(seeds))
-    blocks: dict[str, list[pd.DataFrame]] = {kind: [] for kind in spec.LOG}
-    for kind, block in simulate(
-        cell, Context(cell.seeds, torch.device("cpu"), getattr(torch, of.dtype), report=ascending())
-    ):
-        blocks[kind].append(pd.DataFrame({name: np.asarray(value) for name, value in block.items()}))
-    return {kind: pd.concat(found, ignore_index=True) for kind, found in blocks.items()}
+def logged(of: spec.Point) -> dict[str, pd.DataFrame]:
+    return simulated("scaling/conv-weights", of, (7, 8))
 
 
 def plain_training(seed: int, of: spec.Point) -> tuple[dict[str, torch.Tensor], float]:
@@ -80,7 +74,7 @@ def periodic_norm(kernel: torch.Tensor, side: int) -> float:
 
 def test_the_layers_are_those_of_plain_trainings_measured_by_dense_matrices() -> None:
     of = point()
-    log = simulated(of)
+    log = logged(of)
     sides = {
         "A": [8, 4, 4, 4, 4, 2, 2, 2],
         "Delta": [4, 4, 4, 4, 2, 2, 2, 2],
@@ -112,8 +106,8 @@ def test_the_layers_are_those_of_plain_trainings_measured_by_dense_matrices() ->
 
 def test_the_test_loss_is_that_of_the_trained_network() -> None:
     of = point(training=TRAINING | {"epochs": 1})
-    found = simulated(of)["networks"].set_index("seed")
-    _, test = standardised("digits", None, TensorPlace())
+    found = logged(of)["networks"].set_index("seed")
+    _, test = train_and_test_images("digits", None, TensorPlace(), STANDARDISED["digits"])
     for seed in (7, 8):
         tensors, _ = plain_training(seed, of)
         x = F.relu(F.conv2d(test.inputs, tensors["stem"], padding=1))
@@ -137,17 +131,17 @@ def test_a_training_goes_on_from_a_checkpoint() -> None:
 
 
 def test_a_step_between_different_shapes_is_none() -> None:
-    rows = simulated(point(model={"width": 2, "doubling": True, "strides": (1, 2, 2, 1)}))["layers"]
+    rows = logged(point(model={"width": 2, "doubling": True, "strides": (1, 2, 2, 1)}))["layers"]
     first = rows[(rows["tensor"] == "A") & (rows["layer"] == 2)]
     assert first["increment"].isna().all()
     assert rows[(rows["tensor"] == "Delta") & (rows["layer"] == 2)]["increment"].notna().all()
 
 
 def test_divergence_is_a_flag() -> None:
-    log = simulated(point(training=TRAINING | {"lr": 1e20}, dtype="float32"))
+    log = logged(point(training=TRAINING | {"lr": 1e20}, dtype="float32"))
     assert log["networks"]["diverged"].all()
     assert log["layers"]["norm"].isna().all()
-    assert math.isnan(analysis.measure_growth(log["layers"].assign(depth=8)).value)
+    assert math.isnan(analysis.measure_growth(log["layers"]).value)
 
 
 def test_depths_without_known_stages_are_refused() -> None:

@@ -5,33 +5,26 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-import torch
 from pydantic import ValidationError
 
 from resodectl.claims.verdict import judge
-from resodectl.experiment.cells import Cell
-from resodectl.experiment.context import Context, stream
+from resodectl.experiment.context import stream
 from resodectl.families.scaling.fbm_paths import analysis, spec
-from resodectl.families.scaling.fbm_paths.simulation import simulate
 from resodectl.numerics.weights.processes import fractional_noise
 from resodectl.recipe import load
 from resodectl.recipe.schema import Band
-from tests.progress import ascending
+from tests.simulated import simulated
 
 SEEDS = tuple(range(4))
 
 
-def simulated(seeds=SEEDS, **changes):
+def logged(seeds=SEEDS, **changes):
     defaults = {"hurst": 0.8, "steps": 64, "paths": 2000, "ablation": "none", "dtype": "float64"}
-    cell = Cell("scaling/fbm-paths", spec.Point(**(defaults | changes)), tuple(seeds))
-    log = {kind: [] for kind in spec.LOG}
-    for kind, block in simulate(cell, Context(cell.seeds, torch.device("cpu"), torch.float64, report=ascending())):
-        log[kind].append(pd.DataFrame(block).assign(hurst=cell.point.hurst, steps=cell.point.steps))
-    return {kind: pd.concat(frames, ignore_index=True) for kind, frames in log.items()}
+    return simulated("scaling/fbm-paths", spec.Point(**(defaults | changes)), seeds)
 
 
 def test_a_path_is_the_sum_of_its_noise_and_starts_at_zero():
-    log = simulated((5,), hurst=0.3, steps=10, paths=3)
+    log = logged((5,), hurst=0.3, steps=10, paths=3)
     noise = fractional_noise([stream(5, "noise")], 10, (3,), 0.3)[:, 0].numpy()
     assert log["paths"]["position"].iloc[0] == 0
     assert log["paths"]["position"].to_numpy()[1:] == pytest.approx(10**-0.3 * np.cumsum(noise[:, 0]))
@@ -47,7 +40,7 @@ def test_a_path_is_the_sum_of_its_noise_and_starts_at_zero():
 
 @pytest.mark.parametrize("hurst", [0.2, 0.5, 0.8])
 def test_mean_squares_of_displacements_are_powers_of_the_lag(hurst):
-    found = simulated(hurst=hurst)["displacements"].groupby("lag")["mean_square"].mean()
+    found = logged(hurst=hurst)["displacements"].groupby("lag")["mean_square"].mean()
     assert found.to_numpy() == pytest.approx(found.index.to_numpy() ** (2 * hurst), rel=0.06)
 
 
@@ -58,13 +51,13 @@ def test_the_official_error_at_the_nyquist_frequency_adds_variance_exactly_as_co
 
     eigenvalues = circulant_eigenvalues(64, hurst)
     added = (eigenvalues[0] - eigenvalues[-1]) / 128
-    right, wrong = (simulated(hurst=hurst, ablation=a)["moments"] for a in ("none", "zero_frequency_at_nyquist"))
+    right, wrong = (logged(hurst=hurst, ablation=a)["moments"] for a in ("none", "zero_frequency_at_nyquist"))
     assert (wrong["variance"] - right["variance"]).mean() == pytest.approx(added, abs=0.02)
     assert (wrong["lag_covariance"] - right["lag_covariance"]).mean() == pytest.approx(-added, abs=0.02)
 
 
 def test_noise_dealt_to_the_paths_at_random_keeps_its_variance_and_loses_its_memory():
-    right, wrong = (simulated(hurst=0.8, ablation=a)["moments"] for a in ("none", "shuffled"))
+    right, wrong = (logged(hurst=0.8, ablation=a)["moments"] for a in ("none", "shuffled"))
     assert wrong["variance"].to_numpy() == pytest.approx(right["variance"].to_numpy())
     assert wrong["lag_covariance"].to_numpy() == pytest.approx(np.zeros(len(SEEDS)), abs=0.02)
     assert wrong["end_square"].to_numpy() == pytest.approx(np.full(len(SEEDS), 64**-0.6), rel=0.15)
@@ -112,6 +105,6 @@ def test_roughness_is_half_the_power_of_mean_squares(hurst, judgement):
 def test_the_figure_has_a_panel_for_each_hurst_index(seeds):
     path = Path(__file__).parents[3] / "recipes/scaling/marion2022-fbm-paths.yaml"
     recipe = load.load(path, load.Request(profile="smoke"))
-    logs = [simulated(seeds, hurst=hurst, paths=2) for hurst in recipe.params.hursts]
+    logs = [logged(seeds, hurst=hurst, paths=2) for hurst in recipe.params.hursts]
     figure = analysis.draw_paths({kind: pd.concat(log[kind] for log in logs) for kind in spec.LOG}, recipe)
     assert len(figure.axes) == len(recipe.params.hursts)

@@ -11,29 +11,22 @@ from pydantic import ValidationError
 from resodectl.claims.measures import select
 from resodectl.claims.verdict import judge, judge_control
 from resodectl.experiment.catalogue import shipped
-from resodectl.experiment.cells import Cell
 from resodectl.experiment.context import Context, stream
 from resodectl.families.scaling.grids import Grid
 from resodectl.families.scaling.hurst_map import analysis, simulation, spec
-from resodectl.families.scaling.hurst_map.simulation import simulate, summary
+from resodectl.families.scaling.hurst_map.simulation import summary
 from resodectl.numerics.laws.residual_norms import critical_exponent, mean_square_change
 from resodectl.numerics.weights.processes import entries
 from resodectl.recipe import load
 from resodectl.recipe.schema import Band
-from tests.progress import ascending
+from tests.simulated import simulated
 
 RECIPE = "scaling/marion2022-hurst-map"
 SMALL = {"betas": Grid(first=0.2, last=1.0, count=3), "depth": 6, "dim": 3, "pixels": 5, "inputs": 2, "hurst": 0.7}
 
 
-def simulated(seeds=(3, 7), **changes) -> pd.DataFrame:
-    point = spec.Point(**(SMALL | changes))
-    cell = Cell("scaling/hurst-map", point, tuple(seeds))
-    ((kind, block),) = simulate(
-        cell, Context(cell.seeds, torch.device("cpu"), getattr(torch, point.dtype), report=ascending())
-    )
-    assert kind == "norms"
-    return pd.DataFrame({name: np.asarray(values) for name, values in block.items()})
+def logged(seeds=(3, 7), **changes) -> pd.DataFrame:
+    return simulated("scaling/hurst-map", spec.Point(**(SMALL | changes)), seeds)["norms"]
 
 
 def plain_norms(seed: int, beta: float, hurst: float) -> dict[str, list[float]]:
@@ -66,7 +59,7 @@ def plain_norms(seed: int, beta: float, hurst: float) -> dict[str, list[float]]:
 
 @pytest.mark.parametrize("hurst", [0.2, 0.7])
 def test_all_exponents_and_draws_at_once_are_the_plain_loops_of_each(hurst: float) -> None:
-    rows = simulated(hurst=hurst)
+    rows = logged(hurst=hurst)
     assert len(rows) == 6
     for _, row in rows.iterrows():
         for name, values in plain_norms(int(row["seed"]), row["beta"], hurst).items():
@@ -87,12 +80,12 @@ def test_first_and_last_matrices_have_entries_of_variance_one_over_the_fan_in() 
 
 
 def test_a_draw_is_the_same_in_every_block() -> None:
-    alone, together = simulated(seeds=(7,)), simulated(seeds=(3, 7))
+    alone, together = logged(seeds=(7,)), logged(seeds=(3, 7))
     pd.testing.assert_frame_equal(alone, together[together["seed"] == 7].reset_index(drop=True), rtol=1e-12)
 
 
 def test_independent_layers_have_the_exact_mean_square_in_both_directions() -> None:
-    rows = simulated(range(400), hurst=0.5, depth=8, dim=4, inputs=4, betas=Grid(first=0.5, last=1.0, count=3))
+    rows = logged(range(400), hurst=0.5, depth=8, dim=4, inputs=4, betas=Grid(first=0.5, last=1.0, count=3))
     for beta, own in rows.groupby("beta"):
         exact = float(mean_square_change(8, beta))
         for name in ("out", "grad"):
@@ -110,7 +103,7 @@ def test_overflow_is_a_capped_number_and_counted() -> None:
 
 
 def test_networks_that_overflow_float32_are_results() -> None:
-    rows = simulated(depth=400, hurst=0.97, dtype="float32", betas=Grid(first=0.0, last=1.3, count=2), dim=8)
+    rows = logged(depth=400, hurst=0.97, dtype="float32", betas=Grid(first=0.0, last=1.3, count=2), dim=8)
     assert (rows.loc[rows["beta"] == 0, "capped_out"] == 1).all()
     assert (rows.loc[rows["beta"] == 1.3, "capped_out"] == 0).all()
     assert np.isfinite(rows.to_numpy(float)).all()

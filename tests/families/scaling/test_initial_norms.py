@@ -11,16 +11,15 @@ from pydantic import ValidationError
 from scipy import stats
 
 from resodectl.claims.verdict import judge
-from resodectl.experiment.cells import Cell
-from resodectl.experiment.context import Context, stream
+from resodectl.experiment.context import stream
 from resodectl.families.scaling.initial_norms import analysis, spec
-from resodectl.families.scaling.initial_norms.simulation import AT_ONCE, simulate
+from resodectl.families.scaling.initial_norms.simulation import AT_ONCE
 from resodectl.numerics.draws import uniform
 from resodectl.numerics.laws.residual_norms import log_normal_limit, mean_square_change
 from resodectl.numerics.weights.processes import entries
 from resodectl.recipe import load
 from resodectl.recipe.schema import Band
-from tests.progress import ascending
+from tests.simulated import simulated
 
 NORMS = ("output", "gradient")
 SEEDS = (0, 1, 2, 3, 4)
@@ -32,13 +31,8 @@ def point(**changes):
     return spec.Point(**(network | rest | changes))
 
 
-def simulated(seeds, **changes):
-    cell = Cell("scaling/initial-norms", point(**changes), tuple(seeds))
-    blocks = list(
-        simulate(cell, Context(cell.seeds, torch.device("cpu"), getattr(torch, cell.point.dtype), report=ascending()))
-    )
-    assert {kind for kind, _ in blocks} == {"norms"}
-    return pd.concat([pd.DataFrame(block) for _, block in blocks], ignore_index=True)
+def logged(seeds, **changes):
+    return simulated("scaling/initial-norms", point(**changes), seeds)["norms"]
 
 
 def plain_networks(seed, weights, depth=6, dim=4, inputs=5, repetitions=7):
@@ -59,7 +53,7 @@ def plain_networks(seed, weights, depth=6, dim=4, inputs=5, repetitions=7):
 @pytest.mark.parametrize("weights", ["uniform", "gaussian", "rbf"])
 def test_networks_side_by_side_are_plain_networks_differentiated_by_autograd(weights):
     """The loss is that of the paper, with a target of its own: the norms do not depend on it."""
-    rows = simulated((3, 8), weights=weights).set_index(["seed", "exponent", "repetition"])
+    rows = logged((3, 8), weights=weights).set_index(["seed", "exponent", "repetition"])
     for seed in (3, 8):
         for repetition, (h0, b, v, theta) in enumerate(plain_networks(seed, weights)):
             for exponent in (0.5, 1.0):
@@ -79,7 +73,7 @@ def test_networks_side_by_side_are_plain_networks_differentiated_by_autograd(wei
 @pytest.mark.parametrize("architecture", ["res-1", "res-2", "res-3"])
 def test_states_of_the_right_size_enter_networks_that_are_not_homogeneous(architecture):
     """With tanh the size of A x counts: A has entries of variance 1 / inputs, x is uniform on [0, 1)."""
-    rows = simulated((3,), architecture=architecture, activation="tanh").set_index(["exponent", "repetition"])
+    rows = logged((3,), architecture=architecture, activation="tanh").set_index(["exponent", "repetition"])
     source = [stream(3, "norms", "b", 6)]
     biases = torch.cat([entries("uniform", source, 6, (n, 4, 1))[:, 0] for n in (AT_ONCE, 2)], 1) / 2
     for repetition, (h0, b, v, theta) in enumerate(plain_networks(3, "uniform")):
@@ -100,7 +94,7 @@ def test_states_of_the_right_size_enter_networks_that_are_not_homogeneous(archit
 @pytest.mark.parametrize("method", ["direct", "joint", "marginal"])
 def test_every_method_gives_the_exact_mean_squares(method):
     """4,000 networks at each exponent; four standard errors."""
-    rows = simulated((0, 1), method=method, weights="gaussian", depth=8, dim=5, repetitions=2000)
+    rows = logged((0, 1), method=method, weights="gaussian", depth=8, dim=5, repetitions=2000)
     assert len(rows) == 2 * 2 * 2000
     for exponent, own in rows.groupby("exponent"):
         law = float(mean_square_change(8, exponent))
@@ -113,7 +107,7 @@ def test_every_method_gives_the_exact_mean_squares(method):
 @pytest.mark.parametrize("norm", NORMS)
 def test_sampled_norms_have_the_law_of_direct_ones(method, norm):
     direct, sampled = (
-        simulated((0,), method=m, weights="gaussian", exponents=(0.5,), depth=5, dim=6, repetitions=4000)
+        logged((0,), method=m, weights="gaussian", exponents=(0.5,), depth=5, dim=6, repetitions=4000)
         for m in ("direct", method)
     )
     for column in (f"{norm}_change", f"{norm}_stretch"):
@@ -123,14 +117,14 @@ def test_sampled_norms_have_the_law_of_direct_ones(method, norm):
 @pytest.mark.parametrize(("weights", "level"), [("rbf", 0.301), ("rbf_increments", 0.199)])
 def test_smooth_weights_and_their_increments_change_the_output_by_different_shares(weights, level):
     """The first-order law at exponent 1, which the measured root mean square passes by a few per cent."""
-    rows = simulated((0, 1), weights=weights, exponents=(1.0,), depth=100, dim=40, repetitions=100)
+    rows = logged((0, 1), weights=weights, exponents=(1.0,), depth=100, dim=40, repetitions=100)
     rms = math.sqrt((rows["output_change"] ** 2).mean())
     assert rms == pytest.approx(level, rel=0.08)
 
 
 def test_uniform_weights_are_log_normal_at_the_limit_too():
     """Universality: 400 networks of width 20 at depth 200 within the distance that is passed once in a thousand."""
-    rows = simulated((0,), weights="uniform", exponents=(0.5,), depth=200, dim=20, repetitions=400)
+    rows = logged((0,), weights="uniform", exponents=(0.5,), depth=200, dim=20, repetitions=400)
     for norm in NORMS:
         mean, deviation = log_normal_limit(20)
         z = (np.log(rows[f"{norm}_stretch"]) - mean) / deviation
@@ -153,7 +147,7 @@ def test_what_cannot_be_simulated_is_refused_by_the_recipe(changes, sentence):
 
 
 def test_an_explosion_is_logged_as_infinite():
-    rows = simulated((0,), weights="fbm", hurst=0.95, exponents=(-1.5,), depth=100, repetitions=2)
+    rows = logged((0,), weights="fbm", hurst=0.95, exponents=(-1.5,), depth=100, repetitions=2)
     assert not np.isfinite(rows["output_change"]).any()
     assert judge(analysis.measure_rms(rows, norm="output"), Band.model_validate([0, 1])) == "unclear"
 

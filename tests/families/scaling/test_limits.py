@@ -11,16 +11,15 @@ from pydantic import ValidationError
 from scipy.integrate import solve_ivp
 
 from resodectl.claims.verdict import judge
-from resodectl.experiment.cells import Cell
 from resodectl.experiment.context import Context, stream
 from resodectl.families.scaling.limits import analysis, simulation, spec
-from resodectl.families.scaling.limits.simulation import ito, network, simulate
+from resodectl.families.scaling.limits.simulation import ito, network
 from resodectl.numerics.draws import normal
 from resodectl.numerics.networks.activations import ACTIVATIONS
 from resodectl.numerics.weights.depth import smooth_at
 from resodectl.recipe import load
 from resodectl.recipe.schema import Band
-from tests.progress import ascending
+from tests.simulated import simulated
 
 ERRORS = ("state_error", "jacobian_error", "gradient_error")
 SCALINGS = {"neural-ode": (1.0, 0.0), "linear-ode": (0.5, 0.5), "ito-sde": (0.0, 1.0)}
@@ -34,15 +33,11 @@ def point(**changes):
 
 
 def context(seeds):
-    return Context(tuple(seeds), torch.device("cpu"), torch.float64, report=ascending())
+    return Context(tuple(seeds), torch.device("cpu"), torch.float64)
 
 
-def simulated(seeds=(0,), **changes):
-    cell = Cell("scaling/limits", point(**changes), tuple(seeds))
-    blocks = list(simulate(cell, context(seeds)))
-    assert {kind for kind, _ in blocks} == {"errors"}
-    frames = [pd.DataFrame({name: np.asarray(values) for name, values in block.items()}) for _, block in blocks]
-    return pd.concat(frames, ignore_index=True)
+def logged(seeds=(0,), **changes):
+    return simulated("scaling/limits", point(**changes), seeds)["errors"]
 
 
 def fields(seed, s):
@@ -140,7 +135,7 @@ def plain_errors(seed, depth, given, drift):
 )
 def test_all_seeds_and_paths_at_once_are_plain_loops_with_scipy_and_autograd(given):
     alpha, beta = SCALINGS[given["limit"]]
-    together = simulated((1, 4), alpha=alpha, beta=beta, **given)
+    together = logged((1, 4), alpha=alpha, beta=beta, **given)
     assert len(together) == 2 * 2 * (3 if given["limit"] == "ito-sde" else 1)
     assert set(together["drift"]) == ({0.0, 0.5, 1.0} if given["limit"] == "ito-sde" else {0.0})
     assert not together["diverged"].any()
@@ -229,14 +224,14 @@ def test_relu_networks_of_any_alpha_are_those_of_alpha_one():
 
 def test_divergence_is_flagged():
     noise = {"limit": "ito-sde", "alpha": 0.0, "beta": 1.0, "activation": "exp", "noise": 40.0, "paths": 4}
-    found = simulated(**noise, depths=(8, 16), reference_steps=32)
+    found = logged(**noise, depths=(8, 16), reference_steps=32)
     assert found["diverged"].all()
     assert not np.isfinite(found["state_error"]).any()
 
 
 def test_a_drift_that_explodes_flags_the_runs_of_that_seed_and_drift_alone():
     noise = {"limit": "ito-sde", "alpha": 0.0, "beta": 1.0, "activation": "exp", "noise": 1.0, "paths": 2}
-    found = simulated((0, 1, 2), **noise, depths=(2,), reference_steps=256).set_index(["drift", "seed"])
+    found = logged((0, 1, 2), **noise, depths=(2,), reference_steps=256).set_index(["drift", "seed"])
     explodes = {drift for drift in found.index if found.loc[drift, "diverged"]}
     assert explodes == {(0.5, 1), (1.0, 0), (1.0, 1), (1.0, 2)}
     for drift in found.index:

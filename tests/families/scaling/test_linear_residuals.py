@@ -11,28 +11,22 @@ import torch
 from pydantic import ValidationError
 
 from resodectl.claims.verdict import judge
-from resodectl.experiment.cells import Cell
-from resodectl.experiment.context import Context, stream
+from resodectl.experiment.context import stream
 from resodectl.families.scaling.linear_residuals import analysis, spec
-from resodectl.families.scaling.linear_residuals.simulation import gradient, prefix_products, simulate
+from resodectl.families.scaling.linear_residuals.simulation import gradient, prefix_products
 from resodectl.numerics.weights.depth import weights
 from resodectl.recipe import load
 from resodectl.recipe.schema import Band
-from tests.progress import ascending
+from tests.simulated import simulated
 
 FIGURE = ((-0.8744, -0.9937), (0.7185, 0.3015))
 RECIPES = Path(__file__).parents[3] / "recipes/scaling"
 
 
-def simulated(seeds=(0,), **changes):
+def logged(seeds=(0,), **changes):
     defaults = {"target": FIGURE, "init": "zero", "depths": (8,), "reference": 16, "shown": 8, "steps": 5, "lr": 1.0}
     more = {"lr_exponent": 1.0, "init_scale": 0.25, "dtype": "float64"}
-    cell = Cell("scaling/linear-residuals", spec.Point(**(defaults | more | changes)), tuple(seeds))
-    found = {"training": [], "jumps": [], "layers": []}
-    for kind, block in simulate(cell, Context(cell.seeds, torch.device("cpu"), torch.float64, report=ascending())):
-        found[kind].append(pd.DataFrame({name: np.asarray(values) for name, values in block.items()}))
-    run = {"init": cell.point.init, "lr": cell.point.lr}
-    return {kind: pd.concat(blocks, ignore_index=True).assign(**run) for kind, blocks in found.items()}
+    return simulated("scaling/linear-residuals", spec.Point(**(defaults | more | changes)), seeds)
 
 
 def random_layers(depth, seeds=3, dim=3):
@@ -86,7 +80,7 @@ def test_a_positive_definite_target_gives_equal_layers_its_root(depth):
     target = np.array([[1.6, 0.5], [0.5, 0.7]])
     values, vectors = np.linalg.eigh(target)
     root = depth * ((vectors * values ** (1 / depth)) @ vectors.T - np.eye(2))
-    found = simulated(target=tuple(map(tuple, target.tolist())), shown=depth, steps=300)["layers"]
+    found = logged(target=tuple(map(tuple, target.tolist())), shown=depth, steps=300)["layers"]
     last = found[found["step"] == 300]
     for row, column, weight in zip(last["row"], last["column"], last["weight"], strict=True):
         assert weight == pytest.approx(root[row, column], abs=1e-12)
@@ -95,7 +89,7 @@ def test_a_positive_definite_target_gives_equal_layers_its_root(depth):
 
 def test_all_depths_and_seeds_at_once_are_plain_descents_with_autograd():
     seeds, depth, steps = (2, 9), 4, 3
-    found = simulated(seeds, init="rough", depths=(depth,), reference=16, shown=depth, steps=steps, lr=0.7)
+    found = logged(seeds, init="rough", depths=(depth,), reference=16, shown=depth, steps=steps, lr=0.7)
     target = torch.tensor(FIGURE, dtype=torch.float64)
     for seed in seeds:
         trained = {}
@@ -124,7 +118,7 @@ def test_all_depths_and_seeds_at_once_are_plain_descents_with_autograd():
 
 
 def test_the_first_steps_every_tenth_and_the_last_one_are_logged():
-    found = simulated(steps=57)
+    found = logged(steps=57)
     assert found["training"]["step"].tolist() == [*range(41), 50, 57]
     assert found["jumps"].groupby("part")["step"].apply(list).tolist() == [[*range(41), 50, 57]] * 2
     assert sorted(found["layers"]["step"].unique()) == [0, 1, 2, 4, 10, 57]
@@ -134,9 +128,7 @@ def test_the_first_steps_every_tenth_and_the_last_one_are_logged():
 def test_layers_are_logged_entry_by_entry_and_move_by_the_rate_times_a_power_of_the_depth(init, kind):
     """A <- A - lr N^(e - 1) N dl/dA."""
     depth, target = 5, torch.tensor(FIGURE, dtype=torch.float64)
-    found = simulated(
-        (2, 9), init=init, depths=(depth,), shown=depth, steps=1, lr=0.3, lr_exponent=0.25, init_scale=0.4
-    )
+    found = logged((2, 9), init=init, depths=(depth,), shown=depth, steps=1, lr=0.3, lr_exponent=0.25, init_scale=0.4)
     rows = found["layers"].set_index(["step", "layer", "seed", "row", "column"])["weight"]
     assert len(rows) == 2 * depth * 2 * 4
     assert (found["layers"]["depth"] == depth).all()
@@ -158,14 +150,14 @@ def _imbalance(layers, depth):
 
 
 def test_the_network_of_figure_2_is_at_its_loss_after_33_steps():
-    found = simulated(depths=(100,), shown=100, steps=40)["training"]
+    found = logged(depths=(100,), shown=100, steps=40)["training"]
     assert found.loc[found["loss"] < 1e-5, "step"].min() == 33
 
 
 def test_jumps_and_distances_after_training_have_their_known_sizes():
     """N max |A_{n+1} - A_n| at convergence and the orders in 1/N, for the target of Figure 2 from zero weights."""
     depths = (8, 16, 32, 64, 128)
-    found = simulated(depths=depths, reference=512, steps=400)
+    found = logged(depths=depths, reference=512, steps=400)
     last = found["jumps"].query("step == 400 and part == 'weights'").set_index("depth")["jump"]
     assert [n * last[n] for n in depths] == pytest.approx([4.00, 4.29, 4.44, 4.52, 4.56], abs=0.006)
     training = found["training"]
@@ -178,7 +170,7 @@ def test_jumps_and_distances_after_training_have_their_known_sizes():
 @pytest.mark.parametrize(("lr", "drift"), [(0.2, 9.1e-3), (0.02, 8.9e-4)])
 def test_the_balance_drifts_in_proportion_to_the_learning_rate(lr, drift):
     """Total time 8, N = 16; in the operator norm, which is that of Frobenius over sqrt(2) for these traceless D."""
-    found = simulated(depths=(16,), reference=16, shown=16, lr=lr, steps=round(8 / lr))["training"]
+    found = logged(depths=(16,), reference=16, shown=16, lr=lr, steps=round(8 / lr))["training"]
     assert found["imbalance"].max() / math.sqrt(2) == pytest.approx(drift, rel=0.01)
 
 
@@ -277,8 +269,8 @@ def test_the_balance_slope_is_the_order_in_the_learning_rate(order, judgement):
 @pytest.mark.parametrize("depths", [(4,), (4, 8)])
 def test_figures_are_drawn_from_one_and_from_several_depths(name, depths):
     recipe = load.load(RECIPES / f"sander2022-{name}.yaml", load.Request(profile="smoke"))
-    runs = [simulated((0, 1), init=init, depths=depths) for init in ("zero", "smooth", "rough")]
-    runs.append(simulated((0, 1), depths=(4,), lr=0.1))
+    runs = [logged((0, 1), init=init, depths=depths) for init in ("zero", "smooth", "rough")]
+    runs.append(logged((0, 1), depths=(4,), lr=0.1))
     log = {kind: pd.concat(run[kind] for run in runs) for kind in runs[0]}
     figure = getattr(analysis, f"draw_{recipe.file.draw}")(log, recipe)
     assert len(figure.axes) == {"weights": 8, "regularization": 6}[recipe.file.draw]

@@ -11,15 +11,14 @@ from pydantic import ValidationError
 from scipy.integrate import solve_ivp
 
 from resodectl.claims.verdict import judge
-from resodectl.experiment.cells import Cell
 from resodectl.experiment.context import Context, stream
 from resodectl.families.scaling.ode_distance import analysis, spec
-from resodectl.families.scaling.ode_distance.simulation import _FAMILIES, _perceptrons, simulate
+from resodectl.families.scaling.ode_distance.simulation import _FAMILIES, _perceptrons
 from resodectl.numerics.draws import normal, uniform
 from resodectl.numerics.weights.depth import smooth_at
 from resodectl.recipe import load
 from resodectl.recipe.schema import Band
-from tests.progress import ascending
+from tests.simulated import simulated
 
 SEEDS = (0, 1, 2, 3)
 
@@ -30,14 +29,11 @@ def point(**changes):
 
 
 def context(seeds=SEEDS):
-    return Context(tuple(seeds), torch.device("cpu"), torch.float64, report=ascending())
+    return Context(tuple(seeds), torch.device("cpu"), torch.float64)
 
 
-def simulated(seeds=SEEDS, **changes):
-    cell = Cell("scaling/ode-distance", point(**changes), tuple(seeds))
-    ((kind, block),) = simulate(cell, context(seeds))
-    assert kind == "distances"
-    return pd.DataFrame({name: np.asarray(values) for name, values in block.items()})
+def logged(seeds=SEEDS, **changes):
+    return simulated("scaling/ode-distance", point(**changes), seeds)["distances"]
 
 
 def plain_loop(seed, field, depth):
@@ -67,7 +63,7 @@ def plain_loop(seed, field, depth):
 
 @pytest.mark.parametrize("field", ["smooth", "alternating"])
 def test_all_seeds_at_once_are_the_plain_loops_of_each_with_scipys_solution(field):
-    together = simulated((0, 5), field=field)
+    together = logged((0, 5), field=field)
     for seed, distance in zip((0, 5), together["distance"], strict=True):
         assert distance == pytest.approx(plain_loop(seed, field, 6), abs=1e-10)
 
@@ -92,14 +88,14 @@ def test_the_acceleration_is_the_derivative_of_the_field_along_a_solution(name):
 
 @pytest.mark.parametrize("depth", [2, 8, 100, 256])
 def test_the_ramp_is_off_by_half_a_step_which_is_its_bound(depth):
-    found = simulated(field="ramp", depth=depth)
+    found = logged(field="ramp", depth=depth)
     assert found["distance"].to_numpy() == pytest.approx([1 / (2 * depth)] * 4, abs=1e-12)
     assert found["bound"].to_numpy() == pytest.approx([1 / (2 * depth)] * 4, abs=1e-12)
 
 
 @pytest.mark.parametrize("depth", [2, 8, 100, 256])
 def test_affine_fields_are_off_by_their_closed_form_and_attain_the_bound_in_the_limit(depth):
-    found = simulated(field="affine", depth=depth)
+    found = logged(field="affine", depth=depth)
     for seed, row in zip(SEEDS, found.itertuples(), strict=True):
         lipschitz, curvature = (float(uniform([stream(seed, n)], (), 0.5, 2.0)) for n in ("lipschitz", "curvature"))
         factor = curvature / (2 * depth * lipschitz)
@@ -109,7 +105,7 @@ def test_affine_fields_are_off_by_their_closed_form_and_attain_the_bound_in_the_
 
 @pytest.mark.parametrize("depth", [2, 8, 100])
 def test_the_bump_moves_the_ode_by_one_and_the_network_not_at_all(depth):
-    found = simulated(field="bump", depth=depth)
+    found = logged(field="bump", depth=depth)
     assert found["distance"].to_numpy() == pytest.approx([1.0] * 4, abs=1e-12)
     assert found["bound"].to_numpy() == pytest.approx([math.pi] * 4, abs=1e-12)
 
@@ -117,7 +113,7 @@ def test_the_bump_moves_the_ode_by_one_and_the_network_not_at_all(depth):
 @pytest.mark.parametrize("field", ["smooth", "alternating"])
 @pytest.mark.parametrize("depth", [2, 9, 64])
 def test_the_bound_is_kept(field, depth):
-    found = simulated(range(8), field=field, depth=depth, gain=0.6)
+    found = logged(range(8), field=field, depth=depth, gain=0.6)
     assert (found["distance"] < found["bound"]).all()
 
 
@@ -131,7 +127,7 @@ def test_the_lipschitz_constant_is_the_largest_norm_of_a_jacobian_at_the_origin_
 
 
 def test_unscaled_residuals_leave_the_ode():
-    scaled, unscaled = (simulated(depth=64, residual_exponent=q)["distance"] for q in (1.0, 0.5))
+    scaled, unscaled = (logged(depth=64, residual_exponent=q)["distance"] for q in (1.0, 0.5))
     assert (unscaled > 20 * scaled).all()
 
 

@@ -25,10 +25,11 @@ from resodectl.numerics.weights.processes import entries
 from resodectl.numerics.weights.statistics import roughness
 from resodectl.recipe import load
 from resodectl.training.images import train_and_test_images
+from resodectl.training.residual_classifiers import stem_and_head
 from resodectl.training.scalings import unscaled
 from resodectl.training.settings import TRAINED_ON, AdamTraining
-from tests.progress import ascending
 from tests.resuming import Memory, check_resuming
+from tests.simulated import simulated
 
 MAP, WEIGHTS = "scaling/marion2022-trained-map", "scaling/marion2022-trained-weights"
 DEPTH, DIM, BATCH, EPOCHS, DROP_EVERY, DROP = 6, 5, 400, 3, 2, 0.1
@@ -38,22 +39,13 @@ GRIDS = {"hursts": Grid(first=0.3, last=0.8, count=2), "betas": Grid(first=0.2, 
 NETWORKS = tuple(weights_spec.Network(weights=w, beta=b) for w, b in (("rbf", 1.0), ("uniform", 0.5)))
 
 
-def context(seeds: tuple[int, ...], dtype: str) -> Context:
-    return Context(seeds, torch.device("cpu"), getattr(torch, dtype), report=ascending())
-
-
 def mapped(seeds: tuple[int, ...] = (7, 8), **changes) -> pd.DataFrame:
-    point = map_spec.Point(**(SMALL | GRIDS | changes))
-    blocks = simulate_map(Cell("scaling/trained-map", point, seeds), context(seeds, point.dtype))
-    return pd.concat([pd.DataFrame({k: np.asarray(v) for k, v in block.items()}) for _, block in blocks])
+    return simulated("scaling/trained-map", map_spec.Point(**(SMALL | GRIDS | changes)), seeds)["accuracies"]
 
 
 def followed(seeds: tuple[int, ...] = (7, 8), **changes) -> dict[str, pd.DataFrame]:
     point = weights_spec.Point(**(SMALL | {"networks": NETWORKS, "lr": 1e-2} | changes))
-    found: dict[str, list[pd.DataFrame]] = {"training": [], "paths": []}
-    for kind, block in simulate_weights(Cell("scaling/trained-weights", point, seeds), context(seeds, point.dtype)):
-        found[kind].append(pd.DataFrame({name: np.asarray(values) for name, values in block.items()}))
-    return {kind: pd.concat(frames, ignore_index=True) for kind, frames in found.items()}
+    return simulated("scaling/trained-weights", point, seeds)
 
 
 def plain_training(
@@ -163,7 +155,7 @@ def test_one_entry_that_is_not_finite_is_a_divergence() -> None:
 
 
 def test_the_networks_of_a_seed_share_a_stem_and_a_head_of_variance_one_over_the_fan_in() -> None:
-    stem, head = stem_and_head(context((7, 8), "float64"), 30, 64, 3)
+    stem, head = stem_and_head(Context((7, 8), torch.device("cpu"), torch.float64), 30, 64, 3)
     assert (stem.shape, head.shape) == ((6, 30, 64), (6, 10, 30))
     for tensor, fan_in in ((stem, 64), (head, 30)):
         assert torch.equal(tensor[0], tensor[2])

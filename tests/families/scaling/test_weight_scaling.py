@@ -18,8 +18,8 @@ from resodectl.families.scaling.weight_scaling import analysis, spec
 from resodectl.families.scaling.weight_scaling.simulation import _note, simulate
 from resodectl.numerics.draws import TensorPlace
 from resodectl.recipe.schema import Band
-from tests.progress import ascending
 from tests.resuming import Memory, check_resuming
+from tests.simulated import simulated
 from tests.true_format import write_mnist
 
 DEPTHS = (4, 16, 64, 128, 256)
@@ -35,13 +35,8 @@ def point(**changes) -> spec.Point:
     return spec.Point(**(values | changes))
 
 
-def simulated(of: spec.Point, seeds=(7, 8)) -> dict[str, pd.DataFrame]:
-    cell = Cell("scaling/weight-scaling", of, tuple(seeds))
-    context = Context(cell.seeds, torch.device("cpu"), getattr(torch, of.dtype), report=ascending())
-    blocks: dict[str, list[pd.DataFrame]] = {kind: [] for kind in spec.LOG}
-    for kind, block in simulate(cell, context):
-        blocks[kind].append(pd.DataFrame({name: np.asarray(value) for name, value in block.items()}))
-    return {kind: pd.concat(found, ignore_index=True) for kind, found in blocks.items()}
+def logged(of: spec.Point, seeds=(7, 8)) -> dict[str, pd.DataFrame]:
+    return simulated("scaling/weight-scaling", of, seeds)
 
 
 def plain_pairs(seed: int, size: int) -> tuple[torch.Tensor, torch.Tensor]:
@@ -115,7 +110,7 @@ def plain_training(seed: int, of: spec.Point) -> dict[str, float]:
 @pytest.mark.parametrize("network", [TANH, RELU, TANH | {"delta": "fixed"}, RELU | {"delta": "shared"}])
 def test_all_seeds_at_once_are_the_plain_trainings_of_each(network: dict) -> None:
     of = point(**network)
-    log = simulated(of)
+    log = logged(of)
     for seed in (7, 8):
         expected = plain_training(seed, of)
         weights = log["weights"].query(f"tensor == 'A' and seed == {seed}").iloc[0]
@@ -136,18 +131,18 @@ def test_a_training_goes_on_from_a_checkpoint(network: dict) -> None:
 
 
 def test_entries_are_listed_layer_by_layer_of_every_seed() -> None:
-    log = simulated(point(**RELU))
+    log = logged(point(**RELU))
     entries = log["entries"]
     assert list(zip(entries["seed"], entries["layer"], strict=True)) == [(s, k) for s in (7, 8) for k in range(6)]
     steps = entries.groupby("seed")["step"]
     assert steps.apply(lambda own: own.abs().max()).tolist() == log["training"]["largest_delta"].tolist()
     assert steps.nunique().tolist() == [6, 6]
-    assert simulated(point())["entries"].groupby("seed")["step"].nunique().tolist() == [1, 1]
+    assert logged(point())["entries"].groupby("seed")["step"].nunique().tolist() == [1, 1]
 
 
 def test_the_noise_is_what_the_means_of_the_bins_leave() -> None:
     """Of three bins of two layers: half the difference d of each two, and its negative; the squares of steps follow."""
-    rows = simulated(point(training=TRAINING | {"lr": 1e-12}))
+    rows = logged(point(training=TRAINING | {"lr": 1e-12}))
     initial = torch.from_numpy(stream(7, "b").standard_normal((6, 10))) * 0.5 / 6 / math.sqrt(10)
     halves = (initial[::2] - initial[1::2]) / 2
     noise = torch.stack([halves, -halves], 1).flatten(0, 1)
@@ -156,7 +151,7 @@ def test_the_noise_is_what_the_means_of_the_bins_leave() -> None:
     assert found["noise_roughness"] == pytest.approx(float(jumps / (2 * squares)), rel=1e-6)
     trend = (initial[::2] + initial[1::2]) / 2
     assert found["trend_share"] == pytest.approx(float(2 * trend.square().sum() / initial.square().sum()), rel=1e-6)
-    assert simulated(point(bins=6))["weights"]["noise_roughness"].isna().all()
+    assert logged(point(bins=6))["weights"]["noise_roughness"].isna().all()
 
 
 @pytest.mark.parametrize(("factor", "stopped", "waited"), [(0.991, "patience", 3), (0.989, "running", 2)])
@@ -171,7 +166,7 @@ def test_only_a_loss_a_hundredth_below_the_best_one_starts_the_wait_anew(factor,
 @pytest.mark.parametrize(("kind", "scale"), [("xavier", 0.5), ("xavier-depth", 0.5 / 6)])
 def test_entries_start_with_a_deviation_of_the_scale_over_the_root_of_the_width(kind: str, scale: float) -> None:
     """Matrices of 0.5 / 10, biases of 0.5 / sqrt(10), six times smaller each where the depth divides them."""
-    log = simulated(point(initial={"kind": kind, "scale": 0.5}, training=TRAINING | {"lr": 1e-12}))
+    log = logged(point(initial={"kind": kind, "scale": 0.5}, training=TRAINING | {"lr": 1e-12}))
     for seed, entries in log["entries"].groupby("seed"):
         matrices, biases = (stream(seed, name).standard_normal(shape) for name, shape in SHAPES.items())
         assert entries["matrix_entry"].to_numpy() == pytest.approx(scale / 10 * matrices[:, 7, 9], rel=1e-6)
@@ -185,7 +180,7 @@ SHAPES = {"A": (6, 10, 10), "b": (6, 10)}
 def test_each_seed_stops_for_itself_and_then_keeps_its_weights() -> None:
     losses = [plain_training(seed, point(training=TRAINING | {"epochs": 1}))["epoch_loss"] for seed in (7, 8)]
     of = point(training=TRAINING | {"tolerance": (losses[0] + losses[1]) / 2})
-    training = simulated(of)["training"].set_index("seed")
+    training = logged(of)["training"].set_index("seed")
     first, second = (7, 8) if losses[0] < losses[1] else (8, 7)
     assert training.loc[first, "epochs"] == 1
     assert training.loc[second, "epochs"] > 1
@@ -200,20 +195,20 @@ TRAINING = {"lr": 0.01, "batch": 32, "epochs": 3, "tolerance": 1e-9}
 
 def test_a_training_that_no_longer_improves_stops_by_its_patience() -> None:
     of = point(training=TRAINING | {"lr": 1e-9, "epochs": 20, "patience": 4})
-    training = simulated(of)["training"]
+    training = logged(of)["training"]
     assert (training["epochs"] == 5).all()  # the first epoch improves on nothing
     assert (training["stopped"] == "patience").all()
 
 
 def test_divergence_is_a_reason_to_stop_and_no_crash() -> None:
     of = point(**RELU, training=TRAINING | {"lr": 1e30}, dtype="float32")
-    training = simulated(of)["training"]
+    training = logged(of)["training"]
     assert (training["stopped"] == "divergence").all()
     assert not np.isfinite(training["epoch_loss"]).any()
 
 
 def test_a_seed_learns_the_same_in_every_block() -> None:
-    alone, together = simulated(point(), seeds=(8,)), simulated(point(), seeds=(7, 8))
+    alone, together = logged(point(), seeds=(8,)), logged(point(), seeds=(7, 8))
     for kind, rows in together.items():
         own = rows[rows["seed"] == 8].reset_index(drop=True)
         pd.testing.assert_frame_equal(alone[kind], own, rtol=1e-9)
