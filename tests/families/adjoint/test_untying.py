@@ -115,17 +115,18 @@ def test_of_a_network_of_stages_the_chosen_ones_are_untied_and_trained_with_thei
     kept = Memory()
     values |= {"pretraining": small, "finetuning": small | {"epochs": 2}}
     found = collected(partial(blocks, data_root=tmp_path, **values), kept)
-    (first, _), *_, (last, _) = kept.saved
-    assert first["params"]["stage2.residual.conv1.weight"].shape[0] == 1
+    pretrained, *_, last = (state for state, _ in kept.saved)
+    start, end = last["start"], last["state"]["params"]
+    assert pretrained["state"]["params"]["stage2.residual.conv1.weight"].shape[0] == 1
     for index, depth in {1: 2, 2: 3}.items():
-        assert len(last["params"][f"stage{index}.residual.conv1.weight"]) == (depth if index in stages else 1)
-    changed = {name for name, value in last["start"].items() if not torch.equal(value, last["params"][name])}
+        assert len(end[f"stage{index}.residual.conv1.weight"]) == (depth if index in stages else 1)
+    changed = {name for name, value in start.items() if not torch.equal(value, end[name])}
     prefix = "" if stage is None else f"stage{stage}."
-    assert changed == {name for name in last["start"] if name.startswith(prefix)}
-    rough = roughness(last["params"], {f"stage{index}.residual.": depth for index, depth in stages.items()})
+    assert changed == {name for name in start if name.startswith(prefix)}
+    rough = roughness(end, {f"stage{index}.residual.": depth for index, depth in stages.items()})
     (layers,) = (block for kind, block in found if kind == "layers")
     assert layers["roughness"] == pytest.approx(rough.numpy())
-    each = [roughness(last["params"], {f"stage{index}.residual.": depth}) for index, depth in stages.items()]
+    each = [roughness(end, {f"stage{index}.residual.": depth}) for index, depth in stages.items()]
     torch.testing.assert_close(rough, torch.stack(each).mean(0))
 
 
