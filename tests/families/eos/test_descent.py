@@ -11,16 +11,15 @@ from pydantic import ValidationError
 from scipy.integrate import solve_ivp
 
 from resodectl.claims.verdict import judge
-from resodectl.experiment.cells import Cell
-from resodectl.experiment.context import Context, stream
+from resodectl.experiment.context import stream
 from resodectl.families.eos.descent import analysis, simulation, spec
 from resodectl.numerics.draws import TensorPlace
 from resodectl.recipe import load
 from resodectl.recipe.schema import Band
 from resodectl.training.images import training_images
 from resodectl.training.scalings import by_root_mean_square
-from tests.progress import ascending
-from tests.resuming import Memory, check_resuming
+from tests.resuming import cell_run, check_resuming
+from tests.simulated import simulated
 from tests.true_format import write_cifar10
 
 IMAGES = {"kind": "images", "samples": 30, "hidden": (5,), "scaling": "global"}
@@ -29,15 +28,13 @@ GRADIENT = {"kind": "gradient", "lrs": (0.5,), "steps": 7}
 REST = {"tolerance": 1e-8, "stop_accuracy": None, "flow_alpha": 1.0, "flow_cap": 0.05, "dtype": "float64", "every": 3}
 
 
-def simulated(problem=IMAGES, method=GRADIENT, seeds=(4,), **changes) -> pd.DataFrame:
+def point(problem=IMAGES, method=GRADIENT, **changes) -> spec.Point:
     data = "digits" if problem["kind"] == "images" else None
-    point = spec.Point(**(REST | {"data": data, "problem": problem, "method": method} | changes))
-    cell = Cell("eos/descent", point, tuple(seeds))
-    context = Context(cell.seeds, torch.device("cpu"), getattr(torch, point.dtype), report=ascending())
-    blocks = [block for _, block in simulation.simulate(cell, context)]
-    return pd.concat(
-        [pd.DataFrame({k: np.asarray(v) for k, v in block.items()}) for block in blocks], ignore_index=True
-    )
+    return spec.Point(**(REST | {"data": data, "problem": problem, "method": method} | changes))
+
+
+def logged(problem=IMAGES, method=GRADIENT, seeds=(4,), **changes) -> pd.DataFrame:
+    return simulated("eos/descent", point(problem, method, **changes), seeds)["curves"]
 
 
 def plain_network(seed: int) -> torch.nn.Sequential:
@@ -77,7 +74,7 @@ METHODS = {
 
 @pytest.mark.parametrize("kind", METHODS)
 def test_records_are_those_of_torch_optim_and_of_the_dense_hessian_for_every_seed(kind):
-    rows = simulated(method=METHODS[kind], seeds=(4, 9))
+    rows = logged(method=METHODS[kind], seeds=(4, 9))
     images = training_images("digits", None, TensorPlace(), by_root_mean_square, 30).flat()
     x, y = images.inputs, images.one_hot()
     for seed in (4, 9):
@@ -106,14 +103,14 @@ def test_records_are_those_of_torch_optim_and_of_the_dense_hessian_for_every_see
 
 def test_thresholds_are_those_of_the_methods():
     for kind, value in {"gradient": 4, "polyak": 3.4 / 0.5, "nesterov": 3.4 / (2.4 * 0.5)}.items():
-        assert simulated(method=METHODS[kind])["threshold"].unique() == pytest.approx(value)
+        assert logged(method=METHODS[kind])["threshold"].unique() == pytest.approx(value)
 
 
 @pytest.mark.parametrize("kind", ["gradient", "flow"])
 def test_a_run_does_not_depend_on_those_beside_it(kind):
     method = GRADIENT | {"kind": kind}
-    alone = simulated(method=method, seeds=(9,), flow_cap=10.0)
-    both = simulated(method=method | {"lrs": (0.1, 0.5)}, seeds=(4, 9), flow_cap=10.0)
+    alone = logged(method=method, seeds=(9,), flow_cap=10.0)
+    both = logged(method=method | {"lrs": (0.1, 0.5)}, seeds=(4, 9), flow_cap=10.0)
     own = both[(both["seed"] == 9) & (both["lr"] == 0.5)].reset_index(drop=True)
     pd.testing.assert_frame_equal(alone.drop(columns="products"), own.drop(columns="products"), rtol=1e-9)
 
@@ -127,7 +124,7 @@ def test_from_weights_drawn_by_torch_sharpness_crosses_at_known_steps(monkeypatc
     drawn = torch.cat([first.flatten(), torch.zeros(100, dtype=torch.float64), last.flatten()])[None]
     monkeypatch.setattr(simulation, "xavier_normal", lambda *_: drawn)
     method = GRADIENT | {"lrs": (lr,), "steps": crossing + 20}
-    rows = simulated(CHEBYSHEV, method, every=20, tolerance=1e-4)
+    rows = logged(CHEBYSHEV, method, every=20, tolerance=1e-4)
     at = rows["sharpness"] >= rows["threshold"]
     assert rows["step"][at].min() == crossing
     assert (rows["phase"] == np.where(rows["step"] <= crossing, "before", "after")).all()
@@ -137,7 +134,7 @@ def test_from_weights_drawn_by_torch_sharpness_crosses_at_known_steps(monkeypatc
 def test_a_chebyshev_polynomial_is_fitted_from_weights_by_xavier_on_evenly_spaced_points():
     """x -> w_2 . tanh(w_1 x), both of deviation gain sqrt(2 / (inputs + outputs)), the second one with the gain 1."""
     problem = CHEBYSHEV | {"width": 7, "points": 9, "gain": 1.9}
-    first = simulated(problem, seeds=(4, 9)).query("step == 0").set_index("seed")
+    first = logged(problem, seeds=(4, 9)).query("step == 0").set_index("seed")
     x = np.linspace(-1, 1, 9)
     polynomial = 16 * x**5 - 20 * x**3 + 5 * x
     for seed in (4, 9):
@@ -152,7 +149,7 @@ def test_a_chebyshev_polynomial_is_fitted_from_weights_by_xavier_on_evenly_space
 def test_the_flow_is_that_of_scipy_at_the_times_of_descent(lr, cap):
     """In ten substeps a step, and in one."""
     method = {"kind": "flow", "lrs": (lr,), "steps": 6}
-    rows = simulated(method=method, flow_cap=cap)
+    rows = logged(method=method, flow_cap=cap)
     images = training_images("digits", None, TensorPlace(), by_root_mean_square, 30).flat()
     x, y = images.inputs, images.one_hot()
     network = plain_network(4)
@@ -173,17 +170,11 @@ def test_the_flow_is_that_of_scipy_at_the_times_of_descent(lr, cap):
 @pytest.mark.parametrize("kind", ["gradient", "polyak", "flow"])
 def test_a_run_goes_on_from_a_checkpoint(kind):
     method = METHODS.get(kind, GRADIENT | {"kind": kind})
-
-    def run(memory: Memory):
-        point = spec.Point(**REST, data="digits", problem=IMAGES, method=method)
-        cell = Cell("eos/descent", point, (4, 9))
-        return simulation.simulate(cell, Context(cell.seeds, torch.device("cpu"), torch.float64, checkpoint=memory))
-
-    check_resuming(run, saves=3)
+    check_resuming(cell_run("eos/descent", point(method=method), (4, 9)), saves=3)
 
 
 def test_divergence_is_a_flag():
-    rows = simulated(method=GRADIENT | {"lrs": (1e6, 0.1), "steps": 60})
+    rows = logged(method=GRADIENT | {"lrs": (1e6, 0.1), "steps": 60})
     lost = rows[rows["diverged"]]
     assert set(lost["lr"]) == {1e6}
     assert lost["sharpness"].isna().any()
@@ -191,7 +182,7 @@ def test_divergence_is_a_flag():
 
 
 def test_training_ends_once_all_runs_are_accurate_enough():
-    rows = simulated(method=GRADIENT | {"steps": 3000}, seeds=(4, 9), stop_accuracy=0.9)
+    rows = logged(method=GRADIENT | {"steps": 3000}, seeds=(4, 9), stop_accuracy=0.9)
     last = rows[rows["step"] == rows["step"].max()]
     earlier = rows[rows["step"] == rows["step"].max() - 3]
     assert last["accuracy"].min() >= 0.9 > earlier["accuracy"].min()

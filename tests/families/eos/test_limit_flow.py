@@ -11,14 +11,12 @@ from scipy.integrate import solve_ivp
 from scipy.optimize import brentq
 
 from resodectl.claims.verdict import judge
-from resodectl.experiment.cells import Cell
-from resodectl.experiment.context import Context
 from resodectl.families.eos.limit_flow import analysis, spec
-from resodectl.families.eos.limit_flow.simulation import curvature, descend, simulate
+from resodectl.families.eos.limit_flow.simulation import curvature, descend
 from resodectl.families.eos.toys import TOYS
 from resodectl.numerics.curvature.operators import Hessian, SquareRootHessian, dense
 from resodectl.recipe.schema import Band
-from tests.progress import ascending
+from tests.simulated import simulated
 
 POINTS = {
     "surface": [(2.0, 0.03), (-1.3, 0.7), (0.4, -1.1)],
@@ -31,16 +29,10 @@ def tensor(values: object) -> torch.Tensor:
     return torch.tensor(values, dtype=torch.float64)
 
 
-def simulated(**changes: object) -> dict[str, pd.DataFrame]:
+def logged(**changes: object) -> dict[str, pd.DataFrame]:
     values = {"toy": "surface", "algorithm": "normalised", "horizon": 0.5, "lrs": (0.1, 0.05), "records": 7}
-    point = spec.Point(**(values | {"flow_steps": 10, "ablation": "none", "dtype": "float64"} | changes))
-    blocks: dict[str, list[pd.DataFrame]] = {}
-    for kind, block in simulate(
-        Cell("eos/limit-flow", point, (0,)), Context((0,), torch.device("cpu"), torch.float64, report=ascending())
-    ):
-        plain = {name: value if np.isscalar(value) else np.asarray(value) for name, value in block.items()}
-        blocks.setdefault(kind, []).append(pd.DataFrame(plain))
-    return {kind: pd.concat(found, ignore_index=True) for kind, found in blocks.items()}
+    values |= {"flow_steps": 10, "ablation": "none", "dtype": "float64"}
+    return simulated("eos/limit-flow", spec.Point(**(values | changes)))
 
 
 def losses_by_hand(name: str, p: torch.Tensor) -> torch.Tensor:
@@ -180,7 +172,7 @@ def test_two_steps_drift_by_the_flow_s_velocity(algorithm: str) -> None:
 
 def test_what_is_largest_between_rows_is_largest_over_all_steps() -> None:
     """However many rows are kept."""
-    few, many = simulated(records=3)["paths"], simulated(records=40)["paths"]
+    few, many = logged(records=3)["paths"], logged(records=40)["paths"]
     for column in ("error", "pair_stableness", "pair_root_loss", "misalignment"):
         assert few.groupby("lr")[column].max().tolist() == many.groupby("lr")[column].max().tolist()
 
@@ -227,7 +219,7 @@ def reading(algorithm: str, q: float) -> float:
 @pytest.mark.parametrize(("algorithm", "speed"), [("normalised", 1), ("square-root", 1), ("normalised", 2)])
 def test_rows_are_the_largest_of_their_steps_by_the_formulas_of_the_surface(algorithm: str, speed: int) -> None:
     """Gradient flow keeps log x + x^2/2 - y^2/2, so that it lands where log q + q^2/2 = log 2 + 2 - (0.3 lr)^2/2."""
-    found = simulated(algorithm=algorithm, ablation="double-time" if speed == 2 else "none", lrs=LRS, horizon=HORIZON)
+    found = logged(algorithm=algorithm, ablation="double-time" if speed == 2 else "none", lrs=LRS, horizon=HORIZON)
     for index, lr in enumerate(LRS):
         level = math.log(2) + 2 - (0.3 * lr) ** 2 / 2
         landing = brentq(lambda q, level=level: reading("normalised", q) - level, 1, 3)
@@ -256,7 +248,7 @@ def test_the_integrated_flow_is_the_midpoint_rule_on_the_valley(algorithm: str, 
     def velocity(x: float) -> float:
         return -scale * (2 * x / (1 + x * x) if algorithm == "normalised" else 4 * x)
 
-    found = simulated(algorithm=algorithm)
+    found = logged(algorithm=algorithm)
     flows = found["flows"]
     for index, lr in enumerate(LRS):
         own = flows[flows["lr"].sub(lr).abs() < 1e-6]
@@ -280,14 +272,14 @@ def test_a_path_that_does_not_land_in_its_horizon_is_never_flagged_though_its_la
         return -np.array([2 * (1 + z * z) * a, (1 + 0.2 * np.sin(z)) * b, along])
 
     end = solve_ivp(field, (0, 40), [0.8, 1.0, 2.0], method="LSODA", rtol=1e-11, atol=1e-13).y[2, -1]
-    found = simulated(toy="two-normals", lrs=(0.04,), horizon=0.01)
+    found = logged(toy="two-normals", lrs=(0.04,), horizon=0.01)
     assert found["landings"]["landing"].item() == pytest.approx(end, abs=1e-7)
     assert found["landings"]["entry"].tolist() == [math.inf]
     assert not found["paths"]["landed"].any()
 
 
 def test_a_path_from_afar_lands_once_and_is_flagged_from_then_on() -> None:
-    found = simulated(toy="two-normals", lrs=(0.04, 0.02), horizon=0.4)
+    found = logged(toy="two-normals", lrs=(0.04, 0.02), horizon=0.4)
     assert found["landings"]["entry"].tolist() == pytest.approx([1.56, 1.54])
     paths = found["paths"]
     entries = dict(zip(found["landings"]["lr"], found["landings"]["entry"], strict=True))
@@ -295,10 +287,10 @@ def test_a_path_from_afar_lands_once_and_is_flagged_from_then_on() -> None:
 
 
 def test_ablations_break_what_they_name() -> None:
-    right, twice = simulated(), simulated(ablation="double-time")
+    right, twice = logged(), logged(ablation="double-time")
     pd.testing.assert_series_equal(right["paths"]["coordinate"], twice["paths"]["coordinate"])
     assert twice["paths"]["error"].max() > 20 * right["paths"]["error"].max()
-    on, off = (simulated(toy="ellipse", ablation=name)["flows"] for name in ("none", "ambient-flow"))
+    on, off = (logged(toy="ellipse", ablation=name)["flows"] for name in ("none", "ambient-flow"))
     assert on["distance"].max() < 1e-10 < 1e-2 < off["distance"].max()
 
 
