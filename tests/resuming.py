@@ -5,6 +5,12 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
+import torch
+
+from resodectl.experiment.catalogue import Experiment
+from resodectl.experiment.cells import Cell
+from resodectl.experiment.context import Context
+from resodectl.experiment.settings import Settings
 
 Blocks = Iterator[tuple[str, dict[str, Any]]]
 
@@ -22,6 +28,18 @@ class Memory:
 
     def save(self, state: Any) -> None:
         self.saved.append((copy.deepcopy(state), self.yielded))
+
+
+def cell_run(experiment: str, point: Settings, seeds: tuple[int, ...]) -> Callable[[Memory], Blocks]:
+    """The simulation of one cell, as a function of the checkpoint from which it goes on."""
+    cell = Cell(experiment, point, seeds)
+    dtype = getattr(torch, point.model_dump()["dtype"])
+
+    def run(memory: Memory) -> Blocks:
+        context = Context(seeds, torch.device("cpu"), dtype, checkpoint=memory)
+        return Experiment(experiment).module("simulation").simulate(cell, context)
+
+    return run
 
 
 def collected(simulated: Callable[[Memory], Blocks], memory: Memory) -> list[tuple[str, dict[str, np.ndarray]]]:

@@ -9,15 +9,13 @@ import torch
 from pydantic import ValidationError
 
 from resodectl.claims.verdict import judge
-from resodectl.experiment.cells import Cell
-from resodectl.experiment.context import Context, stream
+from resodectl.experiment.context import stream
 from resodectl.families.eos.batchnorm_completion import analysis, problem, simulation, spec
-from resodectl.families.eos.batchnorm_completion.simulation import simulate
 from resodectl.numerics.curvature.operators import Hessian, dense, spherical_hessian
 from resodectl.numerics.descent.full_batch import decayed_step
 from resodectl.recipe import load
 from resodectl.recipe.schema import Band
-from tests.progress import ascending
+from tests.simulated import simulated
 
 SEEDS = (0, 3, 4)
 CPU = torch.device("cpu")
@@ -83,17 +81,13 @@ def point(**changes):
     return spec.Point(**(fixed | {"tolerance": 1e-7, "dtype": "float64", "ablation": "none"} | changes))
 
 
-def simulated(seeds=SEEDS, **changes):
-    cell = Cell("eos/batchnorm-completion", point(**changes), tuple(seeds))
-    frames = []
-    for _, block in simulate(cell, Context(cell.seeds, CPU, torch.float64, report=ascending())):
-        frames.append(pd.DataFrame({name: np.broadcast_to(values, len(seeds)) for name, values in block.items()}))
-    return pd.concat(frames, ignore_index=True).assign(ablation=cell.point.ablation, lr=0.5, decay=1e-3)
+def logged(seeds=SEEDS, **changes):
+    return simulated("eos/batchnorm-completion", point(**changes), seeds)["curves"]
 
 
 @pytest.mark.parametrize("ablation", ["none", "no-decay"])
 def test_all_seeds_at_once_are_plain_descent_of_each_by_autograd(ablation):
-    rows = simulated(ablation=ablation)
+    rows = logged(ablation=ablation)
     decay = 0.0 if ablation == "no-decay" else 1e-3
     for seed in SEEDS:
         of, weights = problem.draw([stream(seed, "problem")], 6, 1, 18, 6, torch.float64, CPU)
@@ -121,7 +115,7 @@ def test_the_error_is_the_mean_residual_over_the_mean_sharpness(monkeypatch):
         return seen[-1]
 
     monkeypatch.setattr(simulation, "largest", spied)
-    rows = simulated(tolerance=1e-2)
+    rows = logged(tolerance=1e-2)
     values, residuals = (torch.stack([getattr(ritz, n)[:, 0] for ritz in seen]) for n in ("values", "residuals"))
     pairs = residuals.view(10, 2, 3).mean(1) / values.view(10, 2, 3).mean(1)
     assert rows["sharpness_error"].to_numpy() == pytest.approx(pairs.flatten().numpy(), rel=1e-10)
@@ -129,7 +123,7 @@ def test_the_error_is_the_mean_residual_over_the_mean_sharpness(monkeypatch):
 
 
 def test_the_wrong_norm_multiplies_the_step_by_the_norm_of_the_weights():
-    right, wrong = simulated(steps=20), simulated(steps=20, ablation="linear-norm")
+    right, wrong = logged(steps=20), logged(steps=20, ablation="linear-norm")
     of, weights = drawn_for_simulation()
     assert (right["train_loss"] == wrong["train_loss"]).all()
     after = decayed_step(weights, of.gradient(weights), 0.5, 1e-3)
@@ -142,7 +136,7 @@ def drawn_for_simulation():
 
 
 def test_the_edge_once_reached_stays_reached():
-    rows = simulated(decay=5e-2, steps=400)
+    rows = logged(decay=5e-2, steps=400)
     for _, own in rows.groupby("seed"):
         reached = (own["sharpness"] >= own["threshold"]).cummax()
         assert (own["edge_reached"] == reached).all()
@@ -151,7 +145,7 @@ def test_the_edge_once_reached_stays_reached():
 
 
 def test_the_wrong_step_changes_the_threshold_alone():
-    right, wrong = simulated(), simulated(ablation="linear-norm")
+    right, wrong = logged(), logged(ablation="linear-norm")
     differs = {name for name in right if name != "ablation" and not (right[name] == wrong[name]).all()}
     assert differs <= {"threshold", "edge_reached"}
     assert "threshold" in differs
@@ -203,5 +197,5 @@ def test_the_measures_judge_logs_with_known_answers(measure, options, band, insi
 def test_the_figure_has_four_panels():
     path = Path(__file__).parents[3] / "recipes" / "eos" / "lyu2022-completion.yaml"
     recipe = load.load(path, load.Request(profile="smoke"))
-    rows = pd.concat([simulated(), simulated(ablation="no-decay")])
+    rows = pd.concat([logged(), logged(ablation="no-decay")])
     assert len(analysis.draw_losses({"curves": rows}, recipe).axes) == 4

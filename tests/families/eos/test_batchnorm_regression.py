@@ -11,15 +11,13 @@ import torch
 from pydantic import ValidationError
 
 from resodectl.claims.verdict import judge
-from resodectl.experiment.cells import Cell
-from resodectl.experiment.context import Context, stream
+from resodectl.experiment.context import stream
 from resodectl.families.eos.batchnorm_regression import analysis, problem, spec
-from resodectl.families.eos.batchnorm_regression.simulation import simulate
 from resodectl.numerics.curvature.operators import dense, spherical_hessian
 from resodectl.numerics.descent.full_batch import decayed_step, effective_step
 from resodectl.recipe import load
 from resodectl.recipe.schema import Band
-from tests.progress import ascending
+from tests.simulated import simulated
 
 SEEDS = (0, 1, 4)
 PLACE = torch.float64, torch.device("cpu")
@@ -135,22 +133,15 @@ def point(**changes):
     return spec.Point(**(fixed | own | changes))
 
 
-def simulated(seeds=SEEDS, **changes):
-    cell = Cell("eos/batchnorm-regression", point(**changes), tuple(seeds))
-    frames = []
-    for kind, block in simulate(cell, Context(cell.seeds, *PLACE[::-1], report=ascending())):
-        assert kind == "curves"
-        rows = {name: np.broadcast_to(values, len(seeds)) for name, values in block.items()}
-        frames.append(pd.DataFrame(rows))
-    fixed = {name: getattr(cell.point, name) for name in ("start", "decay", "lr", "ablation")}
-    return pd.concat(frames, ignore_index=True).assign(**fixed)
+def logged(seeds=SEEDS, **changes):
+    return simulated("eos/batchnorm-regression", point(**changes), seeds)["curves"]
 
 
 @pytest.mark.parametrize(
     ("start", "ablation"), [("edge", "none"), ("plateau", "no-decay"), ("plateau", "reduced-step")]
 )
 def test_all_seeds_at_once_are_plain_descent_of_each_by_autograd(start, ablation):
-    rows = simulated(start=start, ablation=ablation)
+    rows = logged(start=start, ablation=ablation)
     last = rows["step"].max()
     for seed in SEEDS:
         of, extra = problem.draw([stream(seed, "problem")], 20, 40, *PLACE)
@@ -176,7 +167,7 @@ def test_all_seeds_at_once_are_plain_descent_of_each_by_autograd(start, ablation
 
 def test_the_predicted_distance_is_the_exponential_from_the_edge_on():
     for start in ("edge", "plateau"):
-        rows = simulated(start=start)
+        rows = logged(start=start)
         for _, own in rows.groupby("seed"):
             since = (own["time"] - own["edge_time"]).clip(lower=0)
             at_edge = own["predicted"].iloc[0]
@@ -185,7 +176,7 @@ def test_the_predicted_distance_is_the_exponential_from_the_edge_on():
 
 
 def test_losses_and_the_predicted_sharpness_are_those_of_the_problem_and_the_wrong_norm_is_that_of_the_weights():
-    rows = simulated(start="edge", ablation="linear-norm")
+    rows = logged(start="edge", ablation="linear-norm")
     of, extra = problem.draw([stream(seed, "problem") for seed in SEEDS], 20, 40, *PLACE)
     start = problem.edge_start(of, extra, 3.0, 0.5, 1e-2)
     first = rows[rows["step"] == 0]
@@ -200,16 +191,16 @@ def test_losses_and_the_predicted_sharpness_are_those_of_the_problem_and_the_wro
 
 
 def test_the_null_part_only_decays():
-    rows = simulated(start="edge")
+    rows = logged(start="edge")
     assert rows["null_error"].max() < 1e-9
-    assert simulated(ablation="no-decay")["null_drift"].max() < 1e-9
+    assert logged(ablation="no-decay")["null_drift"].max() < 1e-9
     assert rows["null_drift"].max() == pytest.approx(1 - math.exp(-3), abs=0.02)
 
 
 def test_the_wrong_formulas_change_only_what_they_name():
-    right = simulated(start="edge")
+    right = logged(start="edge")
     for ablation in ("no-denominator", "no-projection", "double-time", "linear-norm"):
-        wrong = simulated(start="edge", ablation=ablation)
+        wrong = logged(start="edge", ablation=ablation)
         differs = {name for name in right if name != "ablation" and not (right[name] == wrong[name]).all()}
         assert differs == ({"threshold"} if ablation == "linear-norm" else {"predicted", "predicted_sharpness"})
 
@@ -271,6 +262,6 @@ def test_the_measures_judge_logs_with_known_answers(measure, band, inside, outsi
 @pytest.mark.parametrize("name", ["lyu2022-regression", "lyu2022-ablation"])
 def test_figures_have_four_panels_a_row(name):
     recipe = load.load(RECIPES / f"{name}.yaml", load.Request(profile="smoke"))
-    rows = pd.concat([simulated(start="edge"), simulated(), simulated(ablation="no-decay")])
+    rows = pd.concat([logged(start="edge"), logged(), logged(ablation="no-decay")])
     figure = getattr(analysis, f"draw_{recipe.file.draw}")({"curves": rows}, recipe)
     assert len(figure.axes) == {"starts": 8, "arms": 4}[recipe.file.draw]

@@ -1,6 +1,5 @@
-"""eos/descent: records against torch.nn, the flow against scipy, the measures on logs with known answers."""
+"""eos/descent: records against torch.nn, and the flow against scipy."""
 
-import math
 from pathlib import Path
 
 import numpy as np
@@ -10,17 +9,13 @@ import torch
 from pydantic import ValidationError
 from scipy.integrate import solve_ivp
 
-from resodectl.claims.verdict import judge
-from resodectl.experiment.cells import Cell
-from resodectl.experiment.context import Context, stream
-from resodectl.families.eos.descent import analysis, simulation, spec
+from resodectl.experiment.context import stream
+from resodectl.families.eos.descent import simulation, spec
 from resodectl.numerics.draws import TensorPlace
-from resodectl.recipe import load
-from resodectl.recipe.schema import Band
 from resodectl.training.images import training_images
 from resodectl.training.scalings import by_root_mean_square
-from tests.progress import ascending
-from tests.resuming import Memory, check_resuming
+from tests.resuming import cell_run, check_resuming
+from tests.simulated import simulated
 from tests.true_format import write_cifar10
 
 IMAGES = {"kind": "images", "samples": 30, "hidden": (5,), "scaling": "global"}
@@ -29,15 +24,13 @@ GRADIENT = {"kind": "gradient", "lrs": (0.5,), "steps": 7}
 REST = {"tolerance": 1e-8, "stop_accuracy": None, "flow_alpha": 1.0, "flow_cap": 0.05, "dtype": "float64", "every": 3}
 
 
-def simulated(problem=IMAGES, method=GRADIENT, seeds=(4,), **changes) -> pd.DataFrame:
+def point(problem=IMAGES, method=GRADIENT, **changes) -> spec.Point:
     data = "digits" if problem["kind"] == "images" else None
-    point = spec.Point(**(REST | {"data": data, "problem": problem, "method": method} | changes))
-    cell = Cell("eos/descent", point, tuple(seeds))
-    context = Context(cell.seeds, torch.device("cpu"), getattr(torch, point.dtype), report=ascending())
-    blocks = [block for _, block in simulation.simulate(cell, context)]
-    return pd.concat(
-        [pd.DataFrame({k: np.asarray(v) for k, v in block.items()}) for block in blocks], ignore_index=True
-    )
+    return spec.Point(**(REST | {"data": data, "problem": problem, "method": method} | changes))
+
+
+def logged(problem=IMAGES, method=GRADIENT, seeds=(4,), **changes) -> pd.DataFrame:
+    return simulated("eos/descent", point(problem, method, **changes), seeds)["curves"]
 
 
 def plain_network(seed: int) -> torch.nn.Sequential:
@@ -77,7 +70,7 @@ METHODS = {
 
 @pytest.mark.parametrize("kind", METHODS)
 def test_records_are_those_of_torch_optim_and_of_the_dense_hessian_for_every_seed(kind):
-    rows = simulated(method=METHODS[kind], seeds=(4, 9))
+    rows = logged(method=METHODS[kind], seeds=(4, 9))
     images = training_images("digits", None, TensorPlace(), by_root_mean_square, 30).flat()
     x, y = images.inputs, images.one_hot()
     for seed in (4, 9):
@@ -106,14 +99,14 @@ def test_records_are_those_of_torch_optim_and_of_the_dense_hessian_for_every_see
 
 def test_thresholds_are_those_of_the_methods():
     for kind, value in {"gradient": 4, "polyak": 3.4 / 0.5, "nesterov": 3.4 / (2.4 * 0.5)}.items():
-        assert simulated(method=METHODS[kind])["threshold"].unique() == pytest.approx(value)
+        assert logged(method=METHODS[kind])["threshold"].unique() == pytest.approx(value)
 
 
 @pytest.mark.parametrize("kind", ["gradient", "flow"])
 def test_a_run_does_not_depend_on_those_beside_it(kind):
     method = GRADIENT | {"kind": kind}
-    alone = simulated(method=method, seeds=(9,), flow_cap=10.0)
-    both = simulated(method=method | {"lrs": (0.1, 0.5)}, seeds=(4, 9), flow_cap=10.0)
+    alone = logged(method=method, seeds=(9,), flow_cap=10.0)
+    both = logged(method=method | {"lrs": (0.1, 0.5)}, seeds=(4, 9), flow_cap=10.0)
     own = both[(both["seed"] == 9) & (both["lr"] == 0.5)].reset_index(drop=True)
     pd.testing.assert_frame_equal(alone.drop(columns="products"), own.drop(columns="products"), rtol=1e-9)
 
@@ -127,7 +120,7 @@ def test_from_weights_drawn_by_torch_sharpness_crosses_at_known_steps(monkeypatc
     drawn = torch.cat([first.flatten(), torch.zeros(100, dtype=torch.float64), last.flatten()])[None]
     monkeypatch.setattr(simulation, "xavier_normal", lambda *_: drawn)
     method = GRADIENT | {"lrs": (lr,), "steps": crossing + 20}
-    rows = simulated(CHEBYSHEV, method, every=20, tolerance=1e-4)
+    rows = logged(CHEBYSHEV, method, every=20, tolerance=1e-4)
     at = rows["sharpness"] >= rows["threshold"]
     assert rows["step"][at].min() == crossing
     assert (rows["phase"] == np.where(rows["step"] <= crossing, "before", "after")).all()
@@ -137,7 +130,7 @@ def test_from_weights_drawn_by_torch_sharpness_crosses_at_known_steps(monkeypatc
 def test_a_chebyshev_polynomial_is_fitted_from_weights_by_xavier_on_evenly_spaced_points():
     """x -> w_2 . tanh(w_1 x), both of deviation gain sqrt(2 / (inputs + outputs)), the second one with the gain 1."""
     problem = CHEBYSHEV | {"width": 7, "points": 9, "gain": 1.9}
-    first = simulated(problem, seeds=(4, 9)).query("step == 0").set_index("seed")
+    first = logged(problem, seeds=(4, 9)).query("step == 0").set_index("seed")
     x = np.linspace(-1, 1, 9)
     polynomial = 16 * x**5 - 20 * x**3 + 5 * x
     for seed in (4, 9):
@@ -152,7 +145,7 @@ def test_a_chebyshev_polynomial_is_fitted_from_weights_by_xavier_on_evenly_space
 def test_the_flow_is_that_of_scipy_at_the_times_of_descent(lr, cap):
     """In ten substeps a step, and in one."""
     method = {"kind": "flow", "lrs": (lr,), "steps": 6}
-    rows = simulated(method=method, flow_cap=cap)
+    rows = logged(method=method, flow_cap=cap)
     images = training_images("digits", None, TensorPlace(), by_root_mean_square, 30).flat()
     x, y = images.inputs, images.one_hot()
     network = plain_network(4)
@@ -173,17 +166,11 @@ def test_the_flow_is_that_of_scipy_at_the_times_of_descent(lr, cap):
 @pytest.mark.parametrize("kind", ["gradient", "polyak", "flow"])
 def test_a_run_goes_on_from_a_checkpoint(kind):
     method = METHODS.get(kind, GRADIENT | {"kind": kind})
-
-    def run(memory: Memory):
-        point = spec.Point(**REST, data="digits", problem=IMAGES, method=method)
-        cell = Cell("eos/descent", point, (4, 9))
-        return simulation.simulate(cell, Context(cell.seeds, torch.device("cpu"), torch.float64, checkpoint=memory))
-
-    check_resuming(run, saves=3)
+    check_resuming(cell_run("eos/descent", point(method=method), (4, 9)), saves=3)
 
 
 def test_divergence_is_a_flag():
-    rows = simulated(method=GRADIENT | {"lrs": (1e6, 0.1), "steps": 60})
+    rows = logged(method=GRADIENT | {"lrs": (1e6, 0.1), "steps": 60})
     lost = rows[rows["diverged"]]
     assert set(lost["lr"]) == {1e6}
     assert lost["sharpness"].isna().any()
@@ -191,7 +178,7 @@ def test_divergence_is_a_flag():
 
 
 def test_training_ends_once_all_runs_are_accurate_enough():
-    rows = simulated(method=GRADIENT | {"steps": 3000}, seeds=(4, 9), stop_accuracy=0.9)
+    rows = logged(method=GRADIENT | {"steps": 3000}, seeds=(4, 9), stop_accuracy=0.9)
     last = rows[rows["step"] == rows["step"].max()]
     earlier = rows[rows["step"] == rows["step"].max() - 3]
     assert last["accuracy"].min() >= 0.9 > earlier["accuracy"].min()
@@ -213,111 +200,6 @@ def test_what_makes_no_sense_is_refused(changes, says):
     good = {"data": "digits", "problems": (IMAGES,), "methods": (GRADIENT,), "every": 3, "tolerance": 1e-3, "seeds": 1}
     with pytest.raises(ValidationError, match=says):
         spec.Params(**(good | changes))
-
-
-def log(seeds=(0, 1, 2, 3), records=20, after=10, ratio=1.0, **columns) -> pd.DataFrame:
-    """Runs at lr 0.5 whose sharpness rises to the threshold 4, then hovers at `ratio` times it, with a little noise."""
-    rng = np.random.default_rng(0)
-    rows = []
-    for seed in seeds:
-        for record in range(records):
-            late = record >= after
-            level = ratio if late else 0.5 + 0.5 * record / after
-            row = {
-                "seed": seed,
-                "step": 10 * record,
-                "lr": 0.5,
-                "momentum": 0.0,
-                "threshold": 4.0,
-                "method": "gradient",
-            }
-            row |= {"sharpness": 4 * level * math.exp(0.005 * rng.normal()), "rises": 0.3 if late else 0.0}
-            row |= {"loss": math.exp(-0.2 * record), "phase": "after" if late else "before"}
-            row |= {"mean_loss": row["loss"], "run": "large", "problem": "images-200", "diverged": False}
-            rows.append(row | columns)
-    return pd.DataFrame(rows)
-
-
-def verdict(estimate, low, high) -> str:
-    return judge(estimate, Band.model_validate([low, high]))
-
-
-@pytest.mark.parametrize(("ratio", "judgement"), [(1.01, "holds"), (0.9, "fails"), (1.2, "fails")])
-def test_the_edge_ratio_is_sharpness_over_the_threshold(ratio, judgement):
-    rows = log(ratio=ratio)
-    estimate = analysis.measure_edge_ratio(rows[rows["phase"] == "after"])
-    assert estimate.value == pytest.approx(ratio, rel=0.01)
-    assert estimate.units == 4
-    assert verdict(estimate, 0.98, 1.06) == judgement
-
-
-@pytest.mark.parametrize(("rule", "value"), [("gradient", 1.0), ("polyak", 1 / 1.9), ("nesterov", 2.8 / 1.9)])
-def test_the_threshold_of_another_rule_is_that_of_its_formula(rule, value):
-    rows = log(momentum=0.9)
-    estimate = analysis.measure_edge_ratio(rows[rows["phase"] == "after"], threshold=rule)
-    assert estimate.value == pytest.approx(value, rel=0.01)
-    assert verdict(estimate, 0.98, 1.06) == ("holds" if rule == "gradient" else "fails")
-
-
-@pytest.mark.parametrize(("ratio", "judgement"), [(0.9, "holds"), (1.2, "fails")])
-def test_the_largest_ratio_is_that_of_all_records(ratio, judgement):
-    rows = log(ratio=ratio)
-    rows.loc[rows["phase"] == "before", "sharpness"] = 2.0
-    assert verdict(analysis.measure_largest_ratio(rows), None, 0.95) == judgement
-    rows.loc[3, "sharpness"] = math.nan
-    assert verdict(analysis.measure_largest_ratio(rows), None, 0.95) == "unclear"
-
-
-def test_sharpening_is_the_last_sharpness_over_the_first_whatever_the_order_of_rows():
-    estimate = analysis.measure_sharpening(log(ratio=1.0).sample(frac=1, random_state=0))
-    assert estimate.value == pytest.approx(2, rel=0.02)
-    assert verdict(estimate, 1.5, None) == "holds"
-    assert verdict(analysis.measure_sharpening(log(after=0)), 1.5, None) == "fails"
-
-
-def test_rises_are_counted_from_the_first_step_on():
-    rows = log()
-    before, after = (analysis.measure_rises(rows[rows["phase"] == phase]) for phase in ("before", "after"))
-    assert (before.value, after.value) == (0.0, pytest.approx(0.3))
-    assert (verdict(before, None, 0.0), verdict(after, None, 0.0)) == ("holds", "fails")
-    assert (verdict(before, 0.1, None), verdict(after, 0.1, None)) == ("fails", "holds")
-    assert analysis.measure_rises(log(after=0, records=2)).value == pytest.approx(0.3)  # step 0 is no step
-
-
-@pytest.mark.parametrize(("records", "judgement"), [(20, "holds"), (12, "fails")])
-def test_the_loss_ratio_compares_the_end_with_the_record_of_the_crossing(records, judgement):
-    estimate = analysis.measure_loss_ratio(log(records=records))
-    last = np.exp(-0.2 * np.arange(records)[-max(1, round(0.1 * records)) :]).mean()
-    assert estimate.value == pytest.approx(last / math.exp(-0.2 * 9))
-    assert verdict(estimate, None, 0.25) == judgement
-    assert verdict(analysis.measure_loss_ratio(log(after=20)), None, 0.25) == "unclear"
-
-
-@pytest.mark.parametrize(("gap", "judgement"), [(1.05, "holds"), (1.5, "fails")])
-def test_the_distance_from_flow_is_taken_at_common_times(gap, judgement):
-    descent = log()
-    flow = descent[descent["step"] < 100].assign(method="flow", run="flow")
-    flow = flow.assign(sharpness=gap * flow["sharpness"])
-    estimate = analysis.measure_distance_from_flow(pd.concat([descent, flow]))
-    assert estimate.value == pytest.approx(math.log(gap))
-    assert verdict(estimate, None, 0.15) == judgement
-
-
-@pytest.mark.parametrize("name", ["chebyshev", "sharpening", "momentum"])
-@pytest.mark.parametrize("seeds", [(0,), (0, 1, 2)])
-def test_figures_are_drawn_from_one_seed_and_from_many_and_say_what_diverged(name, seeds):
-    path = Path(__file__).parents[3] / "recipes" / "eos" / f"cohen2021eos-{name}.yaml"
-    recipe = load.load(path, load.Request(profile="smoke"))
-    rows = pd.concat(
-        log(seeds, method=method, momentum=beta, lr=lr, threshold=2 / lr, problem=f"chebyshev-{3 + number}")
-        for number, (method, beta, lr) in enumerate([("gradient", 0.0, 0.5), ("flow", 0.0, 0.5), ("polyak", 0.9, 0.1)])
-        if name != "momentum" or method != "flow"
-    )
-    rows.loc[rows["step"] > 150, "diverged"] = True
-    rows.loc[rows["step"] > 150, ["loss", "sharpness"]] = math.nan
-    figure = getattr(analysis, f"draw_{recipe.file.draw}")({"curves": rows}, recipe)
-    assert len(figure.axes) == {"chebyshev": 6, "sharpening": 4, "momentum": 4}[name]
-    assert any("diverged" in text.get_text() for text in figure.axes[0].texts)
 
 
 @pytest.mark.parametrize("name", ["sharpening", "momentum"])

@@ -4,15 +4,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
-from resodectl.families.eos.sizes import check_size
 
 from resodectl.datasets.dataset import DataError
 from resodectl.datasets.load import load
-from resodectl.errors import UserError
 from resodectl.experiment.context import stream
-from resodectl.families.eos.images import draw_samples, first_images, split
+from resodectl.families.eos.images import drawn_images
 from resodectl.numerics.draws import TensorPlace
+from resodectl.training.images import train_and_test_images, training_images
+from resodectl.training.scalings import IMAGENET, MNIST, by_pixel, by_root_mean_square, unscaled
+from resodectl.training.settings import check_size
 from tests.true_format import write_cifar10, write_mnist
 
 MEANS, SPREADS = (np.reshape(v, (3, 1, 1)) for v in ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)))
@@ -20,32 +20,33 @@ MEANS, SPREADS = (np.reshape(v, (3, 1, 1)) for v in ((0.485, 0.456, 0.406), (0.2
 
 def test_random_images_of_a_published_set_are_those_of_one_permutation_for_all_seeds(tmp_path: Path) -> None:
     write_cifar10(tmp_path, "bin", samples=2)
-    samples, whole = draw_samples("cifar10", tmp_path, 6, TensorPlace()), load("cifar10", tmp_path)
+    (train, test), whole = drawn_images("cifar10", tmp_path, 6, TensorPlace()), load("cifar10", tmp_path)
     chosen = stream(0, "cifar10", "samples").permutation(10)[:6]
-    np.testing.assert_allclose(samples.inputs, (whole.train.images[chosen] / 255 - MEANS) / SPREADS, rtol=1e-12)
-    assert samples.targets.argmax(1).tolist() == whole.train.labels[chosen].tolist()
-    np.testing.assert_allclose(samples.test_inputs, (whole.test.images / 255 - MEANS) / SPREADS, rtol=1e-12)
-    assert samples.test_classes.tolist() == whole.test.labels.tolist()
+    np.testing.assert_allclose(train.inputs, (whole.train.images[chosen] / 255 - MEANS) / SPREADS, rtol=1e-12)
+    assert train.one_hot().argmax(1).tolist() == whole.train.labels[chosen].tolist()
+    np.testing.assert_allclose(test.inputs, (whole.test.images / 255 - MEANS) / SPREADS, rtol=1e-12)
+    assert test.classes.tolist() == whole.test.labels.tolist()
 
 
 def test_the_first_digits_are_trained_on_and_all_the_others_test() -> None:
-    samples, whole = draw_samples("digits", None, 30, TensorPlace()), load("digits", None).train
+    (train, test), whole = drawn_images("digits", None, 30, TensorPlace()), load("digits", None).train
     pixels = whole.images / 16
     mean = pixels[:30].mean(0)
     spread = np.sqrt(np.square(pixels[:30] - mean).mean())
-    np.testing.assert_allclose(samples.inputs, (pixels[:30] - mean) / spread, atol=1e-12)
-    np.testing.assert_allclose(samples.test_inputs, (pixels[30:] - mean) / spread, atol=1e-12)
-    assert samples.targets.argmax(1).tolist() == whole.labels[:30].tolist()
-    assert samples.test_classes.tolist() == whole.labels[30:].tolist()
+    np.testing.assert_allclose(train.inputs, (pixels[:30] - mean) / spread, atol=1e-12)
+    np.testing.assert_allclose(test.inputs, (pixels[30:] - mean) / spread, atol=1e-12)
+    assert train.one_hot().argmax(1).tolist() == whole.labels[:30].tolist()
+    assert test.classes.tolist() == whole.labels[30:].tolist()
 
 
 def test_all_digits_but_one_may_be_trained_on() -> None:
-    assert len(draw_samples("digits", None, 1796, TensorPlace()).test_classes) == 1
-    assert len(split("digits", None, 1796, torch.float64).test_classes) == 1
-    with pytest.raises(UserError, match="only 1797 training images here, samples: 1797"):
-        draw_samples("digits", None, 1797, TensorPlace())
-    with pytest.raises(DataError, match="1797 are wanted, and the data set 'digits' has 1796"):
-        split("digits", None, 1797, torch.float64)
+    assert len(drawn_images("digits", None, 1796, TensorPlace())[1].classes) == 1
+    assert len(train_and_test_images("digits", None, TensorPlace(), unscaled, 1796)[1].classes) == 1
+    too_few = "'digits' has only 1796 images to train on here, not 1797"
+    with pytest.raises(DataError, match=too_few):
+        drawn_images("digits", None, 1797, TensorPlace())
+    with pytest.raises(DataError, match=too_few):
+        train_and_test_images("digits", None, TensorPlace(), unscaled, 1797)
     check_size("images", "digits", 1796)
     with pytest.raises(ValueError, match="images: digits has only 1796"):
         check_size("images", "digits", 1797)
@@ -53,25 +54,33 @@ def test_all_digits_but_one_may_be_trained_on() -> None:
 
 def test_all_images_of_a_set_with_a_test_set_may_be_trained_on(tmp_path: Path) -> None:
     write_cifar10(tmp_path, "bin", samples=1)
-    assert len(draw_samples("cifar10", tmp_path, 5, TensorPlace()).inputs) == 5
-    assert len(split("cifar10", tmp_path, 5, torch.float64).inputs) == 5
-    assert len(first_images("cifar10", tmp_path, 5, "global", TensorPlace())[0]) == 5
-    with pytest.raises(DataError, match="6 are wanted"):
-        split("cifar10", tmp_path, 6, torch.float64)
-    with pytest.raises(UserError, match="fewer than samples: 6"):
-        first_images("cifar10", tmp_path, 6, "global", TensorPlace())
+    assert len(drawn_images("cifar10", tmp_path, 5, TensorPlace())[0].inputs) == 5
+    assert len(train_and_test_images("cifar10", tmp_path, TensorPlace(), IMAGENET, 5)[0].inputs) == 5
+    assert len(training_images("cifar10", tmp_path, TensorPlace(), by_root_mean_square, 5).inputs) == 5
+    too_few = "'cifar10' has only 5 images to train on here, not 6"
+    with pytest.raises(DataError, match=too_few):
+        drawn_images("cifar10", tmp_path, 6, TensorPlace())
+    with pytest.raises(DataError, match=too_few):
+        train_and_test_images("cifar10", tmp_path, TensorPlace(), IMAGENET, 6)
+    with pytest.raises(DataError, match=too_few):
+        training_images("cifar10", tmp_path, TensorPlace(), by_root_mean_square, 6)
 
 
-def test_a_split_of_mnist_is_scaled_by_its_published_mean_and_spread(tmp_path: Path) -> None:
+def test_images_of_mnist_are_scaled_by_their_published_mean_and_spread(tmp_path: Path) -> None:
+    """The first ones, and those that are drawn."""
     write_mnist(tmp_path / "mnist", compressed=False)
-    found, whole = split("mnist", tmp_path, 3, torch.float64), load("mnist", tmp_path)
-    np.testing.assert_allclose(found.inputs, (whole.train.images[:3] / 255 - 0.1307) / 0.3081, rtol=1e-12)
-    np.testing.assert_allclose(found.test_inputs, (whole.test.images / 255 - 0.1307) / 0.3081, rtol=1e-12)
-    assert found.classes.tolist() == whole.train.labels[:3].tolist()
+    whole = load("mnist", tmp_path)
+    chosen = stream(0, "mnist", "samples").permutation(len(whole.train))[:3]
+    first = train_and_test_images("mnist", tmp_path, TensorPlace(), MNIST, 3)
+    drawn = drawn_images("mnist", tmp_path, 3, TensorPlace())
+    for (train, test), taken in ((first, slice(3)), (drawn, chosen)):
+        np.testing.assert_allclose(train.inputs, (whole.train.images[taken] / 255 - 0.1307) / 0.3081, rtol=1e-12)
+        np.testing.assert_allclose(test.inputs, (whole.test.images / 255 - 0.1307) / 0.3081, rtol=1e-12)
+        assert train.classes.tolist() == whole.train.labels[taken].tolist()
 
 
 def test_pixels_one_by_one_have_mean_zero_and_deviation_one_unless_they_never_change() -> None:
-    found, _ = first_images("digits", None, 40, "pixel", TensorPlace())
+    found = training_images("digits", None, TensorPlace(), by_pixel, 40).flat().inputs
     pixels = load("digits", None).train.images[:40].reshape(40, 64) / 16
     deviation = pixels.std(0)
     expected = (pixels - pixels.mean(0)) / np.where(deviation > 0, deviation, 1)

@@ -1,4 +1,4 @@
-"""eos/limit-flow: the toys and their flows against other derivations, paths against plain loops, the measures."""
+"""eos/limit-flow: paths and integrated flows against plain loops and closed forms, and the measures."""
 
 import math
 
@@ -11,122 +11,21 @@ from scipy.integrate import solve_ivp
 from scipy.optimize import brentq
 
 from resodectl.claims.verdict import judge
-from resodectl.experiment.cells import Cell
-from resodectl.experiment.context import Context
 from resodectl.families.eos.limit_flow import analysis, spec
-from resodectl.families.eos.limit_flow.simulation import curvature, descend, simulate
+from resodectl.families.eos.limit_flow.simulation import descend
 from resodectl.families.eos.toys import TOYS
-from resodectl.numerics.curvature.operators import Hessian, SquareRootHessian, dense
 from resodectl.recipe.schema import Band
-from tests.progress import ascending
-
-POINTS = {
-    "surface": [(2.0, 0.03), (-1.3, 0.7), (0.4, -1.1)],
-    "ellipse": [(0.7, 0.93), (-1.3, 0.7), (0.4, -1.1)],
-    "two-normals": [(0.3, -0.2, 1.9), (1.0, 0.4, 0.8), (-0.2, 0.7, 2.2)],
-}
+from tests.simulated import simulated
 
 
 def tensor(values: object) -> torch.Tensor:
     return torch.tensor(values, dtype=torch.float64)
 
 
-def simulated(**changes: object) -> dict[str, pd.DataFrame]:
+def logged(**changes: object) -> dict[str, pd.DataFrame]:
     values = {"toy": "surface", "algorithm": "normalised", "horizon": 0.5, "lrs": (0.1, 0.05), "records": 7}
-    point = spec.Point(**(values | {"flow_steps": 10, "ablation": "none", "dtype": "float64"} | changes))
-    blocks: dict[str, list[pd.DataFrame]] = {}
-    for kind, block in simulate(
-        Cell("eos/limit-flow", point, (0,)), Context((0,), torch.device("cpu"), torch.float64, report=ascending())
-    ):
-        plain = {name: value if np.isscalar(value) else np.asarray(value) for name, value in block.items()}
-        blocks.setdefault(kind, []).append(pd.DataFrame(plain))
-    return {kind: pd.concat(found, ignore_index=True) for kind, found in blocks.items()}
-
-
-def losses_by_hand(name: str, p: torch.Tensor) -> torch.Tensor:
-    if name == "surface":
-        return (1 + p[0] ** 2) * p[1] ** 2
-    if name == "ellipse":
-        return (p[0] ** 2 / 4 + p[1] ** 2 - 1) ** 2 / 2
-    a, b, z = p
-    return (2 * (1 + z**2) * a**2 + (1 + 0.2 * torch.sin(z)) * b**2) / 2
-
-
-@pytest.mark.parametrize("name", TOYS)
-def test_losses_and_gradients_are_those_of_the_formulas(name: str) -> None:
-    for values in POINTS[name]:
-        point = tensor(values).requires_grad_()
-        expected = losses_by_hand(name, point)
-        (slope,) = torch.autograd.grad(expected, point)
-        loss, gradient = TOYS[name].loss_and_gradient(point.detach())
-        assert loss.item() == pytest.approx(expected.item(), rel=1e-13)
-        assert TOYS[name].loss(point.detach()).item() == pytest.approx(expected.item(), rel=1e-13)
-        torch.testing.assert_close(gradient, slope)
-
-
-def difference_hessian(slope: object, point: torch.Tensor, step: float = 1e-5) -> torch.Tensor:
-    units = torch.eye(len(point), dtype=point.dtype)
-    return torch.stack([(slope(point + step * unit) - slope(point - step * unit)) / (2 * step) for unit in units])
-
-
-@pytest.mark.parametrize("name", TOYS)
-def test_curvature_is_that_of_central_differences_of_the_gradient(name: str) -> None:
-    toy, points = TOYS[name], tensor(POINTS[name])
-    sharpness, vectors = curvature(toy, points)
-    for point, value, vector in zip(points, sharpness, vectors, strict=True):
-        hessian = difference_hessian(lambda p: toy.loss_and_gradient(p)[1], point)
-        torch.testing.assert_close(value, torch.linalg.eigvalsh(hessian)[-1], rtol=1e-8, atol=1e-9)
-        torch.testing.assert_close(hessian @ vector, value * vector, rtol=1e-7, atol=1e-7)
-
-
-@pytest.mark.parametrize("name", TOYS)
-def test_the_hessian_of_the_square_root_is_that_of_central_differences(name: str) -> None:
-    toy = TOYS[name]
-
-    def root_slope(point: torch.Tensor) -> torch.Tensor:
-        loss, gradient = toy.loss_and_gradient(point)
-        return gradient / (2 * loss.sqrt())
-
-    points = tensor(POINTS[name])
-    found = dense(SquareRootHessian(Hessian(toy.loss, points)))
-    for point, hessian in zip(points, found, strict=True):
-        torch.testing.assert_close(hessian, difference_hessian(root_slope, point), rtol=1e-6, atol=1e-7)
-
-
-def test_the_surface_s_hessian_is_the_one_written_down() -> None:
-    x, y = -1.3, 0.7
-    hessian = np.array([[2 * y**2, 4 * x * y], [4 * x * y, 2 * (1 + x**2)]])
-    assert curvature(TOYS["surface"], tensor([(x, y)]))[0].item() == pytest.approx(np.linalg.eigvalsh(hessian)[-1])
-
-
-@pytest.mark.parametrize(
-    ("name", "algorithm", "start", "time", "end"),
-    [
-        ("surface", "normalised", 2.0, 4.0, 1.096434),
-        ("surface", "square-root", 2.0, 2.0, 2 / math.e),
-        ("ellipse", "normalised", 1.2, 6.0, 0.80978),
-        ("ellipse", "square-root", 1.2, 3.0, 0.91400),
-    ],
-)
-def test_closed_forms_solve_the_flow_s_equation(
-    name: str, algorithm: str, start: float, time: float, end: float
-) -> None:
-    """dq/dtau = -c lambda_1'(q) / metric(q), with c = 1/(4 lambda_1) or 1/8, as an adaptive integrator solves it."""
-
-    def velocity(_: float, q: np.ndarray) -> np.ndarray:
-        if name == "surface":
-            sharpness, slope, metric = 2 * (1 + q**2), 4 * q, 1.0
-        else:
-            sharpness = metric = 1 + 3 * np.sin(q) ** 2
-            slope = 3 * np.sin(2 * q)
-        return -slope / metric / (4 * sharpness if algorithm == "normalised" else 8)
-
-    solved = solve_ivp(velocity, (0, time), [start], rtol=1e-12, atol=1e-14).y[0, -1]
-    found = TOYS[name].clocks[algorithm].flow(tensor(start), tensor(time)).item()
-    assert found == pytest.approx(solved, abs=1e-9)
-    assert found == pytest.approx(end, abs=1e-5)
-    twice = TOYS[name].clocks[algorithm].flow(tensor(start), tensor(time / 2), speed=2.0).item()
-    assert twice == pytest.approx(found, abs=1e-12)
+    values |= {"flow_steps": 10, "ablation": "none", "dtype": "float64"}
+    return simulated("eos/limit-flow", spec.Point(**(values | changes)))
 
 
 @pytest.mark.parametrize("algorithm", ["normalised", "square-root"])
@@ -180,7 +79,7 @@ def test_two_steps_drift_by_the_flow_s_velocity(algorithm: str) -> None:
 
 def test_what_is_largest_between_rows_is_largest_over_all_steps() -> None:
     """However many rows are kept."""
-    few, many = simulated(records=3)["paths"], simulated(records=40)["paths"]
+    few, many = logged(records=3)["paths"], logged(records=40)["paths"]
     for column in ("error", "pair_stableness", "pair_root_loss", "misalignment"):
         assert few.groupby("lr")[column].max().tolist() == many.groupby("lr")[column].max().tolist()
 
@@ -227,7 +126,7 @@ def reading(algorithm: str, q: float) -> float:
 @pytest.mark.parametrize(("algorithm", "speed"), [("normalised", 1), ("square-root", 1), ("normalised", 2)])
 def test_rows_are_the_largest_of_their_steps_by_the_formulas_of_the_surface(algorithm: str, speed: int) -> None:
     """Gradient flow keeps log x + x^2/2 - y^2/2, so that it lands where log q + q^2/2 = log 2 + 2 - (0.3 lr)^2/2."""
-    found = simulated(algorithm=algorithm, ablation="double-time" if speed == 2 else "none", lrs=LRS, horizon=HORIZON)
+    found = logged(algorithm=algorithm, ablation="double-time" if speed == 2 else "none", lrs=LRS, horizon=HORIZON)
     for index, lr in enumerate(LRS):
         level = math.log(2) + 2 - (0.3 * lr) ** 2 / 2
         landing = brentq(lambda q, level=level: reading("normalised", q) - level, 1, 3)
@@ -256,7 +155,7 @@ def test_the_integrated_flow_is_the_midpoint_rule_on_the_valley(algorithm: str, 
     def velocity(x: float) -> float:
         return -scale * (2 * x / (1 + x * x) if algorithm == "normalised" else 4 * x)
 
-    found = simulated(algorithm=algorithm)
+    found = logged(algorithm=algorithm)
     flows = found["flows"]
     for index, lr in enumerate(LRS):
         own = flows[flows["lr"].sub(lr).abs() < 1e-6]
@@ -280,14 +179,14 @@ def test_a_path_that_does_not_land_in_its_horizon_is_never_flagged_though_its_la
         return -np.array([2 * (1 + z * z) * a, (1 + 0.2 * np.sin(z)) * b, along])
 
     end = solve_ivp(field, (0, 40), [0.8, 1.0, 2.0], method="LSODA", rtol=1e-11, atol=1e-13).y[2, -1]
-    found = simulated(toy="two-normals", lrs=(0.04,), horizon=0.01)
+    found = logged(toy="two-normals", lrs=(0.04,), horizon=0.01)
     assert found["landings"]["landing"].item() == pytest.approx(end, abs=1e-7)
     assert found["landings"]["entry"].tolist() == [math.inf]
     assert not found["paths"]["landed"].any()
 
 
 def test_a_path_from_afar_lands_once_and_is_flagged_from_then_on() -> None:
-    found = simulated(toy="two-normals", lrs=(0.04, 0.02), horizon=0.4)
+    found = logged(toy="two-normals", lrs=(0.04, 0.02), horizon=0.4)
     assert found["landings"]["entry"].tolist() == pytest.approx([1.56, 1.54])
     paths = found["paths"]
     entries = dict(zip(found["landings"]["lr"], found["landings"]["entry"], strict=True))
@@ -295,10 +194,10 @@ def test_a_path_from_afar_lands_once_and_is_flagged_from_then_on() -> None:
 
 
 def test_ablations_break_what_they_name() -> None:
-    right, twice = simulated(), simulated(ablation="double-time")
+    right, twice = logged(), logged(ablation="double-time")
     pd.testing.assert_series_equal(right["paths"]["coordinate"], twice["paths"]["coordinate"])
     assert twice["paths"]["error"].max() > 20 * right["paths"]["error"].max()
-    on, off = (simulated(toy="ellipse", ablation=name)["flows"] for name in ("none", "ambient-flow"))
+    on, off = (logged(toy="ellipse", ablation=name)["flows"] for name in ("none", "ambient-flow"))
     assert on["distance"].max() < 1e-10 < 1e-2 < off["distance"].max()
 
 

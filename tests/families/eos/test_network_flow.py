@@ -1,28 +1,22 @@
-"""eos/network-flow: paths against torch.nn and torch.optim, an independent start, the paper's network, measures."""
+"""eos/network-flow: paths against torch.nn and torch.optim, an independent start, and the paper's network."""
 
 import math
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import pytest
 import torch
 from pydantic import ValidationError
 
-from resodectl.claims.verdict import judge
-from resodectl.experiment.catalogue import shipped
-from resodectl.experiment.cells import Cell
-from resodectl.experiment.context import Context, stream
-from resodectl.families.eos.network_flow import analysis, simulation, spec
-from resodectl.families.eos.network_flow.simulation import approached, landing, simulate, task_of
+from resodectl.experiment.context import stream
+from resodectl.families.eos.network_flow import simulation, spec
+from resodectl.families.eos.network_flow.simulation import approached, landing, task_of
 from resodectl.numerics.curvature.lanczos import largest
 from resodectl.numerics.curvature.minimisers import jacobian
 from resodectl.numerics.draws import TensorPlace
 from resodectl.numerics.ode.tableaux import EULER
-from resodectl.recipe import load
-from resodectl.recipe.schema import Band
-from tests.progress import ascending
-from tests.resuming import Memory, check_resuming
+from tests.resuming import cell_run, check_resuming
+from tests.simulated import simulated
 from tests.true_format import write_mnist
 
 SMALL = {"samples": 6, "hidden": (8,), "horizon": 0.02, "records": 2}
@@ -34,18 +28,15 @@ def point(**changes: object) -> spec.Point:
         "data": "digits",
         "samples": 40,
         "hidden": (24,),
-        "retraction": spec.GaussNewtonRetraction(kind="gauss-newton"),
+        "retraction": spec.GaussNewtonWay(kind="gauss-newton"),
     }
     values |= {"approach": spec.Approach(lr=0.05, steps=2000, until=1e-3), "horizon": 3.0, "records": 30}
     values |= {"flow": spec.Flow(scheme="midpoint", step=0.05), "dtype": "float64", "path": "normalised", "lr": 0.1}
     return spec.Point(**(values | changes))
 
 
-def simulated(seeds: tuple[int, ...] = (0, 1), **changes: object) -> pd.DataFrame:
-    cell = Cell("eos/network-flow", point(**(SMALL | changes)), seeds)
-    blocks = simulate(cell, Context(seeds, torch.device("cpu"), torch.float64, report=ascending()))
-    plain = ({name: v if np.isscalar(v) else np.asarray(v) for name, v in block.items()} for _, block in blocks)
-    return pd.concat([pd.DataFrame(block) for block in plain], ignore_index=True)
+def logged(seeds: tuple[int, ...] = (0, 1), **changes: object) -> pd.DataFrame:
+    return simulated("eos/network-flow", point(**(SMALL | changes)), seeds)["curves"]
 
 
 def draw(*shape: int) -> torch.Tensor:
@@ -108,7 +99,7 @@ def test_normalised_descent_is_torch_s_gradient_divided_by_its_norm() -> None:
     for _ in range(20):
         step(0.05, normalise=False)
     losses = [step(0.1, normalise=True) for _ in range(9)]
-    rows = simulated(approach=spec.Approach(lr=0.05, steps=20))
+    rows = logged(approach=spec.Approach(lr=0.05, steps=20))
     rows = rows[rows["seed"] == 1]
     assert rows["loss"].tolist() == pytest.approx([losses[0], losses[4], losses[8]], rel=1e-9)
     assert not rows["diverged"].any()
@@ -148,8 +139,8 @@ def of_dense_hessian(weights: torch.Tensor, task: simulation.Task) -> tuple[floa
 @pytest.mark.parametrize("kind", ["gauss-newton", "descent"])
 def test_the_first_row_is_that_of_the_dense_hessian_where_the_retraction_lands(path: str, kind: str) -> None:
     retraction = {
-        "gauss-newton": spec.GaussNewton(kind="gauss-newton"),
-        "descent": spec.Descent(kind="descent", lr=0.05, steps=30),
+        "gauss-newton": spec.GaussNewtonWay(kind="gauss-newton"),
+        "descent": spec.DescentWay(kind="descent", lr=0.05, steps=30),
     }
     own = SMALL | {"approach": spec.Approach(lr=0.05, steps=20), "retraction": retraction[kind], "records": 1}
     task = task_of(point(**own), None, TensorPlace())
@@ -158,7 +149,7 @@ def test_the_first_row_is_that_of_the_dense_hessian_where_the_retraction_lands(p
     if kind == "descent":
         torch.testing.assert_close(landed[None], flat(approached_by_hand(3, 50, task)))
     first, second, landed_loss = of_dense_hessian(landed, task)
-    row = simulated((2, 3), **own, path=path, lr=0.0 if path == "flow" else 0.1).iloc[1]
+    row = logged((2, 3), **own, path=path, lr=0.0 if path == "flow" else 0.1).iloc[1]
     where = landed if path == "flow" else flat(network)[0]
     torch.nn.utils.vector_to_parameters(where, network.parameters())
     loss = (network(task.inputs) - task.targets).square().sum(1).mean().item()
@@ -180,7 +171,7 @@ def test_the_residual_is_that_of_the_first_eigenvalue_relative_to_it(monkeypatch
         return seen[-1]
 
     monkeypatch.setattr(simulation, "largest", spied)
-    rows = simulated(records=1)
+    rows = logged(records=1)
     expected = torch.cat([ritz.residuals[:, 0] / ritz.values[:, 0] for ritz in seen])
     assert rows["residual"].tolist() == pytest.approx(expected.tolist())
 
@@ -188,8 +179,8 @@ def test_the_residual_is_that_of_the_first_eigenvalue_relative_to_it(monkeypatch
 def test_records_are_evenly_spaced_and_the_steps_of_descent_are_those_that_fit() -> None:
     """4 s / lr^2 steps to the time s: 0.02 = 8 steps of 0.1, after 3, 5 and 8 of which a record is due."""
     rows, each = (
-        simulated((1,), records=3, flow=spec.Flow(scheme="midpoint", step=0.02 / 3)),
-        simulated((1,), records=8),
+        logged((1,), records=3, flow=spec.Flow(scheme="midpoint", step=0.02 / 3)),
+        logged((1,), records=8),
     )
     assert rows["s"].tolist() == pytest.approx([0, 0.02 / 3, 0.04 / 3, 0.02])
     assert rows["loss"].tolist() == pytest.approx([each["loss"][step] for step in (0, 3, 5, 8)], rel=1e-9)
@@ -198,7 +189,7 @@ def test_records_are_evenly_spaced_and_the_steps_of_descent_are_those_that_fit()
 def test_the_euler_and_the_midpoint_scheme_follow_one_flow_to_their_orders() -> None:
     def ends(scheme: str) -> list[float]:
         flows = [spec.Flow(scheme=scheme, step=step) for step in (0.02, 0.01)]
-        return [simulated((0,), path="flow", lr=0.0, records=1, flow=flow)["sharpness"][1] for flow in flows]
+        return [logged((0,), path="flow", lr=0.0, records=1, flow=flow)["sharpness"][1] for flow in flows]
 
     euler, midpoint = ends("euler"), ends("midpoint")
     exact = midpoint[1] + (midpoint[1] - midpoint[0]) / 3
@@ -208,18 +199,13 @@ def test_the_euler_and_the_midpoint_scheme_follow_one_flow_to_their_orders() -> 
 
 @pytest.mark.parametrize("path", ["flow", "normalised"])
 def test_a_path_goes_on_from_a_checkpoint(path: str) -> None:
-    def run(memory: Memory) -> object:
-        of = point(**SMALL | {"path": path, "lr": 0.0 if path == "flow" else 0.1})
-        return simulate(
-            Cell("eos/network-flow", of, (0, 1)), Context((0, 1), torch.device("cpu"), torch.float64, checkpoint=memory)
-        )
-
-    check_resuming(run, saves=3)
+    of = point(**SMALL | {"path": path, "lr": 0.0 if path == "flow" else 0.1})
+    check_resuming(cell_run("eos/network-flow", of, (0, 1)), saves=3)
 
 
 def test_a_seed_s_path_is_the_same_in_every_block() -> None:
     for path, lr in (("flow", 0.0), ("normalised", 0.1)):
-        alone, together = (simulated(seeds, path=path, lr=lr) for seeds in ((1,), (0, 1)))
+        alone, together = (logged(seeds, path=path, lr=lr) for seeds in ((1,), (0, 1)))
         own = together[together["seed"] == 1].reset_index(drop=True)
         compared = ["s", "sharpness", "loss", "test_error"]
         pd.testing.assert_frame_equal(alone[compared], own[compared], rtol=1e-6, atol=1e-12)
@@ -249,20 +235,18 @@ def test_ablations_change_the_path_that_they_name_and_no_other() -> None:
     for ablation, changed in {"double-time": "flow", "ambient-flow": "flow", "plain-descent": "normalised"}.items():
         points = spec.cells(spec.Params(**(params | {"ablation": ablation, "lrs": (0.1,), "seeds": 1})))
         assert {of.path: of.ablation for of in points} == {"flow": "none", "normalised": "none"} | {changed: ablation}
-    right = simulated(path="flow", lr=0.0)
-    twice = simulated(
-        path="flow", lr=0.0, ablation="double-time", records=1, flow=spec.Flow(scheme="midpoint", step=0.01)
-    )
-    longer = simulated(path="flow", lr=0.0, horizon=0.04, records=2)
+    right = logged(path="flow", lr=0.0)
+    twice = logged(path="flow", lr=0.0, ablation="double-time", records=1, flow=spec.Flow(scheme="midpoint", step=0.01))
+    longer = logged(path="flow", lr=0.0, horizon=0.04, records=2)
     assert twice["sharpness"].tolist()[2:] == pytest.approx(longer["sharpness"].tolist()[4:], rel=1e-9)
-    ambient = simulated(path="flow", lr=0.0, ablation="ambient-flow")
+    ambient = logged(path="flow", lr=0.0, ablation="ambient-flow")
     assert right["loss"].max() < 1e-18 < 1e-9 < ambient["loss"].max()
-    plain = simulated(ablation="plain-descent")
-    assert plain["loss"].iloc[-1] < plain["loss"].iloc[0] < simulated()["loss"].iloc[-1]
+    plain = logged(ablation="plain-descent")
+    assert plain["loss"].iloc[-1] < plain["loss"].iloc[0] < logged()["loss"].iloc[-1]
 
 
 def test_a_descent_that_explodes_is_flagged() -> None:
-    rows = simulated((0,), approach=spec.Approach(lr=1.0, steps=3000), hidden=(64,), samples=20)
+    rows = logged((0,), approach=spec.Approach(lr=1.0, steps=3000), hidden=(64,), samples=20)
     assert rows["diverged"].all()
     assert rows["sharpness"].isna().all()
     assert (rows["test_error"] == 100).all()
@@ -310,61 +294,3 @@ def test_the_paper_s_network_takes_two_steps_on_both_paths(device: str, shell, t
     assert rows.groupby("path")["s"].nunique().to_dict() == {"flow": 3, "normalised": 3}
     assert not rows["diverged"].any()
     assert (rows.groupby("path")["loss"].nunique() == 3).all()
-
-
-def curves(descent: float, flow: float, seeds: int = 4) -> pd.DataFrame:
-    """Sharpness that ends at these parts of what it was, on straight lines."""
-    rows = []
-    for seed in range(seeds):
-        for s in np.linspace(0, 1, 5):
-            jitter = 1 + 1e-3 * seed * s
-            rows.append(("flow", 0.0, seed, s, 9 * (1 + (flow - 1) * s), 1e-22))
-            rows.append(("normalised", 0.1, seed, s, 9 * (1 + (descent - 1) * s) * jitter, 1e-3))
-    return pd.DataFrame(rows, columns=["path", "lr", "seed", "s", "sharpness", "loss"])
-
-
-@pytest.mark.parametrize(("descent", "largest", "judgement"), [(0.52, 0.04, "holds"), (0.6, 0.2, "fails")])
-def test_the_deviation_is_taken_at_equal_times(descent: float, largest: float, judgement: str) -> None:
-    found = analysis.measure_deviation(curves(descent, 0.5), statistic="max")
-    assert found.value == pytest.approx(largest, abs=3e-3)
-    assert judge(found, Band(low=None, high=0.15)) == judgement
-    half = analysis.measure_deviation(curves(descent, 0.5), statistic="median")
-    assert 0 < half.value < found.value
-
-
-def test_of_several_rates_the_worst_counts() -> None:
-    near, far = curves(0.52, 0.5), curves(0.6, 0.5)
-    both = pd.concat([near, far[far["path"] == "normalised"].assign(lr=0.05)])
-    for statistic in ("max", "median"):
-        found = analysis.measure_deviation(both, statistic=statistic)
-        assert found.value == analysis.measure_deviation(far, statistic=statistic).value
-
-
-def test_without_the_flow_nothing_is_known_of_the_deviation() -> None:
-    rows = curves(0.5, 0.5)
-    found = analysis.measure_deviation(rows[rows["path"] == "normalised"], statistic="max")
-    assert judge(found, Band(low=None, high=0.15)) == "unclear"
-
-
-@pytest.mark.parametrize(("end", "judgement"), [(0.5, "holds"), (0.9, "fails"), (math.nan, "unclear")])
-def test_the_fall_is_from_the_first_to_the_last_time(end: float, judgement: str) -> None:
-    rows = curves(end, 0.5)
-    found = analysis.measure_fall(rows[rows["path"] == "normalised"].sample(frac=1, random_state=0))
-    assert judge(found, Band(low=None, high=0.6)) == judgement
-
-
-@pytest.mark.parametrize(("loss", "value"), [(1e-20, -20), (0.1, -1), (0.0, -30), (math.inf, 6), (math.nan, 6)])
-def test_the_largest_loss_is_capped(loss: float, value: float) -> None:
-    rows = curves(0.5, 0.5)
-    rows = rows[rows["path"] == "flow"].assign(loss=loss)
-    found = analysis.measure_log10_loss(rows)
-    assert found.value == pytest.approx(value)
-    assert judge(found, Band(low=None, high=-15)) == ("holds" if value < -15 else "fails")
-
-
-def test_the_figure_has_sharpness_loss_and_test_error() -> None:
-    recipe = load.load(shipped()["eos/arora2022-network-flow"])
-    rows = curves(0.52, 0.5).assign(test_error=20.0)
-    figure = analysis.draw_flow({"curves": rows}, recipe)
-    assert [ax.get_yscale() for ax in figure.axes] == ["linear", "log", "linear"]
-    assert any("on the flow at most" in text.get_text() for text in figure.axes[1].texts)

@@ -11,27 +11,21 @@ from pydantic import ValidationError
 
 from resodectl.claims.verdict import judge
 from resodectl.experiment.catalogue import shipped
-from resodectl.experiment.cells import Cell
-from resodectl.experiment.context import Context, stream
+from resodectl.experiment.context import stream
 from resodectl.families.eos.quadratic import analysis, spec
-from resodectl.families.eos.quadratic.simulation import descend, simulate
+from resodectl.families.eos.quadratic.simulation import descend
 from resodectl.recipe import load
 from resodectl.recipe.schema import Band
-from tests.progress import ascending
+from tests.simulated import simulated
 
 START = (-8.26155305e-8, -1.24858279e-4)
 NOTEBOOK = [0.39988, 0.0010007, 0.99249, 0.03054, 0.43003, 0.31648, 0.68141, 0.31858, 0.68139, 0.31861]
 
 
-def simulated(seeds: tuple[int, ...] = (0, 1, 2), **changes: object) -> dict[str, pd.DataFrame]:
+def logged(seeds: tuple[int, ...] = (0, 1, 2), **changes: object) -> dict[str, pd.DataFrame]:
     values = {"kind": "drawn", "start": START, "eigenvalues": (1.0, 0.4), "spread": 2.0, "along_first": 1.0}
-    values |= {"radius": 1.0, "shown": 11, "steps": 300, "dtype": "float64"} | changes
-    found: dict[str, list[pd.DataFrame]] = {}
-    cell = Cell("eos/quadratic", spec.Point(**values), seeds)
-    for kind, block in simulate(cell, Context(seeds, torch.device("cpu"), torch.float64, report=ascending())):
-        plain = {name: value if np.isscalar(value) else np.asarray(value) for name, value in block.items()}
-        found.setdefault(kind, []).append(pd.DataFrame(plain))
-    return {kind: pd.concat(blocks, ignore_index=True) for kind, blocks in found.items()}
+    values |= {"radius": 1.0, "shown": 11, "steps": 300, "dtype": "float64"}
+    return simulated("eos/quadratic", spec.Point(**(values | changes)), seeds)
 
 
 def test_the_rescaled_iterates_are_those_of_normalised_descent_on_the_loss() -> None:
@@ -48,13 +42,13 @@ def test_the_rescaled_iterates_are_those_of_normalised_descent_on_the_loss() -> 
 
 
 def test_the_paper_s_start_gives_the_notebook_s_norms() -> None:
-    rows = simulated((5,), kind="given")["iterates"]
+    rows = logged((5,), kind="given")["iterates"]
     assert rows["norm"].tolist()[1:] == pytest.approx(NOTEBOOK, abs=2e-5)
     assert analysis.measure_norm_error(rows, norms=NOTEBOOK).value < 2e-5
 
 
 def test_a_start_is_drawn_from_its_seed_alone() -> None:
-    alone, together = simulated((2,)), simulated((0, 1, 2))
+    alone, together = logged((2,)), logged((0, 1, 2))
     for kind, rows in together.items():
         own = rows[rows["seed"] == 2].reset_index(drop=True)
         pd.testing.assert_frame_equal(own, alone[kind])
@@ -64,7 +58,7 @@ def test_a_start_is_drawn_from_its_seed_alone() -> None:
 
 
 def test_iterates_are_listed_step_by_step_of_every_seed_beside_half_the_sharpness() -> None:
-    rows = simulated((3, 7), eigenvalues=(0.9, 0.4), shown=3)["iterates"]
+    rows = logged((3, 7), eigenvalues=(0.9, 0.4), shown=3)["iterates"]
     assert list(zip(rows["seed"], rows["step"], strict=True)) == [(seed, t) for seed in (3, 7) for t in range(3)]
     assert (rows["half_sharpness"] == 0.45).all()
     for seed, own in rows.groupby("seed"):
@@ -75,7 +69,7 @@ def test_iterates_are_listed_step_by_step_of_every_seed_beside_half_the_sharpnes
 
 
 def test_growth_and_escape_are_those_of_a_plain_loop() -> None:
-    found = simulated((3,), eigenvalues=(1.0, 0.6, 0.3), radius=0.7)
+    found = logged((3,), eigenvalues=(1.0, 0.6, 0.3), radius=0.7)
     eigenvalues = np.array([1.0, 0.6, 0.3])
     x = 2.0 * stream(3, "start").standard_normal(3)
     path = [x]
@@ -102,7 +96,7 @@ def test_growth_and_escape_are_those_of_a_plain_loop() -> None:
 
 
 def test_without_the_first_component_the_pair_adds_up_to_the_second_eigenvalue() -> None:
-    limits = simulated(along_first=0.0)["limits"]
+    limits = logged(along_first=0.0)["limits"]
     assert limits["pair_error"].to_numpy() == pytest.approx(1 - 0.4)
     assert limits["misalignment"].to_numpy() == pytest.approx(1.0)
 
@@ -151,7 +145,7 @@ def test_norms_are_compared_one_by_one(scale: float, judgement: str) -> None:
 
 def test_the_figure_has_three_panels_with_the_published_norms() -> None:
     recipe = load.load(shipped()["eos/arora2022-quadratic"])
-    rows = pd.concat([simulated((0,), kind=kind)["iterates"].assign(kind=kind) for kind in ("given", "drawn")])
+    rows = pd.concat([logged((0,), kind=kind)["iterates"] for kind in ("given", "drawn")])
     figure = analysis.draw_quadratic({"iterates": rows}, recipe)
     assert len(figure.axes) == 3
     assert figure.axes[2].get_xlim() == (-2.5, 2.5)

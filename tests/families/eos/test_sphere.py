@@ -11,14 +11,13 @@ from pydantic import ValidationError
 from scipy.integrate import solve_ivp
 
 from resodectl.claims.verdict import judge
-from resodectl.experiment.cells import Cell
-from resodectl.experiment.context import Context, stream
+from resodectl.experiment.context import stream
 from resodectl.families.eos.edges import edge_time
 from resodectl.families.eos.sphere import analysis, simulation, spec
 from resodectl.numerics.curvature.operators import dense, spherical_hessian
 from resodectl.recipe import load
 from resodectl.recipe.schema import Band
-from tests.progress import ascending
+from tests.simulated import simulated
 
 A = 4.0
 SEEDS = (0, 5, 7)
@@ -30,16 +29,8 @@ def point(**changes):
     return spec.Point(**(defaults | own | changes))
 
 
-def simulated(seeds=SEEDS, **changes):
-    cell = Cell("eos/sphere", point(**changes), tuple(seeds))
-    found = {"curves": [], "path": []}
-    for kind, block in simulation.simulate(
-        cell, Context(cell.seeds, torch.device("cpu"), torch.float64, report=ascending())
-    ):
-        rows = len(block["seed"])
-        found[kind].append(pd.DataFrame({name: np.broadcast_to(values, rows) for name, values in block.items()}))
-    fixed = {name: getattr(cell.point, name) for name in ("start", "decay", "lr", "anisotropy", "ablation")}
-    return {kind: pd.concat(frames, ignore_index=True).assign(**fixed) for kind, frames in found.items()}
+def logged(seeds=SEEDS, **changes):
+    return simulated("eos/sphere", point(**changes), seeds)
 
 
 def losses(w):
@@ -54,7 +45,7 @@ def directions(count=40):
 
 
 def test_all_seeds_at_once_are_plain_descent_by_autograd():
-    found = simulated()
+    found = logged()
     rate = 0.1 * 5e-3
     for seed in SEEDS:
         p = 0.5 + 0.1 * stream(seed, "longitude").uniform(-1, 1)
@@ -76,7 +67,7 @@ def test_all_seeds_at_once_are_plain_descent_by_autograd():
 def test_columns_are_those_of_a_plain_loop(ablation, norm):
     """Every interval's first two steps, and RMSprop v' = b v + (1 - b) |grad L|^2, b = (1 - h l)^4, to its last one."""
     changes = {"duration": 0.1, "records": 10, "ablation": ablation}
-    rows = simulated((5,), **changes, **({} if norm is None else {"start": "distant", "norm": norm}))["curves"]
+    rows = logged((5,), **changes, **({} if norm is None else {"start": "distant", "norm": norm}))["curves"]
     lr, rate = 0.1, 0.1 * 5e-3
     power, keep = (1 if ablation == "linear-norm" else 2), (1 - rate) ** (1 if ablation == "no-power" else 4)
     p = 0.5 + 0.1 * stream(5, "longitude").uniform(-1, 1)
@@ -123,7 +114,7 @@ def test_the_flow_beside_the_descent_starts_where_it_does_and_solves_its_equatio
         slope = -A * np.sin(2 * p) / (1 + A * np.cos(p) ** 2)
         return -2 * slope / (4 + slope**2)
 
-    rows = simulated((5, 7))["curves"]
+    rows = logged((5, 7))["curves"]
     for seed, own in rows.groupby("seed"):
         start = 0.5 + 0.1 * stream(seed, "longitude").uniform(-1, 1)
         exact = solve_ivp(right, (0, 3), [start], t_eval=own["time"], rtol=1e-10, atol=1e-12).y[0]
@@ -131,7 +122,7 @@ def test_the_flow_beside_the_descent_starts_where_it_does_and_solves_its_equatio
 
 
 def test_the_path_has_the_two_first_steps_of_every_interval():
-    path = simulated((5, 7), duration=0.2, records=10)["path"]
+    path = logged((5, 7), duration=0.2, records=10)["path"]
     assert path["step"].tolist() == [step + half for step in range(0, 400, 40) for half in (0, 0, 1, 1)]
     assert path["seed"].tolist() == [5, 7] * 20
 
@@ -172,12 +163,12 @@ def test_the_flow_passes_through_its_reference_values():
 
 
 def test_near_the_flattest_minimiser_the_oscillation_is_half_of_hl():
-    late = simulated(decay=1e-3)["curves"].query("time >= 2.7")
+    late = logged(decay=1e-3)["curves"].query("time >= 2.7")
     assert late.groupby("seed")["oscillation"].mean().to_numpy() / 1e-4 == pytest.approx(0.5, rel=0.02)
 
 
 def test_rows_are_means_of_two_steps_and_the_wrong_formulas_change_only_what_they_name():
-    right = simulated()["curves"]
+    right = logged()["curves"]
     assert (right["ratio"] - 1).abs().max() < 0.1
     for ablation, changed in {
         "no-denominator": {"flow", "predicted_oscillation"},
@@ -186,14 +177,14 @@ def test_rows_are_means_of_two_steps_and_the_wrong_formulas_change_only_what_the
         "no-power": {"rmsprop_error"},
         "linear-norm": {"threshold", "ratio", "rmsprop_error"},
     }.items():
-        wrong = simulated(ablation=ablation)["curves"]
+        wrong = logged(ablation=ablation)["curves"]
         differs = {name for name in right if name != "ablation" and not (right[name] == wrong[name]).all()}
         assert differs == changed
 
 
 def test_a_scaled_run_takes_the_same_path():
     """h -> c^2 h, l -> l / c^2: the start at the edge scales along."""
-    one, two = simulated()["path"], simulated(lr=0.2, decay=2.5e-3)["path"]
+    one, two = logged()["path"], logged(lr=0.2, decay=2.5e-3)["path"]
     names = ["step", "u1", "u2", "u3"]
     assert one[names].to_numpy() == pytest.approx(two[names].to_numpy(), abs=1e-10)
 
@@ -259,5 +250,5 @@ def test_the_delay_is_that_of_the_edge_or_of_the_end_of_the_run(reaches, value):
 def test_the_figure_is_drawn_from_runs_at_the_edge_alone():
     path = Path(__file__).parents[3] / "recipes" / "eos" / "lyu2022-sphere.yaml"
     recipe = load.load(path, load.Request(profile="smoke"))
-    figure = analysis.draw_sphere(simulated(), recipe)
+    figure = analysis.draw_sphere(logged(), recipe)
     assert {"(b)", "(f)"} <= {ax.get_title(loc="left")[:3] for ax in figure.axes}

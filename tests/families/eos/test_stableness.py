@@ -16,16 +16,14 @@ from resodectl.claims.verdict import judge
 from resodectl.datasets.load import load as load_data
 from resodectl.errors import UserError
 from resodectl.experiment.catalogue import shipped
-from resodectl.experiment.cells import Cell
-from resodectl.experiment.context import Context, stream
+from resodectl.experiment.context import stream
 from resodectl.families.eos.images import drawn_images
 from resodectl.families.eos.stableness import analysis, simulation, spec
-from resodectl.families.eos.stableness.simulation import simulate
 from resodectl.numerics.draws import TensorPlace
 from resodectl.numerics.networks.vgg import POOL, Vgg
 from resodectl.recipe import load
-from tests.progress import ascending
-from tests.resuming import Memory, check_resuming
+from tests.resuming import cell_run, check_resuming
+from tests.simulated import simulated
 from tests.true_format import write_cifar10
 
 POINT = {
@@ -39,12 +37,9 @@ POINT = {
 }
 
 
-def simulated(algorithm: str, lr: float, seeds=(5, 6), data_root=None, **changes) -> pd.DataFrame:
+def logged(algorithm: str, lr: float, seeds=(5, 6), data_root=None, **changes) -> pd.DataFrame:
     point = spec.Point(**(POINT | {"algorithm": algorithm, "lr": lr} | changes))
-    cell = Cell("eos/stableness", point, tuple(seeds))
-    context = Context(cell.seeds, torch.device("cpu"), getattr(torch, point.dtype), data_root, report=ascending())
-    rows = pd.concat([pd.DataFrame(block) for _, block in simulate(cell, context)], ignore_index=True)
-    return rows.assign(algorithm=algorithm, lr=lr)
+    return simulated("eos/stableness", point, seeds, data_root)["steps"]
 
 
 def plain_run(algorithm: str, lr: float, seed: int, steps: int, parts=(0.0,)) -> list[dict[str, float]]:
@@ -97,7 +92,7 @@ def plain_run(algorithm: str, lr: float, seed: int, steps: int, parts=(0.0,)) ->
 
 @pytest.mark.parametrize(("algorithm", "lr"), [("normalised", 0.3), ("square-root", 0.3), ("gradient", 0.05)])
 def test_records_are_those_of_dense_hessians_along_a_plain_loop_for_every_seed(algorithm: str, lr: float) -> None:
-    rows = simulated(algorithm, lr)
+    rows = logged(algorithm, lr)
     assert rows[rows["seed"] == 5]["step"].tolist() == [0, 1, 2, 3, 4, 5, 8, 9]
     for seed in (5, 6):
         expected = plain_run(algorithm, lr, seed, 11)
@@ -116,7 +111,7 @@ def test_records_are_those_of_dense_hessians_along_a_plain_loop_for_every_seed(a
 @pytest.mark.parametrize("algorithm", ["normalised", "square-root"])
 @pytest.mark.parametrize("parts", [(0.0, 1.0), (0.0, 0.5, 1.0)])
 def test_the_stableness_of_a_step_is_the_largest_of_the_points_on_its_way(algorithm: str, parts: tuple) -> None:
-    rows = simulated(algorithm, 0.3, seeds=(5,), segment=len(parts))
+    rows = logged(algorithm, 0.3, seeds=(5,), segment=len(parts))
     starts, ways = plain_run(algorithm, 0.3, 5, 11), plain_run(algorithm, 0.3, 5, 11, parts)
     expected = [ways[step]["stableness"] for step in rows["step"]]
     assert rows["stableness"].to_numpy() == pytest.approx(expected, rel=1e-8)
@@ -125,26 +120,23 @@ def test_the_stableness_of_a_step_is_the_largest_of_the_points_on_its_way(algori
 
 @pytest.mark.parametrize("algorithm", ["normalised", "square-root"])
 def test_a_run_goes_on_from_a_checkpoint(algorithm: str) -> None:
-    def run(memory: Memory) -> object:
-        cell = Cell("eos/stableness", spec.Point(**(POINT | {"algorithm": algorithm, "lr": 0.3})), (5, 6))
-        return simulate(cell, Context(cell.seeds, torch.device("cpu"), torch.float64, checkpoint=memory))
-
-    check_resuming(run, saves=4)
+    point = spec.Point(**(POINT | {"algorithm": algorithm, "lr": 0.3}))
+    check_resuming(cell_run("eos/stableness", point, (5, 6)), saves=4)
 
 
 def test_pairs_are_numbered_and_stand_at_their_share_of_the_steps() -> None:
-    rows = simulated("normalised", 0.3, seeds=(5,))
+    rows = logged("normalised", 0.3, seeds=(5,))
     assert rows["pair"].tolist() == [0, 0, 1, 1, 2, 2, 3, 3]
     assert rows["fraction"].tolist() == pytest.approx([0, 0, 2 / 9, 2 / 9, 4 / 9, 4 / 9, 8 / 9, 8 / 9])
 
 
 def test_a_seed_trains_the_same_in_every_block() -> None:
-    alone, together = simulated("normalised", 0.2, seeds=(6,)), simulated("normalised", 0.2)
+    alone, together = logged("normalised", 0.2, seeds=(6,)), logged("normalised", 0.2)
     pd.testing.assert_frame_equal(alone, together[together["seed"] == 6].reset_index(drop=True), rtol=1e-7)
 
 
 def test_divergence_is_a_flag() -> None:
-    rows = simulated("gradient", 1e4, steps=200, every=100, dtype="float32")
+    rows = logged("gradient", 1e4, steps=200, every=100, dtype="float32")
     assert rows["diverged"].iloc[-1]
     assert not rows["diverged"].iloc[0]
     assert np.isnan(rows["sharpness"].iloc[-1])
@@ -203,7 +195,7 @@ def test_a_vgg_is_trained_on_all_images_however_many_are_taken_at_a_time(tmp_pat
 
     def rows(micro_batch: int) -> pd.DataFrame:
         vgg = {"data": "cifar10", "images": 7, "model": {"kind": "vgg", "micro_batch": micro_batch}}
-        return simulated("square-root", 0.2, data_root=tmp_path, steps=5, **vgg)
+        return logged("square-root", 0.2, data_root=tmp_path, steps=5, **vgg)
 
     whole = rows(7)
     pd.testing.assert_frame_equal(rows(3), whole, rtol=1e-6)

@@ -10,23 +10,19 @@ from pydantic import ValidationError
 
 from resodectl.claims.verdict import judge
 from resodectl.experiment.catalogue import shipped
-from resodectl.experiment.cells import Cell
-from resodectl.experiment.context import Context
 from resodectl.families.eos.surface import analysis, spec
-from resodectl.families.eos.surface.simulation import largest_eigenvalue, simulate
+from resodectl.families.eos.surface.simulation import largest_eigenvalue
 from resodectl.recipe import load
 from resodectl.recipe.schema import Band
-from tests.progress import ascending
+from tests.simulated import simulated
 
 RUNS = {"square-root": (0.5, (14.7, 3.0), 11), "normalised": (5.0, (14.7, -3.0), 9)}
 
 
-def simulated(algorithm: str, **changes: object) -> pd.DataFrame:
+def logged(algorithm: str, **changes: object) -> pd.DataFrame:
     lr, start, steps = RUNS[algorithm]
-    values = {"algorithm": algorithm, "lr": lr, "start": start, "steps": steps, "dtype": "float64"} | changes
-    cell = Cell("eos/surface", spec.Point(**values), (0,))
-    ((_, block),) = simulate(cell, Context((0,), torch.device("cpu"), torch.float64, report=ascending()))
-    return pd.DataFrame({name: np.asarray(column) for name, column in block.items()})
+    values = {"algorithm": algorithm, "lr": lr, "start": start, "steps": steps, "dtype": "float64"}
+    return simulated("eos/surface", spec.Point(**(values | changes)))["iterates"]
 
 
 def slope(algorithm: str, x: float, y: float) -> np.ndarray:
@@ -39,7 +35,7 @@ def slope(algorithm: str, x: float, y: float) -> np.ndarray:
 @pytest.mark.parametrize("algorithm", RUNS)
 def test_iterates_are_those_of_a_plain_loop(algorithm: str) -> None:
     lr, point, _ = RUNS[algorithm]
-    for _, row in simulated(algorithm).iterrows():
+    for _, row in logged(algorithm).iterrows():
         assert (row["x"], row["y"]) == pytest.approx(tuple(point), rel=1e-12)
         assert row["root_loss"] == pytest.approx(math.sqrt(1 + row["x"] ** 2) * abs(row["y"]))
         step = slope(algorithm, *point)
@@ -47,12 +43,12 @@ def test_iterates_are_those_of_a_plain_loop(algorithm: str) -> None:
 
 
 def test_every_normalised_step_has_the_length_of_the_rate() -> None:
-    rows = simulated("normalised")
+    rows = logged("normalised")
     assert np.hypot(rows["x"].diff()[1:], rows["y"].diff()[1:]).to_numpy() == pytest.approx(5.0)
 
 
 def test_across_the_valley_descent_on_the_root_moves_by_the_rate_times_the_root_of_half_the_sharpness() -> None:
-    rows = simulated("square-root")
+    rows = logged("square-root")
     across = rows["y"].abs().to_numpy()
     expected = 0.5 * np.sqrt(rows["valley_sharpness"].to_numpy()[:-1] / 2)
     assert across[:-1] + across[1:] == pytest.approx(expected)
@@ -61,7 +57,7 @@ def test_across_the_valley_descent_on_the_root_moves_by_the_rate_times_the_root_
 @pytest.mark.parametrize("algorithm", RUNS)
 def test_stableness_is_the_step_times_the_curvature_by_differences(algorithm: str) -> None:
     lr, step = RUNS[algorithm][0], 1e-6
-    for _, row in simulated(algorithm).iterrows():
+    for _, row in logged(algorithm).iterrows():
         x, y = row["x"], row["y"]
         columns = [
             (slope(algorithm, x + dx, y + dy) - slope(algorithm, x - dx, y - dy)) / (2 * step)
@@ -73,7 +69,7 @@ def test_stableness_is_the_step_times_the_curvature_by_differences(algorithm: st
 
 def test_a_path_that_hits_the_minimisers_is_not_a_number_from_then_on() -> None:
     """From (0, y) with a step of y normalised descent stops on the minimiser itself, where it divides by zero."""
-    rows = simulated("normalised", lr=3.0, start=(0.0, 3.0), steps=3)
+    rows = logged("normalised", lr=3.0, start=(0.0, 3.0), steps=3)
     assert rows["y"].isna().tolist() == [False, False, True, True]
     assert rows["stableness"].isna().tolist()[2:] == [True, True]
     assert largest_eigenvalue(torch.tensor([[[1.0, 0.0], [0.0, math.inf]]])).isnan().all()
@@ -110,7 +106,7 @@ def test_crossings_are_changes_of_side(y: list[float], share: float) -> None:
 
 def test_the_figure_shows_both_descents_or_one() -> None:
     recipe = load.load(shipped()["eos/arora2022-surface"])
-    both = pd.concat([simulated(name).assign(algorithm=name, lr=RUNS[name][0]) for name in RUNS])
+    both = pd.concat([logged(name) for name in RUNS])
     assert sum(ax.name == "3d" for ax in analysis.draw_surface({"iterates": both}, recipe).axes) == 2
     one = both[both["algorithm"] == "normalised"]
     figure = analysis.draw_surface({"iterates": one}, recipe)

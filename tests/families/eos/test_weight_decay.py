@@ -13,10 +13,8 @@ from torch import nn
 from resodectl.claims.measures import select
 from resodectl.claims.verdict import judge
 from resodectl.experiment.catalogue import shipped
-from resodectl.experiment.cells import Cell
-from resodectl.experiment.context import Context, stream
+from resodectl.experiment.context import stream
 from resodectl.families.eos.weight_decay import analysis, simulation, spec
-from resodectl.families.eos.weight_decay.simulation import simulate
 from resodectl.numerics.curvature.operators import Hessian
 from resodectl.numerics.descent.full_batch import decayed_step, effective_step
 from resodectl.numerics.draws import TensorPlace
@@ -24,9 +22,9 @@ from resodectl.numerics.networks.normalised_perceptron import NormalisedPerceptr
 from resodectl.numerics.networks.vgg import POOL, Vgg
 from resodectl.recipe import load
 from resodectl.training.images import train_and_test_images, training_images
-from resodectl.training.scalings import unscaled
-from tests.progress import ascending
-from tests.resuming import Memory, check_resuming
+from resodectl.training.scalings import IMAGENET, unscaled
+from tests.resuming import cell_run, check_resuming
+from tests.simulated import simulated
 from tests.true_format import write_cifar10
 
 LR, DECAY, SCALE, HIDDEN = 0.3, 7e-2, 3.0, 2
@@ -46,12 +44,8 @@ POINT = {
 }
 
 
-def simulated(seeds=(5, 6), data_root: Path | None = None, **changes) -> pd.DataFrame:
-    point = spec.Point(**(POINT | changes))
-    cell = Cell("eos/weight-decay", point, tuple(seeds))
-    context = Context(cell.seeds, torch.device("cpu"), getattr(torch, point.dtype), data_root, report=ascending())
-    rows = pd.concat([pd.DataFrame(block) for _, block in simulate(cell, context)], ignore_index=True)
-    return rows.assign(weight_decay=point.weight_decay)
+def logged(seeds=(5, 6), data_root: Path | None = None, **changes) -> pd.DataFrame:
+    return simulated("eos/weight-decay", spec.Point(**(POINT | changes)), seeds, data_root)["records"]
 
 
 def plain_run(seed: int, steps: int, batch: int = 13, measured: int = 13) -> list[dict[str, float]]:
@@ -102,7 +96,7 @@ def plain_run(seed: int, steps: int, batch: int = 13, measured: int = 13) -> lis
 
 @pytest.mark.parametrize("changes", [{}, {"micro_batch": 5, "curvature_images": 10}])
 def test_records_are_those_of_dense_spherical_hessians_along_a_plain_loop_for_every_seed(changes: dict) -> None:
-    rows = simulated(**changes)
+    rows = logged(**changes)
     assert rows[rows["seed"] == 5]["step"].tolist() == [0, 4, 8]
     for seed in (5, 6):
         expected = plain_run(seed, 10, changes.get("micro_batch", 13), changes.get("curvature_images", 13))
@@ -118,11 +112,7 @@ def test_records_are_those_of_dense_spherical_hessians_along_a_plain_loop_for_ev
 
 
 def test_a_run_goes_on_from_a_checkpoint() -> None:
-    def run(memory: Memory) -> object:
-        cell = Cell("eos/weight-decay", spec.Point(**POINT), (5, 6))
-        return simulate(cell, Context(cell.seeds, torch.device("cpu"), torch.float64, checkpoint=memory))
-
-    check_resuming(run, saves=3)
+    check_resuming(cell_run("eos/weight-decay", spec.Point(**POINT), (5, 6)), saves=3)
 
 
 def test_the_residual_is_the_larger_one_of_the_two_steps(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -133,7 +123,7 @@ def test_the_residual_is_the_larger_one_of_the_two_steps(monkeypatch: pytest.Mon
         return seen[-1]
 
     monkeypatch.setattr(simulation, "largest", spied)
-    rows = simulated(tolerance=1e-3)
+    rows = logged(tolerance=1e-3)
     pairs = torch.stack([ritz.residuals[:, 0] for ritz in seen]).view(3, 2, 2)
     assert rows["residual"].tolist() == pytest.approx(pairs.amax(1).flatten().tolist())
 
@@ -145,8 +135,8 @@ def test_a_vgg_is_trained_without_biases_and_its_micro_batches_are_normalised_on
     write_cifar10(tmp_path, "bin", samples=2)
     monkeypatch.setattr(simulation, "Vgg", partial(Vgg, plan=(3, POOL, 4, POOL, POOL, POOL, POOL)))
     vgg = {"data": "cifar10", "images": 6, "curvature_images": 6, "micro_batch": 3, "steps": 3, "every": 2, "lr": 1e-7}
-    rows = simulated((5,), tmp_path, model={"kind": "normalised-vgg"}, tolerance=1e-3, **vgg)
-    images = split("cifar10", tmp_path, 6, torch.float64)
+    rows = logged((5,), tmp_path, model={"kind": "normalised-vgg"}, tolerance=1e-3, **vgg)
+    images = training_images("cifar10", tmp_path, TensorPlace(), IMAGENET, 6)
     shapes = ((3, 3, 3, 3), (4, 3, 3, 3))
     kernels = [
         torch.from_numpy(stream(5, "weights", f"kernel{level}").standard_normal(shape)) * (2 / (9 * shape[0])) ** 0.5
@@ -177,7 +167,7 @@ def _deviation(channels: torch.Tensor) -> torch.Tensor:
 
 
 def test_a_seed_trains_the_same_in_every_block() -> None:
-    alone, together = simulated(seeds=(6,)), simulated()
+    alone, together = logged(seeds=(6,)), logged()
     pd.testing.assert_frame_equal(alone, together[together["seed"] == 6].reset_index(drop=True), rtol=1e-7)
 
 
@@ -225,7 +215,7 @@ def test_without_decay_the_norm_never_falls_and_a_change_of_units_changes_no_dir
 
 
 def test_a_network_that_cannot_be_normalised_is_flagged_and_not_a_crash() -> None:
-    rows = simulated(lr=1e308, weight_decay=0.0, steps=6, every=2)
+    rows = logged(lr=1e308, weight_decay=0.0, steps=6, every=2)
     assert rows["diverged"].iloc[-1]
     assert np.isnan(analysis.measure_edge_ratio(rows).value)
     assert rows["train_accuracy"].iloc[-1] == 0
