@@ -5,7 +5,8 @@ from typing import Any
 
 from resodectl.claims.estimate import Estimate
 from resodectl.claims.verdict import Verdict
-from resodectl.recipe.schema import Selection, Settings
+from resodectl.experiment.settings import Settings
+from resodectl.recipe.schema import Selection
 
 
 def document(verdict: Verdict) -> dict[str, Any]:

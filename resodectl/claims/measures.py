@@ -124,14 +124,15 @@ def select(rows: pd.DataFrame, where: Selection) -> pd.DataFrame:
     []
     """
     keep = pd.Series(True, index=rows.index)
-    for column, wanted in where.items():
+    # What is nearest is looked for among the rows that the other columns leave.
+    for column, wanted in sorted(where.items(), key=lambda item: isinstance(item[1], Near)):
         values = rows[column]
         if isinstance(wanted, Range):
             keep &= values >= (-math.inf if wanted.min is None else wanted.min)
             keep &= values <= (math.inf if wanted.max is None else wanted.max)
         elif isinstance(wanted, Near):
             distance = (values - wanted.near).abs()
-            keep &= (distance == distance.min()) & (distance <= NEAR * abs(wanted.near))
+            keep &= (distance == distance[keep].min()) & (distance <= NEAR * abs(wanted.near))
         elif isinstance(wanted, tuple):
             keep &= values.isin(wanted)
         else:

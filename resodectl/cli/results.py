@@ -28,7 +28,7 @@ def claims_held(verdicts: Sequence[Verdict]) -> str:
         return "nothing is claimed"
     judged = [verdict for verdict in verdicts if verdict.claim.gate and verdict.judgement != "no rows"]
     text = f"{sum(verdict.judgement == 'holds' for verdict in judged)}/{len(judged)} hold"
-    reported = sum(not verdict.claim.gate for verdict in verdicts)
+    reported = sum(not verdict.claim.gate and verdict.judgement != "no rows" for verdict in verdicts)
     if reported:
         text += f", {reported} reported"
     without_rows = sum(verdict.judgement == "no rows" for verdict in verdicts)

@@ -78,6 +78,8 @@ class Band(Settings):
     def ordered(self) -> Self:
         if self.low is None and self.high is None:
             raise ValueError("a band that is open at both ends cannot fail")
+        if self.low is not None and self.high is not None and self.low > self.high:
+            raise ValueError("the low end of a band must be below its high end")
         return self
 
     def __str__(self) -> str:

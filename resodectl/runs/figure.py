@@ -25,7 +25,13 @@ def draw(recipe: Recipe, frames: dict[str, Any], log_digest: str, folders: Outpu
     paths = [stem.with_name(f"figure.{suffix}") for suffix in formats]
     stale = tuple(path.suffix[1:] for path in paths if not is_current(path, provenance, footer))
     if stale:
-        save(figure_of(recipe, frames), stem, stale, provenance, footer)
+        figure = figure_of(recipe, frames)
+        try:
+            save(figure, stem, stale, provenance, footer)
+        except OSError:
+            raise
+        except Exception as error:  # such as a title that is no mathematics
+            raise UserError(f"{recipe.path}: its figure cannot be laid out: {in_short(error)}") from error
     if shown is None:
         return paths
     write_if_changed(shown, stem.with_name("figure.png").read_bytes())

@@ -23,11 +23,10 @@ band."""
 
 @dataclass(frozen=True)
 class Entry:
-    """A picture with its verdicts, and with those of the paper's own setting if they are there."""
+    """What the page says of a picture: its line in the contents, and the blocks of its section."""
 
-    name: str
-    verdicts: dict[str, Any]
-    of_paper: dict[str, Any] | None
+    contents: tuple[str, ...]
+    section: list[str]
 
 
 def write(figures: Path) -> None:
@@ -46,41 +45,38 @@ def write(figures: Path) -> None:
 
 def page(figures: Path) -> str | None:
     """The page in Markdown; None if there is nothing to show."""
-    parts = []
-    shown: list[Entry] = []
-    for family, about in catalogue.families().items():
-        of_family = entries(figures, family)
-        if of_family:
-            parts += [f"## {family}", escaped(about), *(part for entry in of_family for part in _section(entry))]
-            shown += of_family
-    if not shown:
+    parts, contents = [], []
+    known = catalogue.families()
+    for family in sorted({*known, *(folder.name for folder in figures.iterdir() if folder.is_dir())}):
+        shown = entries(figures, family)
+        if shown:
+            about = [escaped(known[family])] if family in known else []
+            parts += [f"## {escaped(family)}", *about, *(block for entry in shown for block in entry.section)]
+            contents += [entry.contents for entry in shown]
+    if not contents:
         return None
-    contents = [
-        (
-            f"[{escaped(entry.name)}](#{anchor(entry.name)})",
-            escaped(entry.verdicts["title"]),
-            held(entry.verdicts),
-            held(entry.of_paper) if entry.of_paper else "not run",
-        )
-        for entry in shown
-    ]
     index = _table(("recipe", "shows", "claims that hold", "at the paper's own setting"), contents)
     return "\n\n".join([MARK, "# Figures", INTRODUCTION, index, *parts]) + "\n"
 
 
 def entries(figures: Path, family: str) -> list[Entry]:
     """The pictures of a family that have their verdicts beside them, in the order of their names."""
-    found = []
+    shown = []
     for picture in sorted((figures / family).glob("*.png")):
-        verdicts = _read(picture.with_suffix(".json"))
-        if verdicts is not None:
-            name = f"{family}/{picture.stem}"
-            found.append(Entry(name, verdicts, _read(figures / f"{name}.paper.json")))
-    return found
+        path, name = picture.with_suffix(".json"), f"{family}/{picture.stem}"
+        try:
+            verdicts, of_paper = _read(path), _read(figures / f"{name}.paper.json")
+            if verdicts is not None:
+                shown.append(Entry(_contents(name, verdicts, of_paper), _section(name, verdicts, of_paper)))
+        except (ValueError, LookupError, TypeError, AttributeError):
+            print(f"warning: {path} is left out of the gallery; run its recipe again", file=sys.stderr)
+    return shown
 
 
 def held(verdicts: dict[str, Any]) -> str:
     """How many of the judged claims hold: `9 of 9`."""
+    if not verdicts["claims"]:
+        return "nothing is claimed"
     judged = [claim for claim in verdicts["claims"] if claim["gate"]]
     return f"{sum(claim['judgement'] == 'holds' for claim in judged)} of {len(judged)}"
 
@@ -91,11 +87,13 @@ def standing(verdicts: dict[str, Any]) -> str:
     if not claims:
         return "Nothing is claimed."
     reported = sum(not claim["gate"] for claim in claims)
-    breaking = sum(claim["control"]["state"] == "breaks" for claim in claims)
+    states = [claim["control"]["state"] for claim in claims]
+    ran = len(claims) - states.count("not run")
     parts = [f"{held(verdicts)} claims hold"]
     if reported:
         parts.append(f"{reported} more {'is' if reported == 1 else 'are'} only reported")
-    return f"{', '.join(parts)}; {breaking} of {len(claims)} controls break their claim."
+    not_run = f", {len(claims) - ran} not run" if ran < len(claims) else ""
+    return f"{', '.join(parts)}; {states.count('breaks')} of {ran} controls break their claim{not_run}."
 
 
 def measured(claim: dict[str, Any]) -> str:
@@ -128,17 +126,28 @@ def anchor(heading: str) -> str:
     return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
 
 
-def _section(entry: Entry) -> list[str]:
+def _contents(name: str, verdicts: dict[str, Any], of_paper: dict[str, Any] | None) -> tuple[str, ...]:
+    """The line of one picture in the contents; one that is of the paper's own setting needs no other run for it."""
+    own = held(verdicts) if not verdicts["deviations"] else "not run"
+    return (
+        f"[{escaped(name)}](#{anchor(name)})",
+        escaped(verdicts["title"]),
+        held(verdicts),
+        held(of_paper) if of_paper else own,
+    )
+
+
+def _section(name: str, verdicts: dict[str, Any], of_paper: dict[str, Any] | None) -> list[str]:
     """The blocks of one picture: its heading, itself, where it is from, how far it is from there, its claims."""
-    verdicts, title = entry.verdicts, escaped(entry.verdicts["title"])
+    title = escaped(verdicts["title"])
     numbered = "an unnumbered figure" if verdicts["figure"] == "unnumbered" else verdicts["figure"]
     blocks = [
-        f"### {escaped(entry.name)}",
+        f"### {escaped(name)}",
         f"**{title}**",
-        f"![{title}]({entry.name}.png)",
+        f"![{title}]({name}.png)",
         f"{escaped(verdicts['paper'])}; {escaped(numbered)}.",
         _distance(verdicts),
-        standing(verdicts) + (f" At the paper's own setting: {standing(entry.of_paper)}" if entry.of_paper else ""),
+        standing(verdicts) + (f" At the paper's own setting: {standing(of_paper)}" if of_paper else ""),
     ]
     if verdicts["claims"]:
         rows = [
@@ -155,9 +164,9 @@ def _distance(verdicts: dict[str, Any]) -> str:
     if verdicts["deviations"]:
         sentences = [f"Differs from the paper: {'; '.join(verdicts['deviations'])}."]
         if verdicts["because"]:
-            sentences.append(f"Reason: {verdicts['because']}.")
+            sentences.append(f"Reason: {verdicts['because'].rstrip('.')}.")
     if verdicts["departs"]:
-        sentences.append(f"Even the paper profile departs from the paper: {verdicts['departs']}.")
+        sentences.append(f"Even the paper profile departs from the paper: {verdicts['departs'].rstrip('.')}.")
     return escaped(" ".join(sentences))
 
 
@@ -178,14 +187,13 @@ def _table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 def _read(path: Path) -> dict[str, Any] | None:
-    """The verdicts in a file; None, with a warning if it is there, if it holds none of this version."""
+    """The verdicts in a file; None if there is none.
+
+    Raises:
+        ValueError: it is not JSON.
+    """
     try:
-        verdicts = json.loads(path.read_bytes())
+        verdicts: dict[str, Any] = json.loads(path.read_bytes())
     except FileNotFoundError:
-        return None
-    except ValueError:
-        verdicts = {}
-    if not isinstance(verdicts, dict) or not {"title", "figure", "paper", "departs", "claims"} <= verdicts.keys():
-        print(f"warning: {path} is left out of the gallery; run its recipe again", file=sys.stderr)
         return None
     return verdicts

@@ -102,7 +102,13 @@ def test_a_band_of_one_integer_is_hit_exactly_or_missed() -> None:
     assert judge(Estimate(4.0, 3.9, 4.1, 5, "student"), four) == "unclear"
 
 
-@pytest.mark.parametrize("written", ["4.0", "true", "[4, 4]", "[5, 4]", "[4]"])
+def test_near_looks_among_the_rows_that_the_other_columns_leave() -> None:
+    rows = pd.DataFrame({"weights": ["a", "b"], "hurst": [0.5, 0.4916]})
+    where = {"hurst": Near(near=0.5), "weights": "b"}
+    assert list(select(rows, where)["hurst"]) == [0.4916]
+
+
+@pytest.mark.parametrize("written", ["4.0", "true", "[4, 4]", "[5, 4]", "[4]", '{"low": 3, "high": 0}'])
 def test_a_band_is_a_pair_or_one_integer(written: str) -> None:
     with pytest.raises(ValidationError, match="band"):
         Band.model_validate_json(written)

@@ -156,3 +156,13 @@ def test_copied_recipes_are_what_the_copied_schema_and_load_accept(shell, tmp_pa
     for copy in copies:
         Draft202012Validator(schema).validate(yaml.safe_load(json.dumps(read_file(copy).data)))
         assert load(copy).params
+
+
+def test_a_title_that_cannot_be_laid_out_costs_that_figure_only(shell, bare: Path) -> None:
+    text = BARE.replace("title: The speed of a random walk", r"title: 'The $\foo$ of a random walk'")
+    bare.with_name("dollar.yaml").write_text(text, "utf-8")
+    ended = shell("run", "./dollar.yaml", "./bare.yaml", "-j", "1", "--json")
+    assert ended.code == 3
+    dollar, plain = json.loads(ended.out)["recipes"]
+    assert "dollar.yaml: its figure cannot be laid out: " in dollar["errors"][0]
+    assert (plain["errors"], len(plain["figures"])) == ([], 1)

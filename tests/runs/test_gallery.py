@@ -29,7 +29,7 @@ def put(figures: Path, name: str, *claims: dict[str, Any], ending: str = ".json"
     path = figures / f"{name}{ending}"
     path.parent.mkdir(parents=True, exist_ok=True)
     (figures / f"{name}.png").write_bytes(b"a picture")
-    facts = {"title": "A figure", "figure": "Figure 1", "paper": "A. Reader: Notes, 2026", "deviations": []}
+    facts = {"title": "A figure", "figure": "Figure 1", "paper": "A. One: Notes, 2026", "deviations": []}
     document = {**facts, "because": None, "departs": None, "claims": claims, **about}
     path.write_text(json.dumps(document), "utf-8")
 
@@ -40,7 +40,7 @@ def test_it_shows_each_claim_in_a_row_with_its_estimate_band_and_verdicts(tmp_pa
     assert text is not None
     assert "\n## heun\n\nHeun networks: what a second-order scheme changes" in text
     assert "![A figure](heun/one.png)" in text
-    assert "A. Reader: Notes, 2026; Figure 1." in text
+    assert "A. One: Notes, 2026; Figure 1." in text
     assert "Differs from the paper: depths: 8 (paper: 16). Reason: time. Even the paper profile departs" in text
     assert "1 of 1 claims hold; 1 of 1 controls break their claim." in text
     row = (
@@ -65,7 +65,7 @@ def test_it_tells_apart_what_is_reported_only_without_rows_unclear_and_not_run(t
     assert "| holds, only reported: it is slow |" in text
     assert "| no rows | \\[-1.1, inf) | no rows | not run: why |" in text
     assert "| 1 \\[?, ?\\] |" in text
-    assert "0 of 2 claims hold, 1 more is only reported; 2 of 3 controls break their claim." in text
+    assert "0 of 2 claims hold, 1 more is only reported; 2 of 2 controls break their claim, 1 not run." in text
 
 
 def test_a_figure_without_claims_says_so_and_the_papers_own_setting_is_told_apart(tmp_path: Path) -> None:
@@ -75,25 +75,30 @@ def test_a_figure_without_claims_says_so_and_the_papers_own_setting_is_told_apar
     text = gallery.page(tmp_path)
     assert text is not None
     assert "The paper's own setting.\n\nNothing is claimed.\n" in text
+    assert "| [heun/one](#heunone) | A figure | nothing is claimed | nothing is claimed |" in text
     assert "| [heun/two](#heuntwo) | A figure | 1 of 1 | 2 of 2 |" in text
     assert "At the paper's own setting: 2 of 2 claims hold" in text
 
 
-def test_what_lacks_its_picture_or_its_verdicts_or_its_family_is_left_out(
+def test_what_lacks_its_picture_or_its_verdicts_is_left_out_and_families_that_are_not_loaded_stay(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    for name in ("heun/whole", "heun/unpictured", "heun/unjudged", "heun/old", "heun/torn", "gone/other"):
+    names = ("whole", "unpictured", "unjudged", "old", "torn", "misshapen")
+    for name in (*(f"heun/{name}" for name in names), "toy/other"):
         put(tmp_path, name, CLAIM)
     (tmp_path / "heun/unpictured.png").unlink()
     (tmp_path / "heun/unjudged.json").unlink()
     (tmp_path / "heun/old.json").write_text('{"recipe": "heun/old", "claims": []}')
     (tmp_path / "heun/torn.json").write_text('{"recipe": ')
+    put(tmp_path, "heun/misshapen", {"says": "A claim without verdict"}, title=3)
     text = gallery.page(tmp_path)
     assert text is not None
-    assert [line for line in text.splitlines() if line.startswith("#")] == ["# Figures", "## heun", "### heun/whole"]
+    headings = [line for line in text.splitlines() if line.startswith("#")]
+    assert headings == ["# Figures", "## heun", "### heun/whole", "## toy", "### toy/other"]
     warned = capsys.readouterr().err
     assert "heun/old.json is left out of the gallery; run its recipe again" in warned
     assert "heun/torn.json is left out" in warned
+    assert "heun/misshapen.json is left out" in warned
     assert "unjudged" not in warned
 
 
