@@ -18,6 +18,7 @@ from resodectl.experiment import catalogue
 
 torch.set_num_threads(1)
 PLUGINS = Path(__file__).parent / "plugins"
+collect_ignore = ["plugins"]  # its modules belong to a family that is known within a test only
 
 
 @pytest.fixture
