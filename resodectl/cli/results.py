@@ -51,8 +51,10 @@ def print_verdicts(recipe: Recipe, verdicts: Sequence[Verdict]) -> None:
     for verdict in verdicts:
         claim, word = verdict.claim, verdict.judgement
         print(f"  {coloured(word.ljust(8), _COLOURS[word])}{claim.says}")
-        what = "no row of the log is selected" if verdict.estimate is None else str(verdict.estimate)
-        parts = [f"{what}; the band is {verdict.band}" if verdict.estimate is None else f"{what} in {verdict.band}"]
+        if verdict.estimate is None:
+            parts = [f"no row of the log is selected; the band is {verdict.band}"]
+        else:
+            parts = [f"{verdict.estimate} in {verdict.band}"]
         if claim.theory is not None:
             parts.append(f"theory {claim.theory.value:g}")
         if claim.published is not None:
