@@ -30,6 +30,16 @@ def measure_roughness(rows: pd.DataFrame) -> Estimate:
     return estimate.per_seed(last(rows, "epoch"), lambda own: own["roughness"].mean())
 
 
+def measure_roughness_over_start(rows: pd.DataFrame) -> Estimate:
+    """The roughness after the last epoch over that before the first: below 1 where training makes layers smoother."""
+
+    def of_seed(own: pd.DataFrame) -> float:
+        ends = [own.loc[own["epoch"] == epoch, "roughness"].mean() for epoch in (own["epoch"].max(), 0)]
+        return float(ends[0] / ends[1])
+
+    return estimate.per_seed(rows, of_seed)
+
+
 def measure_lowest_accuracy(rows: pd.DataFrame) -> Estimate:
     """The test accuracy after the last epoch, of a seed's worst network."""
     return estimate.per_seed(last(rows, "epoch"), lambda own: own["accuracy"].min())
@@ -72,7 +82,7 @@ def _path(ax: Axes, rows: pd.DataFrame, colour: str) -> None:
 
 def _roughness_axis(ax: Axes) -> None:
     ax.set_title("roughness: mean $|V_{k+1} - V_k|^2$ / (2 mean $|V_k|^2$)")
-    ax.set_yscale("log")
+    ax.set_ylim(bottom=0)
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     ax.set_xlabel("epochs of training")
     ax.set_ylabel("roughness")
