@@ -1,6 +1,7 @@
 """scaling/initial-norms: the simulation against plain networks and autograd, the measures on logs with known laws."""
 
 import math
+import types
 from pathlib import Path
 
 import numpy as np
@@ -284,6 +285,29 @@ def test_figures_are_drawn_with_and_without_explosions(name, depths):
     for last in (1.0, math.inf, math.nan):
         rows.iloc[-1, rows.columns.get_indexer(["output_change", "gradient_change"])] = last
         assert len(draw({"norms": rows}, recipe).axes) == (2 if name == "norm-histogram" else 3)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"repetitions": 1, "seeds": 1},
+        {"exponents": (0.5, 1.0), "depths": (1, 3)},
+        {"exponents": (-200.0,)},  # all networks overflow
+        {"weights": "rbf_and_gaussian", "architecture": "res-2", "activation": "tanh"},
+        {"weights": "fbm", "hurst": 0.9, "exponents": (0.1, 0.5, 1.0, 2.0)},
+    ],
+)
+@pytest.mark.parametrize("draw", ["output", "gradient", "histograms"])
+def test_figures_are_drawn_of_other_params_than_those_that_are_shipped(draw, changes):
+    network = {"weights": "rbf", "exponents": (1.0,), "dim": 3, "repetitions": 2} | changes
+    depths, seeds = network.pop("depths", (30,)), range(network.pop("seeds", 2))
+    params = spec.Params(**network, depths=depths, seeds=len(seeds))
+    rows = pd.concat(logged(seeds, depth=depth, **network) for depth in depths)
+    recipe = load.load(Path(__file__).parents[3] / "recipes/scaling/marion2022-output-norm.yaml")
+    drawn = types.SimpleNamespace(params=params, title=recipe.title)
+    figure = getattr(analysis, f"draw_{draw}")({"norms": rows}, drawn)
+    figure.canvas.draw()
 
 
 def test_the_law_beside_the_curves_is_the_one_of_the_weights():

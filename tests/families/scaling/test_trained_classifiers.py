@@ -308,6 +308,15 @@ def test_maps_are_drawn_a_panel_for_each_data_set() -> None:
     assert len(map_analysis.draw_map({"accuracies": both}, recipe).axes) == 6
 
 
+@pytest.mark.parametrize("count", [1, 2, 6])
+def test_the_figure_has_a_panel_for_each_network(count: int) -> None:
+    networks = tuple(weights_spec.Network(weights="gaussian", beta=0.5 + 0.1 * index) for index in range(count))
+    found = followed(seeds=(7,), networks=networks, training=TRAINING.model_copy(update={"epochs": 1}))
+    figure = weights_analysis.draw_layers(found, load.load(shipped()[WEIGHTS]))
+    assert len(figure.axes) == count + 1
+    assert all(ax.lines for ax in figure.axes)
+
+
 def test_the_figure_of_lost_weights_is_drawn() -> None:
     recipe = load.load(shipped()[WEIGHTS])
     training = trained_weights(math.nan, 0.5, 0.84, 0.96)

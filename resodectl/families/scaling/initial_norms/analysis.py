@@ -18,6 +18,7 @@ from resodectl.claims.estimate import Estimate
 from resodectl.drawing.axes import histogram, mean_with_interval, note
 from resodectl.drawing.colours import BLACK, BLUE, ORANGE, SILVER, VERMILLION
 from resodectl.drawing.finish import finish
+from resodectl.drawing.rows import last
 from resodectl.drawing.style import panels
 from resodectl.experiment.drawn import Drawn
 from resodectl.families.scaling.initial_norms.spec import Params
@@ -112,12 +113,17 @@ def draw_gradient(log: Mapping[str, pd.DataFrame], recipe: Drawn[Params]) -> Fig
 
 
 def draw_histograms(log: Mapping[str, pd.DataFrame], recipe: Drawn[Params]) -> Figure:
-    """Histograms of the stretch of hidden state and gradient, with the log-normal limit law."""
-    rows = log["norms"]
+    """Histograms of the stretch of hidden state and gradient, with the log-normal limit law.
+
+    Of the first exponent and the largest depth, where there are several; networks that overflow are left out.
+    """
+    rows = last(log["norms"], "depth")
+    rows = rows[rows["exponent"] == recipe.params.exponents[0]]
     figure, axes = panels(1, len(SYMBOLS), sharey=True)
-    stretches = rows[[f"{norm}_stretch" for norm in SYMBOLS]].to_numpy()
-    finite = stretches[np.isfinite(stretches)]
-    edges = np.linspace(finite.min(), finite.max(), BINS + 1)
+    stretches = rows[[f"{norm}_stretch" for norm in SYMBOLS]]
+    rows = rows[np.isfinite(stretches).all(axis=1)]
+    finite = stretches.loc[rows.index].to_numpy()
+    edges = np.linspace(*((finite.min(), finite.max()) if finite.size else (1.0, 2.0)), BINS + 1)
     mean, deviation = log_normal_limit(recipe.params.dim)
     x = np.linspace(edges[0], edges[-1], 400)
     law = np.exp(-((np.log(x) - mean) ** 2) / (2 * deviation**2)) / (x * deviation * math.sqrt(2 * math.pi))

@@ -17,7 +17,7 @@ class Shared(Settings):
     hursts: HurstGrid = setting("Hurst indices H of the initial weights")
     betas: Grid = setting("exponents beta of the residual scale L^-beta")
     lrs: Distinct[Rate] = setting("learning rates at the start; the map shows the best one of each place", min_length=1)
-    depth: int = setting("residual layers L", unit="layers", ge=1)
+    depth: int = setting("residual layers L", unit="layers", ge=2)
     dim: int = setting("dimension d of the hidden state", ge=1)
     training: AdamTraining = setting("the training of every network")
     dtype: Dtype = setting("floating-point type")

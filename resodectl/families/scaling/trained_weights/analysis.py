@@ -4,6 +4,7 @@ Marion, Fermanian, Biau & Vert 2022 (arXiv 2206.06929), Figure 8.
 """
 
 from collections.abc import Mapping
+from itertools import cycle
 
 import numpy as np
 import pandas as pd
@@ -52,7 +53,7 @@ def draw_layers(log: Mapping[str, pd.DataFrame], recipe: Drawn[Params]) -> Figur
     columns = min(2, len(networks))
     figure, axes = panels(-(-(len(networks) + 1) // columns), columns, panel=(4.6, 2.9))
     paths = first_seed(paths)
-    for ax, colour, (weights, beta) in zip(axes, COLOURS, networks, strict=False):
+    for ax, colour, (weights, beta) in zip(axes, cycle(COLOURS), networks, strict=False):
         name = f"{NAMES[weights]}, $\\beta = {beta:g}$"
         _path(ax, _of(paths, weights, beta), colour)
         ax.set_title(name)
