@@ -65,7 +65,7 @@ def measure_log10_of_first_order(rows: pd.DataFrame, *, norm: Norm) -> Estimate:
     v = 0.06.
     """
     places = rows[["hurst", "beta", "depth", "dim", "architecture"]].itertuples(index=False)
-    law = np.array([first_order(*place[:4], norm, place[4]) for place in places])
+    law = np.array([first_order(hurst, beta, depth, dim, norm, kind) for hurst, beta, depth, dim, kind in places])
     gaps = rows[f"log10_rms_{SHORT[norm]}"] - np.log10(law)
     return estimate.over_units(gaps.groupby(rows["seed"]).mean())
 

@@ -123,7 +123,8 @@ def draw_histograms(log: Mapping[str, pd.DataFrame], recipe: Drawn[Params]) -> F
     stretches = rows[[f"{norm}_stretch" for norm in SYMBOLS]]
     rows = rows[np.isfinite(stretches).all(axis=1)]
     finite = stretches.loc[rows.index].to_numpy()
-    edges = np.linspace(*((finite.min(), finite.max()) if finite.size else (1.0, 2.0)), BINS + 1)
+    low, high = (finite.min(), finite.max()) if finite.size else (1.0, 2.0)
+    edges = np.linspace(low, high, BINS + 1)
     mean, deviation = log_normal_limit(recipe.params.dim)
     x = np.linspace(edges[0], edges[-1], 400)
     law = np.exp(-((np.log(x) - mean) ** 2) / (2 * deviation**2)) / (x * deviation * math.sqrt(2 * math.pi))
