@@ -120,9 +120,9 @@ def draw_histograms(log: Mapping[str, pd.DataFrame], recipe: Drawn[Params]) -> F
     rows = last(log["norms"], "depth")
     rows = rows[rows["exponent"] == recipe.params.exponents[0]]
     figure, axes = panels(1, len(SYMBOLS), sharey=True)
-    stretches = rows[[f"{norm}_stretch" for norm in SYMBOLS]]
-    rows = rows[np.isfinite(stretches).all(axis=1)]
-    finite = stretches.loc[rows.index].to_numpy()
+    stretches = rows[[f"{norm}_stretch" for norm in SYMBOLS]].to_numpy()
+    kept = np.isfinite(stretches).all(axis=1)
+    rows, finite = rows.loc[kept], stretches[kept]
     low, high = (finite.min(), finite.max()) if finite.size else (1.0, 2.0)
     edges = np.linspace(low, high, BINS + 1)
     mean, deviation = log_normal_limit(recipe.params.dim)
