@@ -22,6 +22,7 @@ from resodectl.experiment.drawn import Drawn
 from resodectl.families.scaling.weight_scaling.spec import Params
 
 Entry = Literal["matrix_entry", "bias_entry", "trace"]
+Loss = Literal["trend_loss", "pair_loss"]
 BETAS = {"tanh": {"ode": 0.2, "mnist": 0.0}, "relu": {"ode": 0.5, "mnist": 0.4}}  # with which the paper rescales
 NETWORKS = {  # name and colour of each kind
     ("tanh", "shared"): ("tanh, shared $\\delta$", BLUE),
@@ -51,6 +52,27 @@ def measure_slope_difference(rows: pd.DataFrame, *, statistic: str, other: str) 
     return per_seed(rows, difference)
 
 
+def measure_bend(rows: pd.DataFrame, *, statistic: str, below: int, above: int) -> Estimate:
+    """The exponent of a statistic over the depths from `above` on minus that over the depths up to `below`."""
+
+    def difference(own: pd.DataFrame) -> float:
+        parts = own[own["depth"] >= above], own[own["depth"] <= below]
+        deep, shallow = (loglog_slope(part["depth"], part[statistic]) for part in parts)
+        return deep - shallow
+
+    return per_seed(rows, difference)
+
+
+def measure_mean(rows: pd.DataFrame, *, statistic: str) -> Estimate:
+    """The mean over the depths, averaged over seeds."""
+    return per_seed(rows, lambda own: float(own[statistic].mean(skipna=False)))
+
+
+def measure_mean_ratio(rows: pd.DataFrame, *, statistic: str, other: str) -> Estimate:
+    """One statistic over another, the mean over the depths, averaged over seeds."""
+    return per_seed(rows, lambda own: float((own[statistic] / own[other]).mean(skipna=False)))
+
+
 def measure_smallest(rows: pd.DataFrame, *, statistic: str) -> Estimate:
     """The smallest value over the depths, averaged over seeds."""
     return per_seed(rows, lambda own: float(own[statistic].min(skipna=False)))
@@ -71,28 +93,30 @@ def measure_roughness_ratio(rows: pd.DataFrame) -> Estimate:
     return per_seed(rows, ratio)
 
 
-def measure_smallest_loss_ratio(rows: pd.DataFrame) -> Estimate:
-    """The loss with the trend for weights over that with the trained weights, the smallest over the depths."""
-    return per_seed(rows, lambda own: float((own["trend_loss"] / own["train_loss"]).min(skipna=False)))
+def measure_smallest_loss_ratio(rows: pd.DataFrame, *, without: Loss) -> Estimate:
+    """The loss without the noise of the weights over that with it, the smallest over the depths."""
+    return per_seed(rows, lambda own: float((own[without] / own["train_loss"]).min(skipna=False)))
 
 
-def measure_largest_loss_ratio(rows: pd.DataFrame) -> Estimate:
-    """The loss with the trend for weights over that with the trained weights, the largest over the depths."""
-    return per_seed(rows, lambda own: float((own["trend_loss"] / own["train_loss"]).max(skipna=False)))
+def measure_largest_loss_ratio(rows: pd.DataFrame, *, without: Loss) -> Estimate:
+    """The loss without the noise of the weights over that with it, the largest over the depths."""
+    return per_seed(rows, lambda own: float((own[without] / own["train_loss"]).max(skipna=False)))
 
 
-def measure_common_share(rows: pd.DataFrame, *, entry: Entry, exponent: float) -> Estimate:
-    """How far L^exponent times an entry, or the trace, is one function of k/L at all depths.
+def measure_common_share(rows: pd.DataFrame, *, entry: Entry) -> Estimate:
+    """How far an entry, or the trace, is one function of k/L at all depths, up to its size.
 
-    It is the share of the squares that the mean over the depths has: 1 for equal functions, 1/n for n independent ones.
+    Each depth's curve is divided by its root mean square. It is the share of the squares that the mean over the depths
+    has: 1 for curves of one shape, 1/n for n independent ones.
     """
 
     def share(own: pd.DataFrame) -> float:
-        curves = [_rescaled(of_depth, entry, exponent) for _, of_depth in own.groupby("depth", sort=True)]
+        curves = [_rescaled(of_depth, entry, 0.0) for _, of_depth in own.groupby("depth", sort=True)]
         if len(curves) < 2:
             return math.nan
         values = np.array([np.interp((np.arange(GRID) + 0.5) / GRID, *curve) for curve in curves])
-        return float(np.square(values.mean(0)).sum() / np.square(values).sum(1).mean())
+        shapes = values / np.sqrt(np.square(values).mean(1, keepdims=True))
+        return float(np.square(shapes.mean(0)).mean())
 
     return per_seed(rows, share)
 
