@@ -94,7 +94,9 @@ def plain_training(seed: int, of: spec.Point) -> dict[str, float]:
             "pair_loss": pair_loss.item(),
             "largest_delta": delta.abs().max().item(),
             "largest": squares.max().sqrt().item(),
-            "residual": ((delta.abs() if of.delta != "layers" else 1) * A.detach().norm(dim=(1, 2)) * size).max().item(),
+            "residual": ((delta.abs() if of.delta != "layers" else 1) * A.detach().norm(dim=(1, 2)) * size)
+            .max()
+            .item(),
             "largest_share": (squares.max() / squares.sum()).item(),
             "root_sum_square": squares.sum().sqrt().item(),
             "total": path.sum(0).norm().item(),
@@ -106,7 +108,9 @@ def plain_training(seed: int, of: spec.Point) -> dict[str, float]:
         }
 
 
-@pytest.mark.parametrize("network", [TANH, RELU, TANH | {"delta": "fixed"}, RELU | {"delta": "shared"}, RELU | {"leak": 0.2}])
+@pytest.mark.parametrize(
+    "network", [TANH, RELU, TANH | {"delta": "fixed"}, RELU | {"delta": "shared"}, RELU | {"leak": 0.2}]
+)
 def test_all_seeds_at_once_are_the_plain_trainings_of_each(network: dict) -> None:
     of = point(**network)
     log = logged(of)
