@@ -65,6 +65,15 @@ def measure_bend(rows: pd.DataFrame, *, statistic: str, below: int, above: int) 
     return per_seed(rows, difference)
 
 
+def measure_flow_slope(rows: pd.DataFrame) -> Estimate:
+    """The exponent of |sum_k delta_k T_k| for a shared delta: 0 where alpha + beta = 1, as a limit in depth needs."""
+
+    def slope(own: pd.DataFrame) -> float:
+        return loglog_slope(own["depth"], own["total"] * own["residual"] / own["largest"])
+
+    return per_seed(rows, slope)
+
+
 def measure_mean(rows: pd.DataFrame, *, statistic: str) -> Estimate:
     """The mean over the depths, averaged over seeds."""
     return per_seed(rows, lambda own: float(own[statistic].mean(skipna=False)))
