@@ -143,7 +143,7 @@ def _epoch(
     point: Point,
     context: Context,
 ) -> list[float]:
-    """Train the seeds at the places `running` for one epoch, in place; returns each one's mean loss over its batches."""
+    """Train the seeds at the places `running` for one epoch, in place; returns the mean loss over batches of each."""
     orders = np.stack([stream.permutation(batches.inputs.shape[1]) for stream in context.streams("order", epoch)])
     order = torch.from_numpy(orders).to(context.device)[running]
     part = Stack(*(tensor[:, running] for tensor in stack))
