@@ -35,10 +35,10 @@ def legend_below(figure: Figure) -> None:
         legend.remove()
 
 
-def legend_inside(ax: Axes, place: str = "best") -> None:
+def legend_inside(ax: Axes) -> None:
     """A legend inside one panel, whose curves then stay out of the legend below: there a colour may mean another."""
     handles, labels = ax.get_legend_handles_labels()
-    ax.legend(handles, labels, loc=place, fontsize=8)
+    ax.legend(handles, labels, loc="best", fontsize=8)
     for handle in handles:
         handle.set_label("_inside")
 

@@ -30,6 +30,7 @@ NETWORKS = {  # name and colour of each kind
     ("relu", "layers"): ("ReLU, $\\delta_k$ a layer", VERMILLION),
     ("relu", "shared"): ("ReLU, shared $\\delta$", GREEN),
     ("tanh", "fixed"): ("tanh, $\\delta = 1/L$", GREY),
+    ("relu", "fixed"): ("ReLU, $\\delta = 1/L$", BLACK),
 }
 DEEPEST = (BLUE, PURPLE, ORANGE, GREEN)  # the colours of the deepest networks, from the deepest on
 LINES = {"ode": ":", "mnist": "-"}  # as in the paper
@@ -183,10 +184,10 @@ def draw_roughness(log: Mapping[str, pd.DataFrame], recipe: Drawn[Params]) -> Fi
     _deltas(axes[1], _of(entries, "relu", "layers"))
     _hypothesis(axes[2], relu[relu["tensor"] == "A"], BETAS["relu"])
     axes[2].set_title("ReLU: smooth in depth? ($T = |\\delta| A$, $\\beta = 0.5$)")
-    for kind, (name, colour) in NETWORKS.items():
-        own = _of(weights, *kind)
-        _statistic(axes[3], own[own["tensor"] == "A"], "roughness", colour, name)
-        _statistic(axes[5], _of(training, *kind), "epochs", colour, name, log_y=False)
+    for own, name, colour in _kinds(weights[weights["tensor"] == "A"]):
+        _statistic(axes[3], own, "roughness", colour, name)
+    for own, name, colour in _kinds(training):
+        _statistic(axes[5], own, "epochs", colour, name, log_y=False)
     level(axes[3], 1.0, "white noise")
     axes[3].set_title("roughness of $A_k$ in $k$")
     for tensor, colour in (("A", VERMILLION), ("b", ORANGE)):
@@ -225,10 +226,9 @@ def draw_decomposition(log: Mapping[str, pd.DataFrame], recipe: Drawn[Params]) -
 def draw_denoising(log: Mapping[str, pd.DataFrame], recipe: Drawn[Params]) -> Figure:
     """The training loss with trained weights and with their means over bins and over each two layers, against depth."""
     rows = log["training"]
-    kinds = [(kind, own) for kind in NETWORKS if len(own := _of(rows, *kind))]
+    kinds = _kinds(rows)
     figure, axes = panels(1, len(kinds), panel=(4.4, 3.6), sharey=True)
-    for ax, (kind, own) in zip(axes, kinds, strict=True):
-        name, colour = NETWORKS[kind]
+    for ax, (own, name, colour) in zip(axes, kinds, strict=True):
         _statistic(ax, own, "train_loss", colour, f"{name}: trained weights")
         binned = own[own["depth"] >= 2 * recipe.params.bins]  # a bin of one layer has no noise
         _statistic(ax, binned, "trend_loss", PURPLE, f"means of {recipe.params.bins} bins for weights", line="--")
@@ -240,7 +240,19 @@ def draw_denoising(log: Mapping[str, pd.DataFrame], recipe: Drawn[Params]) -> Fi
 
 
 def _of(rows: pd.DataFrame, activation: str, delta: str) -> pd.DataFrame:
-    return rows[(rows["activation"] == activation) & (rows["delta"] == delta)]
+    """The rows of one kind of networks; of several leaks, those of the smallest."""
+    own = rows[(rows["activation"] == activation) & (rows["delta"] == delta)]
+    return own[own["leak"] == own["leak"].min()]
+
+
+def _kinds(rows: pd.DataFrame) -> list[tuple[pd.DataFrame, str, str]]:
+    """The rows, the name and the colour of each kind of networks; kinds that leak share the colour of those without."""
+    kinds = []
+    for (activation, delta), (name, colour) in NETWORKS.items():
+        own = rows[(rows["activation"] == activation) & (rows["delta"] == delta)]
+        for leak, of_leak in own.groupby("leak"):
+            kinds.append((of_leak, f"{name}, leak {leak:g}" if leak else name, colour))
+    return kinds
 
 
 def _statistic(
@@ -273,7 +285,7 @@ def _hypothesis(ax: Axes, rows: pd.DataFrame, betas: Mapping[str, float]) -> Non
 
 def _slope_beside(ax: Axes, curve: int, slope: float, label: str) -> None:
     """A power law above one of a panel's curves; nothing where the panel has no such curve."""
-    curves = [line for line in ax.lines if len(line.get_xdata()) > 1 and line.get_zorder() == 3]  # of `spread`
+    curves = [line for line in ax.lines if np.size(line.get_xdata()) > 1 and line.get_zorder() == 3]  # of `spread`
     if curve < len(curves):
         x, y = (np.asarray(part, dtype=float) for part in curves[curve].get_data())
         if np.isfinite(y).all():
