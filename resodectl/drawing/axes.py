@@ -9,7 +9,7 @@ import seaborn
 from matplotlib.axes import Axes
 from matplotlib.collections import QuadMesh
 from matplotlib.lines import Line2D
-from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
+from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullFormatter, NullLocator
 
 from resodectl.drawing.colours import GREY
 from resodectl.drawing.legend import BARS, INTERVAL, QUARTILES, SEEDS
@@ -156,6 +156,14 @@ def note(ax: Axes, text: str, corner: Literal["upper left", "upper right", "lowe
         bbox={"boxstyle": "round,pad=0.25", "facecolor": "white", "edgecolor": "none", "alpha": 0.85},
         zorder=5,
     )
+
+
+def plain_log_ticks(ax: Axes) -> None:
+    """A logarithmic y axis of a few decades at most, labelled with plain numbers: 0.5, 1, 2, not 5 x 10^-1."""
+    ax.set_yscale("log")
+    ax.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 3.0, 5.0)))
+    ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    ax.yaxis.set_minor_formatter(NullFormatter())
 
 
 def depth_axis(ax: Axes, depths: Iterable[float], label: str = "depth $N$") -> None:

@@ -157,3 +157,13 @@ def test_a_heat_map_shows_the_mean_at_its_place_on_numerical_axes(panel: tuple[F
     assert np.allclose(mesh.get_array(), [[0.75, 1.25], [1.75, 2.25], [2.75, 3.25]])
     assert np.allclose((*ax.get_xlim(), *ax.get_ylim()), (0, 1, -0.5, 2.5))
     assert mesh.get_clim() == (-1, 1)
+
+
+def test_a_short_logarithmic_axis_has_plain_numbers(panel: tuple[Figure, Axes]) -> None:
+    figure, ax = panel
+    ax.plot([0.4, 6.0])
+    pieces.plain_log_ticks(ax)
+    figure.canvas.draw()
+    low, high = ax.get_ylim()
+    shown = [label.get_text() for label in ax.get_yticklabels() if low <= label.get_position()[1] <= high]
+    assert shown == ["0.5", "1", "2", "3", "5"]
