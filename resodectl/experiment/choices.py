@@ -3,9 +3,23 @@
 A choice of one experiment alone stands in its spec. `Literal[Algorithm, "gradient"]` adds a value to a choice.
 """
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeVar
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
+
+ValuesT = TypeVar("ValuesT", bound=tuple[object, ...])
+
+
+def _once(values: ValuesT) -> ValuesT:
+    if len(set(values)) < len(values):
+        raise ValueError("give each value once")
+    return values
+
+
+T = TypeVar("T")
+
+# A list whose values are told apart in the log by themselves alone, so that none may stand in it twice.
+Distinct = Annotated[tuple[T, ...], AfterValidator(_once)]
 
 # The floating-point type of a simulation's tensors.
 Dtype = Literal["float32", "float64"]
