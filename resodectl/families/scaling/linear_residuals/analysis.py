@@ -124,9 +124,10 @@ def draw_weights(log: Mapping[str, pd.DataFrame], recipe: Drawn[Params]) -> Figu
     figure, axes = panels(len(shown) + 1, CORNER**2, panel=(3.5, 3.1))
     for line, depth in enumerate(shown):
         place = axes[line * CORNER**2 : (line + 1) * CORNER**2]
-        entries = list(layers[(layers["init"] == start) & (layers["depth"] == depth)].groupby(["row", "column"]))
-        for ax, ((row, column), own) in zip(place, entries, strict=False):
-            _entry(ax, own)
+        own = layers[(layers["init"] == start) & (layers["depth"] == depth)]
+        entries = sorted(set(zip(own["row"], own["column"], strict=True)))
+        for ax, (row, column) in zip(place, entries, strict=False):
+            _entry(ax, own[(own["row"] == row) & (own["column"] == column)])
             ax.set_title(f"entry ({row + 1}, {column + 1}), {start} start")
         for ax in place[len(entries) :]:
             ax.remove()
@@ -221,11 +222,11 @@ def _distances(ax: Axes, rows: pd.DataFrame, of: Distance) -> None:
     if smooth["depth"].nunique() > 1:
         first, last = float(smooth["depth"].min()), float(smooth["depth"].max())
         height = float(smooth.loc[smooth["depth"] == first, of].median())
-        reference_slope(ax, (first, last), -1, (first, height / 3), "$1/N$")
+        reference_slope(ax, (first, last), -1, (first, height / 3), r"$\propto 1/N$")
 
 
 def _uniformity(ax: Axes, rows: pd.DataFrame) -> None:
-    """N times the distance to twice the depth against the step, from weights without jumps: one curve for all depths."""
+    """N times the distance to depth 2N against the step, from weights without jumps: one curve for all depths."""
     smooth = [init for init in INITS if init != "rough" and (rows["init"] == init).any()]
     own = rows[rows["init"].isin(smooth[-1:])]
     depths = sorted(own["depth"].unique())
@@ -264,5 +265,5 @@ def _balance(ax: Axes, rows: pd.DataFrame, recipe: Drawn[Params]) -> None:
     ax.set_yscale("log")
     if len(drift) > 1:
         ends = (float(drift.index[0]), float(drift.index[-1]))
-        reference_slope(ax, ends, 1, (ends[0], float(drift.iloc[0]) / 2), r"$\eta$")
+        reference_slope(ax, ends, 1, (ends[0], float(drift.iloc[0]) / 2), r"$\propto \eta$")
     log_axis_at(ax, drift.index, r"learning rate $\eta$")
