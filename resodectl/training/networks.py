@@ -73,7 +73,8 @@ class Epoch(NamedTuple):
 def train_and_test(fit: Fit, state: State, epoch: int, context: Context) -> Epoch:
     """Train for one epoch, in place, then evaluate on the first `FITTED` training images and on the test images."""
     sgd_epoch(fit, state, epoch, context)
-    reference, fitted = fit.train.inputs[:REFERENCE], Images(*(part[:FITTED] for part in fit.train))
+    reference = fit.train.inputs[: REFERENCE if fit.network.normalised else 0]
+    fitted = Images(*(part[:FITTED] for part in fit.train))
     train_loss, _ = evaluate(fit.network, state.params, fitted, reference, fit.solver, AT_ONCE)
     tested = evaluate(fit.network, state.params, fit.test, reference, fit.solver, AT_ONCE)
     return Epoch(*(values.cpu().numpy() for values in (train_loss, *tested)))
