@@ -15,7 +15,7 @@ from resodectl.drawing.colours import GREY
 from resodectl.drawing.legend import BARS, INTERVAL, QUARTILES, SEEDS
 
 TICKS = 8  # at most so many labelled depths
-PERCENTS = (0.1, 0.2, 0.5, 1, 2, 3, 4, 5, 6, 7, 8, 10, 15, 20, 30, 40, 60, 80, 100)
+FEW, MANY = np.array([1, 2, 3, 5]), np.array([1, 1.5, 2, 3, 4, 5, 6, 7, 8])  # round values of a decade
 GOLDEN = (5**0.5 - 1) / 2
 NORMAL_QUANTILE = 1.96
 
@@ -187,12 +187,14 @@ def log_axis(ax: Axes) -> None:
         ax.set_yscale("log")
 
 
-def percent_ticks(ax: Axes) -> None:
-    """Plain numbers at round per cents on a logarithmic y axis, for the limits that it has; a linear one stays."""
+def plain_ticks(ax: Axes) -> None:
+    """Plain numbers at round values on a logarithmic y axis, for the limits that it has; a linear one stays."""
     if ax.get_yscale() != "log":
         return
     low, high = ax.get_ylim()
-    marks = [mark for mark in PERCENTS if low <= mark <= high]
+    decades = np.arange(np.floor(np.log10(low)), np.ceil(np.log10(high)))
+    steps = FEW if high > 6 * low else MANY
+    marks = [mark for decade in decades for mark in steps * 10**decade if low <= mark <= high]
     ax.set_yticks(
         marks
         if len(marks) > 1

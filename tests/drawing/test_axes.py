@@ -166,20 +166,22 @@ def test_an_axis_is_logarithmic_where_a_curve_has_a_logarithm(
     figure, ax = panel
     ax.plot([1, 2], heights)
     pieces.log_axis(ax)
-    pieces.percent_ticks(ax)
+    pieces.plain_ticks(ax)
     figure.draw_without_rendering()
     assert ax.get_yscale() == scale
 
 
-@pytest.mark.parametrize(("limits", "shown"), [((4, 11), {"4", "5", "10"}), ((11, 14), {"12", "13"})])
-def test_per_cents_are_labelled_in_plain_numbers_within_the_limits(
+@pytest.mark.parametrize(
+    ("limits", "shown"), [((4, 11), {"4", "5", "10"}), ((0.02, 0.4), {"0.02", "0.1", "0.3"}), ((11, 14), {"12", "13"})]
+)
+def test_round_values_are_labelled_in_plain_numbers_within_the_limits(
     panel: tuple[Figure, Axes], limits: tuple[float, float], shown: set[str]
 ) -> None:
     figure, ax = panel
     ax.plot([1, 2], limits)
     pieces.log_axis(ax)
     ax.set_ylim(limits)
-    pieces.percent_ticks(ax)
+    pieces.plain_ticks(ax)
     figure.draw_without_rendering()
     assert {label.get_text() for label in ax.get_yticklabels()} >= shown
     assert ax.get_ylim() == pytest.approx(limits)

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from resodectl.claims.estimate import Estimate, over_units
-from resodectl.drawing.axes import depth_axis, log_axis, note, percent_ticks, spread
+from resodectl.drawing.axes import depth_axis, log_axis, note, plain_ticks, spread
 from resodectl.drawing.colours import BLUE, CRIMSON, NAVY, PURPLE
 from resodectl.drawing.finish import finish
 from resodectl.drawing.rows import in_order, last
@@ -91,11 +91,10 @@ def draw_depths(log: Mapping[str, pd.DataFrame], recipe: Drawn[Params]) -> Figur
             _line(loss, last(own, "epoch"), "depth", "train_loss", scheme, gradient, colour, "o")
         log_axis(error)
         log_axis(loss)
-        percent_ticks(error)
-        error.set_ylabel("best test error (%)")
-        loss.set_ylabel("training loss at the end (nats)")
-        for ax in (error, loss):
-            ax.set_title(TYINGS[tying] if len(tyings) > 1 else "")
+        of_which = f", {TYINGS[tying]}" if len(tyings) > 1 else ""
+        for ax, title in ((error, "best test error (%)"), (loss, "training loss at the end (nats)")):
+            plain_ticks(ax)
+            ax.set_title(f"{title}{of_which}")
             depth_axis(ax, rows["depth"].unique(), "depth $N$ (residual layers)" if row == len(tyings) - 1 else "")
     return finish(figure, recipe)
 
@@ -128,7 +127,7 @@ def draw_curves(log: Mapping[str, pd.DataFrame], recipe: Drawn[Params]) -> Figur
     _share_scale(losses)
     _share_scale(errors)
     for error in errors:
-        percent_ticks(error)
+        plain_ticks(error)
     return finish(figure, recipe)
 
 

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from resodectl.claims.estimate import Estimate, over_units
-from resodectl.drawing.axes import log_axis, percent_ticks, spread
+from resodectl.drawing.axes import log_axis, plain_ticks, spread
 from resodectl.drawing.colours import BLUE, GREY, ORANGE, PURPLE
 from resodectl.drawing.finish import finish
 from resodectl.drawing.rows import last
@@ -79,7 +79,7 @@ def draw_finetuning(log: Mapping[str, pd.DataFrame], recipe: Drawn[Params]) -> F
         log_axis(ax)
         ax.axvline(untying, color=GREY, linewidth=0.8, linestyle=":")
         if column == "test_error":
-            percent_ticks(ax)
+            plain_ticks(ax)
         ax.set_xlabel("epoch")
         ax.xaxis.set_major_locator(MaxNLocator(integer=True))
         ax.set_title(f"{column.replace('train_', 'training ').replace('_', ' ')} ({unit})")
