@@ -48,6 +48,9 @@ SchemeName = Literal["euler", "heun"]
 # How a network is differentiated: by backpropagation, or by the adjoint that rebuilds activations from the output.
 GradientName = Literal["backprop", "adjoint"]
 
+# What is wrong on purpose with the adjoint: it rebuilds no activation, and takes the output for each.
+AdjointAblation = Literal["none", "no-reconstruction"]
+
 # How untrained weights vary with depth: smoothly, not at all, independently, or with alternating signs.
 Smoothness = Literal["smooth", "tied", "iid", "alternating"]
 
