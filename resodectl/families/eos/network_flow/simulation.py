@@ -23,6 +23,7 @@ from resodectl.numerics.curvature.minimisers import (
     GaussNewton,
     NormalSpace,
     SharpnessFlow,
+    Unretracted,
     retract,
     squared,
 )
@@ -132,7 +133,8 @@ def _flow(task: Task, point: Point) -> Advance:
             return Ambient()
         if isinstance(point.retraction, DescentWay):
             return _descended(task, point.retraction)
-        return GaussNewton(task.residuals, at, task.rows)
+        space = GaussNewton(task.residuals, at, task.rows)
+        return Unretracted(space) if point.ablation == "no-retraction" else space
 
     flow = SharpnessFlow(squared(task.residuals), "log-sharpness", manifold, TOLERANCE[point.dtype])
     tableau = TABLEAUX[point.flow.scheme]
