@@ -129,7 +129,8 @@ def _flow(task: Task, point: Point) -> Advance:
     """From one record to the next along the flow."""
 
     def manifold(at: torch.Tensor) -> NormalSpace:
-        if point.ablation == "ambient-flow":
+        by_descent = isinstance(point.retraction, DescentWay)
+        if point.ablation == "ambient-flow" or (point.ablation == "no-retraction" and by_descent):
             return Ambient()
         if isinstance(point.retraction, DescentWay):
             return _descended(task, point.retraction)
