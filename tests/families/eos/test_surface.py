@@ -134,12 +134,14 @@ def test_the_figure_has_a_panel_for_each_descent_and_room_for_its_path() -> None
         logged("square-root"),
         logged("square-root", lr=0.25, start=(30.0, -9.0), steps=4),
         logged("normalised", lr=3.0, start=(0.0, 3.0), steps=3),
+        logged("normalised", lr=0.1, steps=5000),
     ]
     recipe = load.load(shipped()["eos/arora2022-surface"])
     figure = analysis.draw_surface({"iterates": pd.concat(runs)}, recipe)
     figure.canvas.draw()
     spaces = [ax for ax in figure.axes if ax.name == "3d"]
-    assert len(spaces) == 3
+    assert len(spaces) == 4
+    assert [len(space.patches) for space in spaces] == [11, 4, 1, 0]  # arrows to iterates that can be seen
     assert (spaces[1].get_xlim()[1], spaces[1].get_ylim()[0]) == (30, -9)
 
 

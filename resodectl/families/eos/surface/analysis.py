@@ -4,7 +4,6 @@ Arora, Li & Panigrahi 2022 (arXiv 2205.09745), Figure 1. Nothing is random: valu
 """
 
 from collections.abc import Mapping
-from itertools import pairwise
 from typing import Literal
 
 import numpy as np
@@ -28,7 +27,9 @@ RANGE = {"x": (-6.0, 16.0), "y": (-6.0, 6.0)}
 VIEW = {"elev": 20.0, "azim": 200.0}  # degrees
 GRID = 89  # points along each side of the surface
 SIGHT = 400  # points along the line from an iterate to the eye
-PIECES = 60  # of a step, each seen or hidden
+PIECES = 60  # of a step, each seen or hidden, at most
+ROOM = 3000  # pieces of a whole path, about
+ARROWS = 100  # steps, at most, that are drawn as arrows
 FAINT = 0.35  # opacity of what the surface hides
 RUN = ["algorithm", "lr"]
 
@@ -59,7 +60,9 @@ def measure_crossings(rows: pd.DataFrame) -> Estimate:
 
 def draw_surface(log: Mapping[str, pd.DataFrame], recipe: Drawn[Params]) -> Figure:
     """The surface z = sqrt(L) with its minimisers and the iterates of each descent, joined by arrows."""
-    shown = list(log["iterates"].groupby(RUN, sort=False))
+    rows = log["iterates"]
+    runs = rows[RUN].drop_duplicates().itertuples(index=False, name=None)
+    shown = [(run, rows[(rows[RUN] == run).all(axis=1)]) for run in runs]
     figure = Figure(figsize=(5.4 * len(shown), 4.6), layout="constrained")
     # matplotlib sorts whole artists by their depth, and would put a path in front of the surface or behind it.
     kind = {"projection": "3d", "computed_zorder": False, "proj_type": "ortho"}
@@ -108,29 +111,35 @@ class _Arrow(FancyArrowPatch):
     """
 
     def __init__(self, start: np.ndarray, end: np.ndarray) -> None:
-        style = {"arrowstyle": "-|>", "mutation_scale": 9, "shrinkA": 0, "shrinkB": 3, "linewidth": 0}
-        super().__init__((0, 0), (0, 0), color=VERMILLION, zorder=3, **style)
+        super().__init__(
+            (0, 0), (0, 0), arrowstyle="-|>", mutation_scale=9, shrinkA=0, shrinkB=3, linewidth=0,
+            color=VERMILLION, zorder=3,
+        )  # fmt: skip
         self._ends = np.stack((start, end))
 
     def do_3d_projection(self) -> float:
         """Where the arrow is in the picture; its depth counts for nothing."""
+        assert isinstance(self.axes, Axes3D)
         x, y, depth = proj3d.proj_transform(*self._ends.T, self.axes.M)
         self.set_positions((x[0], y[0]), (x[1], y[1]))
         return float(np.min(depth))
 
 
 def _draw_path(space: Axes3D, points: np.ndarray, ranges: Mapping[str, tuple[float, float]]) -> None:
-    """Iterates with arrows from each to the next; what the surface hides is faint."""
-    parts = np.linspace(0, 1, PIECES + 1)[:, None]
-    for start, end in pairwise(points):
-        pieces = start + parts * (end - start)
-        behind = hidden((pieces[1:] + pieces[:-1]) / 2, ranges)
-        for chosen, alpha in ((~behind, 1.0), (behind, FAINT)):
-            drawn = np.append(chosen, False) | np.append(False, chosen)  # ends of pieces
-            line = np.where(drawn[:, None], pieces, np.nan)
-            space.plot(*line.T, color=VERMILLION, linewidth=1.1, alpha=alpha, zorder=3)
-        if np.isfinite(end).all() and not behind[-1]:
-            space.add_artist(_Arrow(pieces[-8], end))
+    """Iterates with arrows from each to the next; what the surface hides is faint. Long paths have lines alone."""
+    steps = len(points) - 1
+    count = min(PIECES, max(2, ROOM // steps))  # of pieces of a step
+    parts = np.append(np.arange(steps * count) / count, steps)
+    line = np.column_stack([np.interp(parts, np.arange(steps + 1), values) for values in points.T])
+    behind = hidden((line[1:] + line[:-1]) / 2, ranges)
+    for chosen, alpha in ((~behind, 1.0), (behind, FAINT)):
+        drawn = np.append(chosen, False) | np.append(False, chosen)  # ends of pieces
+        seen = np.where(drawn[:, None], line, np.nan)
+        space.plot(*seen.T, color=VERMILLION, linewidth=1.1, alpha=alpha, zorder=3)
+    if steps <= ARROWS:
+        for start, end, covered in zip(points[:-1], points[1:], behind[count - 1 :: count], strict=True):
+            if np.isfinite(end).all() and not covered:
+                space.add_artist(_Arrow(start + 0.9 * (end - start), end))
     behind = hidden(points, ranges)
     for chosen, alpha, label in ((~behind, 1.0, "iterates"), (behind, FAINT, "iterates behind the surface")):
         if chosen.any():
