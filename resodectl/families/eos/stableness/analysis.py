@@ -36,7 +36,7 @@ NAMES = {
     "square-root": "descent on $\\sqrt{L}$",
     "gradient": "descent on $L$",
 }
-HIGHEST = 3.0  # stableness that its panel has room for
+HIGHEST = 4.0  # stableness that its panel has room for
 TITLES = (
     "train loss",
     "$\\lambda_1$ (thin: $\\lambda_2$)",

@@ -62,7 +62,7 @@ def draw_surface(log: Mapping[str, pd.DataFrame], recipe: Drawn[Params]) -> Figu
     """The surface z = sqrt(L) with its minimisers and the iterates of each descent, joined by arrows."""
     rows = log["iterates"]
     runs = rows[RUN].drop_duplicates().itertuples(index=False, name=None)
-    shown = [(run, rows[(rows[RUN] == run).all(axis=1)]) for run in runs]
+    shown = [(run, rows[(rows["algorithm"] == run[0]) & (rows["lr"] == run[1])]) for run in runs]
     figure = Figure(figsize=(5.4 * len(shown), 4.6), layout="constrained")
     # matplotlib sorts whole artists by their depth, and would put a path in front of the surface or behind it.
     kind = {"projection": "3d", "computed_zorder": False, "proj_type": "ortho"}
