@@ -63,8 +63,9 @@ Algorithm = Literal["normalised", "square-root"]
 # A loss whose minimisers form a curve.
 ToyName = Literal["surface", "ellipse", "two-normals"]
 
-# What is wrong on purpose with a limiting flow: its speed is doubled, or it leaves the manifold.
-FlowAblation = Literal["none", "double-time", "ambient-flow"]
+# What is wrong on purpose with a limiting flow: its speed is doubled, it is tangent to the manifold of minimisers but
+# never brought back to it, or it is neither.
+FlowAblation = Literal["none", "double-time", "no-retraction", "ambient-flow"]
 
 # What is wrong on purpose with a descent: no weight decay, or |w| for |w|^2 in the effective step.
 DecayAblation = Literal["none", "no-decay", "linear-norm"]
