@@ -13,7 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from resodectl.claims.estimate import Estimate, loglog_slope, per_seed
-from resodectl.drawing.axes import depth_axis, dots, note, plain_log_ticks, spread
+from resodectl.drawing.axes import depth_axis, dots, note, plain_ticks, spread
 from resodectl.drawing.colours import BLUE, CRIMSON, GREY, MAGENTA, ORANGE
 from resodectl.drawing.finish import finish
 from resodectl.drawing.rows import first_seed, in_order
@@ -96,7 +96,7 @@ def draw_norms(log: Mapping[str, pd.DataFrame], recipe: Drawn[Params]) -> Figure
         statistics = _statistics(own)
         norms, steps = axes[column], axes[2 + column]
         for ax in (norms, steps):
-            plain_log_ticks(ax)
+            ax.set_yscale("log")
             depth_axis(ax, [*rows["depth"].unique(), *PAPER_DEPTHS], "depth $L$ (blocks)")
         first = first_seed(own)
         for index, (depth, of_depth) in enumerate(in_order(first, "depth", sorted(first["depth"].unique()))):
@@ -104,6 +104,8 @@ def draw_norms(log: Mapping[str, pd.DataFrame], recipe: Drawn[Params]) -> Figure
             dots(norms, depth, of_depth["norm"], colour=BLUE, label=label)
         _curves(norms, statistics, tensor, ["largest"])
         _curves(steps, statistics, tensor, ["root_sum_square", "increment"])
+        for ax in (norms, steps):
+            plain_ticks(ax)
         norms.set_title(f"norms of {name}")
         steps.set_title(f"hypotheses for {name}")
     axes[0].set_ylabel("operator norm")

@@ -13,7 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from resodectl.claims.estimate import Estimate, loglog_slope, per_seed
-from resodectl.drawing.axes import depth_axis, level, note, plain_log_ticks, reference_slope, spread
+from resodectl.drawing.axes import depth_axis, level, note, plain_ticks, reference_slope, spread
 from resodectl.drawing.colours import BLACK, BLUE, GREEN, GREY, MAGENTA, ORANGE, PURPLE, SKY, VERMILLION
 from resodectl.drawing.finish import finish
 from resodectl.drawing.legend import legend_inside
@@ -160,7 +160,7 @@ def draw_exponents(log: Mapping[str, pd.DataFrame], recipe: Drawn[Params]) -> Fi
     for ax, slope in ((axes[3], -0.7), (axes[4], -0.2)):
         _slope_beside(ax, 0, slope, f"${slope}$ (paper)")
         _local_slopes(ax)
-    plain_log_ticks(axes[4])
+    plain_ticks(axes[4])
     _hypothesis(axes[5], tanh[tanh["tensor"] == "A"], BETAS["tanh"])
     for curve, slope in ((0, -1.0), (1, 0.3)):
         _slope_beside(axes[5], curve, slope, f"${slope:g}$ (smooth)")
@@ -179,7 +179,7 @@ def draw_roughness(log: Mapping[str, pd.DataFrame], recipe: Drawn[Params]) -> Fi
         own = relu[relu["tensor"] == tensor]
         _statistic(axes[0], own, "largest", colour, f"$\\max_k |\\delta_k {tensor}_k|$")
     _slope_beside(axes[0], 0, -0.5, "$-0.5$ (paper)")
-    plain_log_ticks(axes[0])
+    plain_ticks(axes[0])
     axes[0].set_title("ReLU: largest weights")
     _deltas(axes[1], _of(entries, "relu", "layers"))
     _hypothesis(axes[2], relu[relu["tensor"] == "A"], BETAS["relu"])
