@@ -8,8 +8,8 @@ from typing import Any
 from resodectl.claims.measures import named
 from resodectl.engine.fingerprint import fingerprint
 from resodectl.errors import UserError, in_short
-from resodectl.files import write_if_changed
 from resodectl.recipe.load import Recipe
+from resodectl.runs.exhibit import show_picture
 from resodectl.runs.folders import OutputFolders
 from resodectl.runs.manifest import version
 
@@ -34,7 +34,7 @@ def draw(recipe: Recipe, frames: dict[str, Any], log_digest: str, folders: Outpu
             raise UserError(f"{recipe.path}: its figure cannot be laid out: {in_short(error)}") from error
     if shown is None:
         return paths
-    write_if_changed(shown, stem.with_name("figure.png").read_bytes())
+    show_picture(shown, stem.with_name("figure.png").read_bytes())
     return [shown]
 
 

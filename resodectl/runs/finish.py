@@ -23,6 +23,7 @@ from resodectl.files import write_if_changed
 from resodectl.recipe.load import Recipe
 from resodectl.recipe.papers import citation
 from resodectl.runs import logs
+from resodectl.runs.exhibit import show_verdicts
 from resodectl.runs.figure import draw
 from resodectl.runs.folders import OutputFolders
 from resodectl.runs.manifest import manifest, to_json
@@ -124,26 +125,24 @@ def measure(
 ) -> list[Verdict]:
     """Measure the claims of a log and write the verdicts."""
     verdicts = check(recipe, frames, controls)
-    content = to_json(
-        {
-            "recipe": recipe.name,
-            "title": recipe.title,
-            "figure": recipe.figure,
-            "paper": citation(recipe.paper),
-            "profile": recipe.profile,
-            "overrides": list(recipe.request.overrides),
-            "deviations": list(map(str, recipe.deviations)),
-            "because": recipe.because,
-            "departs": recipe.file.departs,
-            "claims": [document(verdict) for verdict in verdicts],
-        }
-    )
-    write_if_changed(folders.folder(recipe) / "claims.json", content)
+    content = {
+        "recipe": recipe.name,
+        "title": recipe.title,
+        "figure": recipe.figure,
+        "paper": citation(recipe.paper),
+        "profile": recipe.profile,
+        "overrides": list(recipe.request.overrides),
+        "deviations": list(map(str, recipe.deviations)),
+        "because": recipe.because,
+        "departs": recipe.file.departs,
+        "claims": [document(verdict) for verdict in verdicts],
+    }
+    write_if_changed(folders.folder(recipe) / "claims.json", to_json(content))
     shown = folders.gallery(recipe)
     if shown is not None:
-        write_if_changed(shown.with_suffix(".json"), content)
+        show_verdicts(shown.with_suffix(".json"), content)
     elif folders.figures is not None and recipe.profile == "paper" and not recipe.request.overrides:
-        write_if_changed(folders.figures / f"{recipe.name}.paper.json", content)
+        show_verdicts(folders.figures / f"{recipe.name}.paper.json", content)
     return verdicts
 
 
