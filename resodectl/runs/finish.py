@@ -84,7 +84,8 @@ class StoredCells:
 def finish(job: Job, execution: Execution, folders: OutputFolders) -> Result:
     """Write the log, the verdicts, the figure and the manifest of a recipe whose cells are stored.
 
-    A measure or a drawing that fails is the recipe's own affair: it comes back among the result's errors.
+    A measure that fails costs the verdicts alone, and a drawing that fails the figure alone: the error comes back among
+    the result's.
     """
     started = time.perf_counter()
     recipe, folder = job.recipe, folders.folder(job.recipe)
@@ -94,11 +95,17 @@ def finish(job: Job, execution: Execution, folders: OutputFolders) -> Result:
     tables = stored.tables(job.tasks)
     log_digest = logs.write(folder, tables, recipe.experiment.spec.LOG)
     frames = {kind: table.to_pandas() for kind, table in tables.items()}
+    verdicts: list[Verdict] = []
+    figures: list[Path] = []
+    errors: list[str] = []
     try:
         verdicts = measure(recipe, frames, control_frames(job, stored), folders)
+    except UserError as error:
+        errors.append(str(error))
+    try:
         figures = draw(recipe, frames, log_digest, folders)
     except UserError as error:
-        return Result(recipe, folder, [], [], 0.0, len(job.computed), 0, (str(error),))
+        errors.append(str(error))
     listed = [
         {"address": address, "seconds": round(seconds, 3), "reused": address not in job.computed}
         for address, seconds in stored.cost.items()
@@ -107,7 +114,8 @@ def finish(job: Job, execution: Execution, folders: OutputFolders) -> Result:
     if job.computed or not _same_but_times(folder / "manifest.json", about):
         write_if_changed(folder / "manifest.json", to_json(about))
     seconds = sum(job.computed.values()) + time.perf_counter() - started
-    return Result(recipe, folder, verdicts, figures, seconds, len(job.computed), len(stored.cost) - len(job.computed))
+    reused = len(stored.cost) - len(job.computed)
+    return Result(recipe, folder, verdicts, figures, seconds, len(job.computed), reused, tuple(errors))
 
 
 def control_frames(job: Job, stored: StoredCells) -> dict[int, Frames]:
