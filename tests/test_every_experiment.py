@@ -162,13 +162,13 @@ def test_its_claims_are_measured_and_each_control_looks_at_something_else(name: 
     frames = {kind: table.to_pandas() for kind, table in found.items()}
     for index, verdict in enumerate(check(of, frames, {})):
         assert isinstance(verdict.estimate, Estimate) or verdict.judgement == "no rows"  # a smaller grid may lack them
-        control = verdict.claim.control
         own = {task.address for task in planned(of, smoke)}
-        if control.set:
-            other = tasks(cells(of, index), Execution(smoke))
-            assert {task.address for task in other} != own
-        else:
-            assert verdict.claim.where | control.where != verdict.claim.where
+        for place, control in verdict.claim.every_control().items():
+            if control.set:
+                other = tasks(cells(of, (index, place)), Execution(smoke))
+                assert {task.address for task in other} != own
+            else:
+                assert verdict.claim.where | control.where != verdict.claim.where
 
 
 @pytest.mark.parametrize("name", RECIPES)

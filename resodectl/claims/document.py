@@ -4,7 +4,7 @@ import math
 from typing import Any
 
 from resodectl.claims.estimate import Estimate
-from resodectl.claims.verdict import Verdict
+from resodectl.claims.verdict import ControlVerdict, Verdict
 from resodectl.experiment.settings import Settings
 from resodectl.recipe.schema import Selection
 
@@ -12,6 +12,7 @@ from resodectl.recipe.schema import Selection
 def document(verdict: Verdict) -> dict[str, Any]:
     """A verdict as plain values; what is not finite becomes None, as does an estimate without rows."""
     claim = verdict.claim
+    control, *further = [_control(control) for control in verdict.controls]
     return {
         "claim": claim.claim,
         "says": claim.says,
@@ -24,14 +25,14 @@ def document(verdict: Verdict) -> dict[str, Any]:
         "theory": claim.theory.model_dump() if claim.theory else None,
         "where": _selection(claim.where),
         "with": claim.options,
-        "control": {
-            "state": verdict.control_state,
-            "because": claim.control.because,
-            "where": _selection(claim.control.where),
-            "set": claim.control.set,
-            "estimate": _plain(verdict.control),
-        },
+        "control": control,
+        **({"further_controls": further} if further else {}),
     }
+
+
+def controls_of(plain: dict[str, Any]) -> list[dict[str, Any]]:
+    """The controls that the document of a verdict holds."""
+    return [plain["control"], *plain.get("further_controls", [])]
 
 
 def estimate_of(plain: dict[str, Any] | None) -> Estimate | None:
@@ -40,6 +41,16 @@ def estimate_of(plain: dict[str, Any] | None) -> Estimate | None:
         return None
     value, low, high = (math.nan if plain[key] is None else plain[key] for key in ("value", "low", "high"))
     return Estimate(value, low, high, plain["units"], plain["method"])
+
+
+def _control(verdict: ControlVerdict) -> dict[str, Any]:
+    return {
+        "state": verdict.state,
+        "because": verdict.control.because,
+        "where": _selection(verdict.control.where),
+        "set": verdict.control.set,
+        "estimate": _plain(verdict.estimate),
+    }
 
 
 def _selection(where: Selection) -> dict[str, Any]:

@@ -35,15 +35,17 @@ def junit(verdicts: Mapping[str, Sequence[Verdict]], errors: Mapping[str, Sequen
             elif not verdict.claim.gate:
                 ElementTree.SubElement(case, "skipped", message=f"not judged: {says}")
                 skipped += 1
-            control = ElementTree.SubElement(suite, "testcase", classname=recipe, name=f"{name} [control]")
-            tests += 1
-            if verdict.control_state == "broken":
-                ElementTree.SubElement(control, "failure", message="broken control: the claim does not fail under it")
-                failures += 1
-            elif verdict.control_state in ("not run", "no rows"):
-                why = {"not run": "run with --controls", "no rows": "no row of the log is selected"}
-                ElementTree.SubElement(control, "skipped", message=why[verdict.control_state])
-                skipped += 1
+            for number, control in enumerate(verdict.controls, 1):
+                which = "control" if len(verdict.controls) == 1 else f"control {number}"
+                case = ElementTree.SubElement(suite, "testcase", classname=recipe, name=f"{name} [{which}]")
+                tests += 1
+                if control.state == "broken":
+                    ElementTree.SubElement(case, "failure", message="broken control: the claim does not fail under it")
+                    failures += 1
+                elif control.state in ("not run", "no rows"):
+                    why = {"not run": "run with --controls", "no rows": "no row of the log is selected"}
+                    ElementTree.SubElement(case, "skipped", message=why[control.state])
+                    skipped += 1
         for number, sentence in enumerate(of_errors, 1):
             case = ElementTree.SubElement(suite, "testcase", classname=recipe, name=f"error {number}")
             ElementTree.SubElement(case, "error", message=sentence)

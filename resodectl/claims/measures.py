@@ -9,23 +9,24 @@ from typing import Any
 import pandas as pd
 
 from resodectl.claims.estimate import Estimate
-from resodectl.claims.verdict import Verdict, judge, judge_control
+from resodectl.claims.verdict import ControlVerdict, Verdict, judge, judge_control
 from resodectl.errors import UserError, in_short, suggestion
 from resodectl.recipe.load import Recipe
-from resodectl.recipe.reading import RecipeError
+from resodectl.recipe.reading import KeyPath, RecipeError
 from resodectl.recipe.schema import Claim, Near, Range, Selection
 
 Logs = Mapping[str, pd.DataFrame]
+PlacedControl = tuple[int, KeyPath]  # the index of a claim, and where in the claim the control stands
 NEAR = 0.02  # relative: what is further away from a wanted value than this is not near it
 
 
-def check(recipe: Recipe, log: Logs, control_logs: Mapping[int, Logs]) -> list[Verdict]:
+def check(recipe: Recipe, log: Logs, control_logs: Mapping[PlacedControl, Logs]) -> list[Verdict]:
     """The verdicts on all claims of a recipe.
 
     Args:
         log: the run's tables by kind.
-        control_logs: the tables of the controls that ran their own cells, by the claim's index. A control by `set`
-            that is not among them was not run; a control by `where` alone looks at `log`.
+        control_logs: the tables of the controls that ran their own cells. A control by `set` that is not among them
+            was not run; a control by `where` alone looks at `log`.
 
     Raises:
         UserError: a measure fails, or gives no Estimate.
@@ -35,11 +36,13 @@ def check(recipe: Recipe, log: Logs, control_logs: Mapping[int, Logs]) -> list[V
     for index, (claim, measure) in enumerate(zip(recipe.claims, measures, strict=True)):
         band = claim.band(recipe.profile)
         estimate = _estimate(recipe, measure, claim, log, claim.where)
-        seen = log if not claim.control.set else control_logs.get(index)
-        where = claim.where | claim.control.where
-        control = None if seen is None else _estimate(recipe, measure, claim, seen, where)
-        state = "not run" if seen is None else judge_control(control, band)
-        verdicts.append(Verdict(claim, band, estimate, judge(estimate, band), control, state))
+        controls = []
+        for place, control in claim.every_control().items():
+            seen = control_logs.get((index, place)) if control.set else log
+            under = None if seen is None else _estimate(recipe, measure, claim, seen, claim.where | control.where)
+            state = "not run" if seen is None else judge_control(under, band)
+            controls.append(ControlVerdict(control, under, state))
+        verdicts.append(Verdict(claim, band, estimate, judge(estimate, band), tuple(controls)))
     return verdicts
 
 

@@ -4,15 +4,24 @@ from dataclasses import dataclass
 from typing import Literal
 
 from resodectl.claims.estimate import Estimate
-from resodectl.recipe.schema import Band, Claim
+from resodectl.recipe.schema import Band, Claim, Control
 
 Judgement = Literal["holds", "fails", "unclear", "no rows"]
 ControlState = Literal["breaks", "broken", "not run", "no rows"]
 
 
 @dataclass(frozen=True)
+class ControlVerdict:
+    """What was measured of a claim under one of its controls, and what that means; None where nothing was."""
+
+    control: Control
+    estimate: Estimate | None
+    state: ControlState
+
+
+@dataclass(frozen=True)
 class Verdict:
-    """What was measured of one claim, what that means, and what its control shows.
+    """What was measured of one claim, what that means, and what its controls show.
 
     An estimate is None where the selected rows are none: `no rows`, neither held nor broken.
     """
@@ -21,16 +30,16 @@ class Verdict:
     band: Band
     estimate: Estimate | None
     judgement: Judgement
-    control: Estimate | None
-    control_state: ControlState
+    controls: tuple[ControlVerdict, ...]
 
     @property
     def acceptable(self) -> bool:
-        """Whether the claim holds (or is not judged) and its control, where it was run, breaks it.
+        """Whether the claim holds (or is not judged) and each of its controls that was run breaks it.
 
         A claim without rows is not acceptable if it is judged: what was asked for could not be looked at.
         """
-        return (self.judgement == "holds" or not self.claim.gate) and self.control_state != "broken"
+        stands = self.judgement == "holds" or not self.claim.gate
+        return stands and all(control.state != "broken" for control in self.controls)
 
 
 def judge(estimate: Estimate | None, band: Band) -> Judgement:

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from resodectl.claims.document import document
-from resodectl.claims.verdict import Verdict
+from resodectl.claims.verdict import ControlVerdict, Verdict
 from resodectl.cli.tables import coloured, document_on_stdout, table
 from resodectl.errors import UserError
 from resodectl.recipe.load import Recipe
@@ -34,8 +34,9 @@ def claims_held(verdicts: Sequence[Verdict]) -> str:
     without_rows = sum(verdict.judgement == "no rows" for verdict in verdicts)
     if without_rows:
         text += f", {without_rows} without rows"
-    ran = [verdict.control_state for verdict in verdicts if verdict.control_state in ("breaks", "broken")]
-    return text + (f", {ran.count('breaks')}/{len(ran)} controls break" if ran else "")
+    states = [control.state for verdict in verdicts for control in verdict.controls]
+    broken, breaks = states.count("broken"), states.count("breaks")
+    return text + (f", {breaks}/{breaks + broken} controls break" if breaks + broken else "")
 
 
 def finished_line(result: Result) -> str:
@@ -52,7 +53,7 @@ def standing(result: Result) -> str:
 
 
 def print_verdicts(recipe: Recipe, verdicts: Sequence[Verdict], errors: Sequence[str] = ()) -> None:
-    """Print what was measured of each claim of a recipe, what its control shows, and what failed."""
+    """Print what was measured of each claim of a recipe, what its controls show, and what failed."""
     print(f"{recipe.name} ({recipe.profile}): {recipe.title}")
     for verdict in verdicts:
         claim, word = verdict.claim, verdict.judgement
@@ -68,16 +69,20 @@ def print_verdicts(recipe: Recipe, verdicts: Sequence[Verdict], errors: Sequence
         if not claim.gate:
             parts.append(f"not judged: {claim.because}")
         print(f"          {', '.join(parts)}")
-        state = verdict.control_state
-        if state == "not run":
-            print("          control not run (--controls)")
-        elif state == "no rows":
-            print(f"          control: no row of the log is selected ({claim.control.because})")
-        else:
-            print(f"          control {coloured(state, _COLOURS[state])}: {verdict.control} ({claim.control.because})")
+        for of_control in verdict.controls:
+            print(f"          {_control_line(of_control)}")
     for error in errors:
         print(f"  {coloured('error'.ljust(8), 'red')}{error}")
     print()
+
+
+def _control_line(verdict: ControlVerdict) -> str:
+    state, because = verdict.state, verdict.control.because
+    if state == "not run":
+        return f"control not run (--controls): {because}"
+    if state == "no rows":
+        return f"control: no row of the log is selected ({because})"
+    return f"control {coloured(state, _COLOURS[state])}: {verdict.estimate} ({because})"
 
 
 def print_report(results: Sequence[Result], as_json: bool, junit_file: Path | None, code: int) -> None:

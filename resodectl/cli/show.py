@@ -50,7 +50,7 @@ def facts(recipe: "Recipe", execution: "Execution") -> dict[str, Any]:
         "deviations": [{"key": d.key, "paper": d.paper, "here": d.here} for d in recipe.deviations],
         "claims": [
             {"claim": claim.claim, "says": claim.says, "within": str(claim.band(recipe.profile)), "gate": claim.gate,
-             "control": claim.control.because}
+             "controls": [control.because for control in claim.every_control().values()]}
             for claim in recipe.claims
         ],
         "cost": _cost(recipe, execution),
@@ -105,9 +105,12 @@ def describe(recipe: "Recipe", known: dict[str, Any]) -> None:
     print()
     if not recipe.claims:
         print("Nothing is claimed.")
-    rows = [(c["says"], c["within"], "" if c["gate"] else "reported only", c["control"]) for c in known["claims"]]
+    rows = [
+        (claim["says"], claim["within"], "" if claim["gate"] else "reported only", "\n".join(claim["controls"]))
+        for claim in known["claims"]
+    ]
     if rows:
-        table(("claim", "band", "", "control"), rows, fold=("claim", "control"))
+        table(("claim", "band", "", "controls"), rows, fold=("claim", "controls"))
     cost = known["cost"]
     spent = f", which took {cost['seconds']:.1f} s" if cost["seconds"] is not None else ""
     print(f"\n{cost['cells']} cells, {cost['stored']} stored{spent}" + (f"; {cost['note']}" if "note" in cost else ""))

@@ -77,7 +77,8 @@ def check_claims(claims: Iterable[Claim], log: dict[str, tuple[Column, ...]], do
         columns = {column.name: column for column in log[claim.kind or next(iter(log))]}
         _check_selection(claim.where, columns, document, (*at, "where"))
         _check_selection(dict(claim.each), columns, document, (*at, "each"))
-        _check_selection(claim.control.where, columns, document, (*at, "control", "where"))
+        for place, control in claim.every_control().items():
+            _check_selection(control.where, columns, document, (*at, *place, "where"))
 
 
 def _check_selection(selection: Selection, columns: dict[str, Column], document: Document, at: KeyPath) -> None:

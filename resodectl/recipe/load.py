@@ -136,15 +136,15 @@ class Recipe:
     def _written(self, index: int) -> int:
         return [written for written, claim in enumerate(self.file.claims) for _ in claim.of_each()][index]
 
-    def varied(self, index: int) -> Any:
-        """The params of the control of a claim: its `set` laid over the recipe's own.
+    def varied(self, index: int, place: KeyPath) -> Any:
+        """The params of the control at a place of a claim: its `set` laid over the recipe's own.
 
         Raises:
             RecipeError: they are not valid; a loaded recipe's are.
         """
         layers = _layers(self._document, self.profile, self.request)
-        written = Written(self._document, ("claims", self._written(index), "control", "set"))
-        layers.lay(Layer(self.claims[index].control.set, written))
+        written = Written(self._document, ("claims", self._written(index), *place, "set"))
+        layers.lay(Layer(self.claims[index].every_control()[place].set, written))
         return _validated(self.experiment.spec.Params, layers)
 
 
@@ -172,8 +172,9 @@ def load(path: Path, request: Request | None = None) -> Recipe:
     recipe = Recipe(path, file, request, _validated(spec.Params, layers), paper, document)
     check_claims(file.claims, spec.LOG, document)
     for index, claim in enumerate(recipe.claims):
-        if claim.control.set:
-            recipe.varied(index)
+        for place, control in claim.every_control().items():
+            if control.set:
+                recipe.varied(index, place)
     return recipe
 
 

@@ -137,7 +137,14 @@ class Claim(Settings):
     within: Band | BandByProfile = setting("the band that the whole 95 % interval must fall in")
     gate: bool = setting("whether the claim is judged, or only reported", default=True)
     because: Text | None = setting("why the claim is not judged", default=None)
-    control: Control = setting("the broken hypothesis under which the claim must fail")
+    control: Control | None = setting("the broken hypothesis under which the claim must fail", default=None)
+    controls: tuple[Control, ...] = setting("in place of `control`, several broken hypotheses", default=())
+
+    @model_validator(mode="after")
+    def has_controls(self) -> Self:
+        if (self.control is None) == (not self.controls):
+            raise ValueError("a claim needs either 'control', or 'controls', a list of several")
+        return self
 
     @model_validator(mode="after")
     def ungated_says_why(self) -> Self:
@@ -171,6 +178,12 @@ class Claim(Settings):
             )
             for value in values
         )
+
+    def every_control(self) -> dict[tuple[str | int, ...], Control]:
+        """The controls, one or several, each by its place in the claim."""
+        if self.control is not None:
+            return {("control",): self.control}
+        return {("controls", number): control for number, control in enumerate(self.controls)}
 
     def band(self, profile: Profile) -> Band:
         """The band that holds in a profile; `smoke` takes the laptop's unless it has its own."""

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from resodectl.claims.document import document
-from resodectl.claims.measures import check
+from resodectl.claims.measures import PlacedControl, check
 from resodectl.claims.verdict import Verdict
 from resodectl.engine.executors import InProcess
 from resodectl.engine.run import Execution, run
@@ -118,18 +118,18 @@ def finish(job: Job, execution: Execution, folders: OutputFolders) -> Result:
     return Result(recipe, folder, verdicts, figures, seconds, len(job.computed), reused, tuple(errors))
 
 
-def control_frames(job: Job, stored: StoredCells) -> dict[int, Frames]:
-    """The logs of the controls whose own cells are all stored, by the claim's index."""
+def control_frames(job: Job, stored: StoredCells) -> dict[PlacedControl, Frames]:
+    """The logs of the controls whose own cells are all stored."""
     known = stored.store.find(task.address for of_control in job.controls.values() for task in of_control)
     return {
-        index: {kind: table.to_pandas() for kind, table in stored.tables(of_control).items()}
-        for index, of_control in job.controls.items()
+        placed: {kind: table.to_pandas() for kind, table in stored.tables(of_control).items()}
+        for placed, of_control in job.controls.items()
         if all(task.address in known for task in of_control)
     }
 
 
 def measure(
-    recipe: Recipe, frames: dict[str, Any], controls: dict[int, dict[str, Any]], folders: OutputFolders
+    recipe: Recipe, frames: Frames, controls: dict[PlacedControl, Frames], folders: OutputFolders
 ) -> list[Verdict]:
     """Measure the claims of a log and write the verdicts."""
     verdicts = check(recipe, frames, controls)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from resodectl.claims.document import estimate_of
+from resodectl.claims.document import controls_of, estimate_of
 from resodectl.experiment import catalogue
 from resodectl.files import write_if_changed
 from resodectl.recipe.schema import Band
@@ -87,12 +87,12 @@ def standing(verdicts: dict[str, Any]) -> str:
     if not claims:
         return "Nothing is claimed."
     reported = sum(not claim["gate"] for claim in claims)
-    states = [claim["control"]["state"] for claim in claims]
-    ran = len(claims) - states.count("not run")
+    states = [control["state"] for claim in claims for control in controls_of(claim)]
+    ran = len(states) - states.count("not run")
     parts = [f"{held(verdicts)} claims hold"]
     if reported:
         parts.append(f"{reported} more {'is' if reported == 1 else 'are'} only reported")
-    not_run = f", {len(claims) - ran} not run" if ran < len(claims) else ""
+    not_run = f", {len(states) - ran} not run" if ran < len(states) else ""
     return f"{', '.join(parts)}; {states.count('breaks')} of {ran} controls break their claim{not_run}."
 
 
@@ -151,10 +151,16 @@ def _section(name: str, verdicts: dict[str, Any], of_paper: dict[str, Any] | Non
     ]
     if verdicts["claims"]:
         rows = [
-            (escaped(claim["says"]), escaped(measured(claim)), escaped(band(claim)), _judgement(claim), _control(claim))
+            (
+                escaped(claim["says"]),
+                escaped(measured(claim)),
+                escaped(band(claim)),
+                _judgement(claim),
+                "<br>".join(map(_control, controls_of(claim))),
+            )
             for claim in verdicts["claims"]
         ]
-        blocks.append(_table(("claim", "estimate", "band", "verdict", "control"), rows))
+        blocks.append(_table(("claim", "estimate", "band", "verdict", "controls"), rows))
     return blocks
 
 
@@ -174,8 +180,7 @@ def _judgement(claim: dict[str, Any]) -> str:
     return claim["judgement"] if claim["gate"] else escaped(f"{claim['judgement']}, only reported: {claim['because']}")
 
 
-def _control(claim: dict[str, Any]) -> str:
-    control = claim["control"]
+def _control(control: dict[str, Any]) -> str:
     estimate = estimate_of(control["estimate"])
     number = "" if estimate is None else f" at {estimate}"
     return escaped(f"{control['state']}{number}: {control['because']}")

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from resodectl.claims.measures import check_measures
+from resodectl.claims.measures import PlacedControl, check_measures
 from resodectl.datasets.dataset import DataError
 from resodectl.engine.run import Execution, tasks
 from resodectl.engine.store import Store
@@ -16,11 +16,11 @@ from resodectl.runs.figure import drawing_of
 
 @dataclass
 class Job:
-    """The cells of one recipe, those of its controls by the claim's index, and what is known of them so far."""
+    """The cells of one recipe, those of its controls by claim and place, and what is known of them so far."""
 
     recipe: Recipe
     tasks: list[Task]
-    controls: dict[int, list[Task]]
+    controls: dict[PlacedControl, list[Task]]
     waiting: set[str] = field(default_factory=set)
     computed: dict[str, float] = field(default_factory=dict)
     errors: list[str] = field(default_factory=list)
@@ -31,9 +31,9 @@ class Job:
         return list({task.address: task for task in every}.values())
 
 
-def cells(recipe: Recipe, control_of: int | None = None) -> list[Cell]:
-    """The cells of a recipe, or of the control of one of its claims, by the claim's index."""
-    params = recipe.params if control_of is None else recipe.varied(control_of)
+def cells(recipe: Recipe, control: PlacedControl | None = None) -> list[Cell]:
+    """The cells of a recipe, or of a control of one of its claims."""
+    params = recipe.params if control is None else recipe.varied(*control)
     first = recipe.request.first_seed
     spec = recipe.experiment.spec
     seeds = range(first, first + params.seeds)
@@ -57,10 +57,13 @@ def plan(recipes: Sequence[Recipe], execution: Execution) -> list[Job]:
     return jobs
 
 
-def control_tasks(recipe: Recipe, execution: Execution) -> dict[int, list[Task]]:
-    """The tasks of the controls that need cells of their own, by the claim's index."""
+def control_tasks(recipe: Recipe, execution: Execution) -> dict[PlacedControl, list[Task]]:
+    """The tasks of the controls that need cells of their own."""
     return {
-        index: tasks(cells(recipe, index), execution) for index, claim in enumerate(recipe.claims) if claim.control.set
+        (index, place): tasks(cells(recipe, (index, place)), execution)
+        for index, claim in enumerate(recipe.claims)
+        for place, control in claim.every_control().items()
+        if control.set
     }
 
 

@@ -13,17 +13,18 @@ import pandas as pd
 import pytest
 from pydantic import ValidationError
 
-from resodectl.claims.document import document
+from resodectl.claims.document import controls_of, document
 from resodectl.claims.estimate import Estimate, exact
 from resodectl.claims.junit import junit
 from resodectl.claims.measures import check, check_measures, named, select
-from resodectl.claims.verdict import judge, judge_control
+from resodectl.claims.verdict import ControlVerdict, judge, judge_control
 from resodectl.errors import UserError
 from resodectl.recipe.load import load
 from resodectl.recipe.reading import RecipeError
-from resodectl.recipe.schema import Band, Near, Range
+from resodectl.recipe.schema import Band, Control, Near, Range
 
 NAN = math.nan
+ONLY = (0, ("control",))
 
 
 def estimate(low: float, high: float) -> Estimate:
@@ -67,22 +68,42 @@ def logs(end: float, spread: float = 0.01) -> dict[str, pd.DataFrame]:
 
 def test_claims_hold_on_their_rows_and_fail_under_their_control(toy: Path) -> None:
     recipe = load(toy)
-    (verdict,) = check(recipe, logs(0.0), {0: logs(0.5)})
-    assert (verdict.judgement, verdict.control_state, verdict.acceptable) == ("holds", "breaks", True)
+    (verdict,) = check(recipe, logs(0.0), {ONLY: logs(0.5)})
+    assert (verdict.judgement, verdict.controls[0].state, verdict.acceptable) == ("holds", "breaks", True)
     (verdict,) = check(recipe, logs(0.0), {})
-    assert (verdict.control_state, verdict.acceptable) == ("not run", True)
-    (verdict,) = check(recipe, logs(0.0), {0: logs(0.1)})
-    assert (verdict.judgement, verdict.control_state, verdict.acceptable) == ("holds", "broken", False)
-    (verdict,) = check(recipe, logs(0.5), {0: logs(0.5)})
+    assert (verdict.controls[0].state, verdict.acceptable) == ("not run", True)
+    (verdict,) = check(recipe, logs(0.0), {ONLY: logs(0.1)})
+    assert (verdict.judgement, verdict.controls[0].state, verdict.acceptable) == ("holds", "broken", False)
+    (verdict,) = check(recipe, logs(0.5), {ONLY: logs(0.5)})
     assert (verdict.judgement, verdict.acceptable) == ("fails", False)
+
+
+def test_each_of_several_controls_must_break_its_claim(toy: Path) -> None:
+    recipe = load(toy)
+    claim = recipe.claims[0]
+    by_rows = Control(because="short walks", where={"length": 4})
+    claim = claim.model_copy(update={"control": None, "controls": (claim.control, by_rows)})
+    two = replace(recipe, file=recipe.file.model_copy(update={"claims": (claim,)}))
+    log = logs(0.0)
+    log["ends"] = pd.concat([log["ends"], log["ends"].assign(length=4, end=2.0)])
+    (verdict,) = check(two, log, {(0, ("controls", 0)): logs(0.5)})
+    assert [control.state for control in verdict.controls] == ["breaks", "breaks"]
+    assert verdict.acceptable
+    written = document(verdict)
+    assert [control["because"] for control in controls_of(written)] == [claim.controls[0].because, "short walks"]
+    suite = ElementTree.fromstring(junit({"toy/walk-speed": [verdict]}))[0]
+    assert (suite.get("tests"), suite[2].get("name", "")[-11:]) == ("3", "[control 2]")
+    (verdict,) = check(two, log, {(0, ("controls", 0)): logs(0.1)})
+    assert [control.state for control in verdict.controls] == ["broken", "breaks"]
+    assert not verdict.acceptable
 
 
 def test_a_selection_without_rows_is_neither_held_nor_broken(toy: Path) -> None:
     few = logs(0.0)
     few["ends"]["length"] = 4
-    (verdict,) = check(load(toy), few, {0: few})
+    (verdict,) = check(load(toy), few, {ONLY: few})
     assert (verdict.judgement, verdict.estimate) == ("no rows", None)
-    assert (verdict.control_state, verdict.control) == ("no rows", None)
+    assert (verdict.controls[0].state, verdict.controls[0].estimate) == ("no rows", None)
     assert not verdict.acceptable  # what is judged must have been looked at
     assert document(verdict)["estimate"] is None
     ElementTree.fromstring(junit({"toy/walk-speed": [verdict]}))
@@ -91,8 +112,8 @@ def test_a_selection_without_rows_is_neither_held_nor_broken(toy: Path) -> None:
 def test_the_control_alone_may_have_no_rows(toy: Path) -> None:
     few = logs(0.0)
     few["ends"]["length"] = 4
-    (verdict,) = check(load(toy), logs(0.0), {0: few})
-    assert (verdict.judgement, verdict.control_state, verdict.acceptable) == ("holds", "no rows", True)
+    (verdict,) = check(load(toy), logs(0.0), {ONLY: few})
+    assert (verdict.judgement, verdict.controls[0].state, verdict.acceptable) == ("holds", "no rows", True)
 
 
 def test_a_band_of_one_integer_is_hit_exactly_or_missed() -> None:
@@ -150,13 +171,13 @@ def test_measures_and_their_options_are_checked_before_anything_runs(
 
 
 def test_junit_counts_claims_and_controls(toy: Path) -> None:
-    verdicts = check(load(toy), logs(0.5), {0: logs(0.1)})
+    verdicts = check(load(toy), logs(0.5), {ONLY: logs(0.1)})
     root = ElementTree.fromstring(junit({"toy/walk-speed": verdicts}))
     (suite,) = root
     assert (suite.get("tests"), suite.get("failures"), suite.get("skipped")) == ("2", "2", "0")
-    not_judged = replace(
-        verdicts[0], claim=verdicts[0].claim.model_copy(update={"gate": False}), control_state="not run"
-    )
+    not_run = ControlVerdict(verdicts[0].controls[0].control, None, "not run")
+    reported = verdicts[0].claim.model_copy(update={"gate": False})
+    not_judged = replace(verdicts[0], claim=reported, controls=(not_run,))
     (suite,) = ElementTree.fromstring(junit({"toy/walk-speed": [not_judged]}))
     assert (suite.get("failures"), suite.get("skipped")) == ("0", "2")
 

@@ -38,9 +38,50 @@ def test_overrides_are_yaml_and_are_told_apart_by_their_folder(toy: Path) -> Non
 
 def test_controls_lay_their_changes_over_the_profile(toy: Path) -> None:
     recipe = load(toy, Request("smoke"))
-    params = recipe.varied(0)
+    params = recipe.varied(0, ("control",))
     assert params.drift == 0.5
     assert params.lengths == recipe.params.lengths
+
+
+SEVERAL = """    controls:
+      - because: no drift
+        set: {drift: 0.5}
+      - because: short walks
+        where: {length: 4}
+"""
+
+
+def several(toy: Path, folder: Path, controls: str = SEVERAL) -> Path:
+    """The recipe of the toy with several controls of its claim."""
+    head, _ = toy.read_text("utf-8").split("    control:")
+    path = folder / "several.yaml"
+    path.write_text(head + controls, "utf-8")
+    return path
+
+
+def test_a_claim_may_have_several_controls(toy: Path, tmp_path: Path) -> None:
+    recipe = load(several(toy, tmp_path))
+    (claim,) = recipe.claims
+    assert [control.because for control in claim.every_control().values()] == ["no drift", "short walks"]
+    assert recipe.varied(0, ("controls", 0)).drift == 0.5
+
+
+@pytest.mark.parametrize(
+    ("controls", "says"),
+    [
+        ("", "claims.0: a claim needs either 'control', or 'controls', a list of several"),
+        (SEVERAL + "    control: {because: too many, set: {drift: 0.5}}\n", "a claim needs either 'control', or"),
+        ("    controls: []\n", "a claim needs either 'control', or"),
+        (SEVERAL.replace("length: 4", "lenght: 4"), "several.yaml:27:17: the log has no column 'lenght'"),
+        (SEVERAL.replace("drift: 0.5", "drifd: 0.5"), "several.yaml:25:15: unknown key 'params.drifd'"),
+    ],
+)
+def test_each_of_several_controls_is_checked_where_it_stands(
+    toy: Path, tmp_path: Path, controls: str, says: str
+) -> None:
+    with pytest.raises(RecipeError) as refused:
+        load(several(toy, tmp_path, controls))
+    assert says in str(refused.value)
 
 
 @pytest.mark.parametrize(

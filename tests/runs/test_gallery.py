@@ -68,6 +68,15 @@ def test_it_tells_apart_what_is_reported_only_without_rows_unclear_and_not_run(t
     assert "0 of 2 claims hold, 1 more is only reported; 2 of 2 controls break their claim, 1 not run." in text
 
 
+def test_it_shows_and_counts_each_of_several_controls(tmp_path: Path) -> None:
+    further = {**CLAIM["control"], "because": "no training"}
+    put(tmp_path, "heun/one", {**CLAIM, "further_controls": [further]})
+    text = gallery.page(tmp_path)
+    assert text is not None
+    assert "| breaks at -3: the weights must be smooth<br>breaks at -3: no training |" in text
+    assert "1 of 1 claims hold; 2 of 2 controls break their claim." in text
+
+
 def test_a_figure_without_claims_says_so_and_the_papers_own_setting_is_told_apart(tmp_path: Path) -> None:
     put(tmp_path, "heun/one")
     put(tmp_path, "heun/two", CLAIM)
