@@ -12,6 +12,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from resodectl.drawing.colours import GREY
+from resodectl.drawing.legend import BARS, INTERVAL, QUARTILES, SEEDS
 
 TICKS = 8  # at most so many labelled depths
 GOLDEN = (5**0.5 - 1) / 2
@@ -50,10 +51,12 @@ def spread(
     (drawn,) = ax.plot(places, centres, line, marker=marker, color=colour, label=label, zorder=3)
     if of_seed["seed"].nunique() > 1:
         finite = np.isfinite(low) & np.isfinite(high)
-        ax.fill_between(places, low, high, where=finite, color=colour, alpha=0.18, linewidth=0, zorder=1)
+        ax.fill_between(
+            places, low, high, where=finite, color=colour, alpha=0.18, linewidth=0, zorder=1, label=QUARTILES
+        )
         if points and marker:
             seen = of_seed[np.isfinite(of_seed[y])]
-            ax.plot(seen[x], seen[y], ".", color=colour, alpha=0.35, markersize=3.5, zorder=2)
+            ax.plot(seen[x], seen[y], ".", color=colour, alpha=0.35, markersize=3.5, zorder=2, label=SEEDS)
     return drawn
 
 
@@ -71,7 +74,7 @@ def mean_with_interval(ax: Axes, rows: pd.DataFrame, x: str, y: str, *, colour: 
     finite = rows[np.isfinite(rows[y]).groupby(rows[x]).transform("all")]
     seaborn.lineplot(
         x=finite[x].to_numpy(), y=finite[y].to_numpy(), errorbar=("se", NORMAL_QUANTILE),
-        err_kws={"alpha": 0.25, "linewidth": 0}, color=colour, label=label, legend=False, ax=ax,
+        err_kws={"alpha": 0.25, "linewidth": 0, "label": INTERVAL}, color=colour, label=label, legend=False, ax=ax,
     )  # fmt: skip
 
 
@@ -85,7 +88,7 @@ def histogram(ax: Axes, rows: pd.DataFrame, column: str, edges: np.ndarray, *, c
     if len(densities) > 1:
         error = 2 * np.std(densities, axis=0, ddof=1) / len(densities) ** 0.5
         middles = (edges[1:] + edges[:-1]) / 2
-        ax.errorbar(middles, np.mean(densities, axis=0), error, fmt="none", ecolor=colour, elinewidth=1)
+        ax.errorbar(middles, np.mean(densities, axis=0), error, fmt="none", ecolor=colour, elinewidth=1, label=BARS)
 
 
 def heat_map(

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from resodectl.drawing.legend import legend_below
 from resodectl.experiment.drawn import Drawn
 from resodectl.experiment.settings import Settings
 
@@ -26,17 +26,3 @@ def letters(axes: Sequence[Axes]) -> None:
     """Panel letters (a), (b), ... in front of the panels' titles."""
     for letter, ax in zip("abcdefghijklmnopqrstuvwxyz", axes, strict=False):
         ax.set_title(f"({letter}) {ax.get_title(loc='left')}".strip(), loc="left")
-
-
-def legend_below(figure: Figure) -> None:
-    """One legend below all panels, each label once, in as few rows as the width of the figure allows."""
-    entries = {
-        label: handle for ax in figure.axes for handle, label in zip(*ax.get_legend_handles_labels(), strict=True)
-    }
-    renderer = FigureCanvasAgg(figure).get_renderer()
-    for rows in range(1, len(entries) + 1):
-        columns = -(-len(entries) // rows)
-        legend = figure.legend(list(entries.values()), list(entries), loc="outside lower center", ncols=columns)
-        if legend.get_window_extent(renderer).width <= figure.bbox.width or columns == 1:
-            return
-        legend.remove()

@@ -22,6 +22,8 @@ FOOTER_SIZE = 7.0  # points
 GAP = 0.08  # inches between the figure and its footer
 MARGIN = 0.06  # inches around both
 ROOM = 0.97  # of the width, for formats whose letters run a little wider
+LINES = 2  # of the footer, at most
+CUT = "... (more in manifest.json)"
 
 
 def save(figure: Figure, stem: Path, formats: tuple[str, ...], provenance: Provenance, footer: str = "") -> list[Path]:
@@ -69,7 +71,10 @@ def _laid_out(figure: Figure, footer: str) -> Iterator[Bbox]:
 
 
 def _wrap(text: Text, content: str, width: float, renderer: RendererBase) -> None:
-    """Give `text` its content in lines at most `width` pixels long; a word that is longer than a line is broken."""
+    """Give `text` its content in lines at most `width` pixels long, and as many as there may be.
+
+    A word that is longer than a line is broken; what does not fit is left out, and the end says so.
+    """
 
     def fits(line: str) -> bool:
         text.set_text(line)
@@ -83,6 +88,11 @@ def _wrap(text: Text, content: str, width: float, renderer: RendererBase) -> Non
         while len(word := lines[-1]) > 1 and not fits(word):
             cut = max(1, bisect_left(range(1, len(word)), True, key=lambda length: not fits(word[:length])))
             lines[-1:] = [word[:cut], word[cut:]]
+    if len(lines) > LINES:
+        words = lines[LINES - 1].split()
+        while words and not fits(" ".join([*words, CUT])):
+            words.pop()
+        lines = [*lines[: LINES - 1], " ".join([*words, CUT])]
     text.set_text("\n".join(lines))
 
 

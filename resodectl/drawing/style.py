@@ -32,6 +32,7 @@ _SETTINGS: dict[Any, Any] = {
     "image.cmap": SEQUENCE,
     "legend.borderaxespad": 0.3,
     "legend.edgecolor": "none",
+    "legend.handlelength": 3.4,  # enough for a dash on both sides of a marker
     "lines.linewidth": 1.6,
     "mathtext.fontset": "dejavusans",
     "patch.force_edgecolor": False,

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -13,6 +12,7 @@ from pydantic import ValidationError
 from resodectl.experiment import catalogue
 from resodectl.experiment.settings import Settings
 from resodectl.recipe.checking import check_claims, check_names, check_stem
+from resodectl.recipe.deviations import Deviation, differences
 from resodectl.recipe.explaining import explain
 from resodectl.recipe.merging import Layer, Layers, Written, option, override
 from resodectl.recipe.papers import papers
@@ -44,21 +44,6 @@ class Request:
         if not self.overrides:
             return self.profile
         return f"{self.profile}-{hashlib.sha256(json.dumps(self.overrides).encode()).hexdigest()[:8]}"
-
-
-@dataclass(frozen=True)
-class Deviation:
-    """One setting that differs from the paper's."""
-
-    key: str
-    paper: Any
-    here: Any
-
-    def __str__(self) -> str:
-        here, paper = _brief(self.here), _brief(self.paper)
-        if here == paper:  # they differ in what a brief leaves out
-            here, paper = json.dumps(self.here), json.dumps(self.paper)
-        return f"{self.key}: {here} (paper: {paper})"
 
 
 @dataclass(frozen=True)
@@ -111,7 +96,7 @@ class Recipe:
     def deviations(self) -> tuple[Deviation, ...]:
         """The settings that differ from the paper's, in the order of the params."""
         paper, here = (params.model_dump(mode="json") for params in (self.paper_params, self.params))
-        return tuple(_differences(paper, here))
+        return tuple(differences(paper, here))
 
     @cached_property
     def hash(self) -> str:
@@ -213,25 +198,3 @@ def _is_valid(model: type[Settings], values: dict[str, Any]) -> bool:
     except ValidationError:
         return False
     return True
-
-
-def _differences(paper: Any, here: Any, key: str = "") -> Iterator[Deviation]:
-    """What differs between two groups of settings; a tagged choice that differs in `kind` differs as a whole."""
-    if isinstance(paper, dict) and isinstance(here, dict) and paper.get("kind") == here.get("kind"):
-        for name in dict.fromkeys([*here, *paper]):
-            yield from _differences(paper.get(name), here.get(name), f"{key}.{name}" if key else name)
-    elif paper != here:
-        yield Deviation(key, paper, here)
-
-
-def _brief(value: Any) -> str:
-    """A value short enough for a footer: a long list by its ends, a tagged choice by its kind."""
-    if isinstance(value, dict):
-        return str(value.get("kind", value))
-    if isinstance(value, list) and len(value) > 4:
-        return f"{_brief(value[0])}..{_brief(value[-1])} ({len(value)})"
-    if isinstance(value, list):
-        return "[" + ", ".join(map(_brief, value)) + "]"
-    if isinstance(value, float):
-        return f"{value:g}"
-    return "none" if value is None else str(value)

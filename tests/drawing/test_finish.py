@@ -1,12 +1,10 @@
-"""How a figure is finished: letters, the title, and a legend that is no wider than the figure."""
+"""How a figure is finished: letters, the title and the legend."""
 
 from dataclasses import dataclass
 
-import pytest
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from resodectl.drawing.finish import finish, legend_below, letters
+from resodectl.drawing.finish import finish, letters
 from resodectl.drawing.style import panels, style
 from resodectl.experiment.settings import Settings
 
@@ -31,30 +29,6 @@ def test_letters_stand_in_front_of_the_titles() -> None:
         letters((left, right))
     assert left.get_title(loc="left") == "(a) Euler"
     assert right.get_title(loc="left") == "(b)"
-
-
-def test_the_legend_below_names_every_curve_once() -> None:
-    with style():
-        figure, (left, right) = panels(1, 2)
-        for ax in (left, right):
-            ax.plot([1, 2], label="Euler")
-        right.plot([2, 1], label="Heun")
-        legend_below(figure)
-    assert names(figure) == ["Euler", "Heun"]
-
-
-@pytest.mark.parametrize(("curves", "length", "columns"), [(0, 1, 0), (3, 4, 3), (5, 20, 3), (7, 60, 1), (2, 300, 1)])
-def test_the_legend_below_has_the_fewest_rows_that_the_width_allows(curves: int, length: int, columns: int) -> None:
-    with style():
-        figure, (ax,) = panels(panel=(8, 3))
-        for curve in range(curves):
-            ax.plot([1, 2], label=f"{curve}" + "x" * length)
-        legend_below(figure)
-        renderer = FigureCanvasAgg(figure).get_renderer()
-        if columns > 1:
-            assert figure.legends[0].get_window_extent(renderer).width <= figure.bbox.width
-    assert len(names(figure)) == curves
-    assert [legend._ncols for legend in figure.legends] == ([columns] if columns else [])
 
 
 def test_a_figure_of_several_panels_has_letters_but_on_its_colour_bars_and_the_title_above() -> None:

@@ -167,21 +167,6 @@ def test_a_mapping_whose_kind_changes_is_replaced_and_others_merge() -> None:
     assert layers.location(("lr", "stop")) == "--set lr.stop=3"
 
 
-def test_a_choice_of_another_kind_deviates_as_a_whole() -> None:
-    from resodectl.recipe.load import _differences
-
-    paper = {"model": {"kind": "conv", "channels": 16}, "lr": {"start": 1.0, "stop": 0.0}}
-    here = {"model": {"kind": "mlp", "width": 4}, "lr": {"start": 1.0, "stop": 0.5}}
-    assert list(map(str, _differences(paper, here))) == ["model: mlp (paper: conv)", "lr.stop: 0.5 (paper: 0)"]
-
-
-def test_a_deviation_shows_what_differs_even_in_the_middle_of_a_list() -> None:
-    from resodectl.recipe.load import _differences
-
-    (deviation,) = _differences({"n": [1, 2, 3, 4, 9]}, {"n": [1, 2, 5, 4, 9]})
-    assert str(deviation) == "n: [1, 2, 5, 4, 9] (paper: [1, 2, 3, 4, 9])"
-
-
 def test_the_order_of_overrides_tells_folders_apart() -> None:
     one, other = (Request(sets=sets).folder for sets in (("a=1", "a=2"), ("a=2", "a=1")))
     assert one != other
