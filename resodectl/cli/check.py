@@ -28,7 +28,7 @@ def check_command(recipes: tuple[str, ...], all_recipes: bool, **given: Any) -> 
     verdicts of its recipe alone, and exits with 3.
     """
     from resodectl.claims.document import document
-    from resodectl.claims.measures import check_measures
+    from resodectl.claims.measures import check, check_measures
     from resodectl.cli.results import claims_held, print_verdicts, write_junit
     from resodectl.cli.run import resumable
     from resodectl.cli.selection import chosen
@@ -37,9 +37,10 @@ def check_command(recipes: tuple[str, ...], all_recipes: bool, **given: Any) -> 
     from resodectl.engine.store import Store
     from resodectl.runs import gallery
     from resodectl.runs.compute import compute
-    from resodectl.runs.finish import StoredCells, control_frames, measure
+    from resodectl.runs.finish import write_verdicts
     from resodectl.runs.logs import recorded
     from resodectl.runs.plan import Job, control_tasks, missing
+    from resodectl.runs.stored import StoredCells, control_frames
 
     asked = options.Options(**given)
     loaded = chosen(recipes, asked.request, every=all_recipes)
@@ -59,7 +60,8 @@ def check_command(recipes: tuple[str, ...], all_recipes: bool, **given: Any) -> 
     for job, frames in zip(planned, logged, strict=True):
         name, controls = job.recipe.name, control_frames(job, StoredCells(job.recipe, execution))
         try:
-            verdicts[name] = measure(job.recipe, frames, controls, asked.folders)
+            verdicts[name] = check(job.recipe, frames, controls)
+            write_verdicts(job.recipe, verdicts[name], asked.folders)
         except UserError as error:
             verdicts[name], failed[name] = [], (str(error),)
     if asked.figures is not None:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from resodectl.claims.measures import named
+from resodectl.drawing.provenance import Provenance, is_current
 from resodectl.engine.fingerprint import fingerprint
 from resodectl.errors import UserError, in_short
 from resodectl.recipe.load import Recipe
@@ -14,23 +15,26 @@ from resodectl.runs.folders import OutputFolders
 from resodectl.runs.manifest import version
 
 
-def draw(recipe: Recipe, frames: dict[str, Any], log_digest: str, folders: OutputFolders) -> list[Path]:
+def draw(recipe: Recipe, frames: Callable[[], dict[str, Any]], log_digest: str, folders: OutputFolders) -> list[Path]:
     """Draw the figure of a log, where it is not current already; returns its files, the gallery's if there is one.
+
+    Args:
+        frames: gives the rows of the log by kind; it is called only if there is something to draw.
 
     Raises:
         UserError: the drawing fails, is no figure, or cannot be laid out or saved.
     """
-    from resodectl.drawing.save import Provenance, is_current, save
-
     provenance = Provenance(version(), recipe.hash, log_digest, drawing_code(recipe))
     footer, stem = footer_of(recipe), folders.folder(recipe) / "figure"
     shown = folders.gallery(recipe)
     formats = dict.fromkeys((*folders.formats, *(("png",) if shown else ())))
     paths = [stem.with_name(f"figure.{suffix}") for suffix in formats]
     stale = tuple(path.suffix[1:] for path in paths if not is_current(path, provenance, footer))
-    figure = figure_of(recipe, frames) if stale else None
+    figure = figure_of(recipe, frames()) if stale else None
     try:
         if figure is not None:
+            from resodectl.drawing.save import save
+
             save(figure, stem, stale, provenance, footer)
         if shown is None:
             return paths
