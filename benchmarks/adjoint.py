@@ -6,10 +6,12 @@ installed, `torchdiffeq.odeint_adjoint` with fixed Euler steps. That one adds up
 at every step, so it is compared on tied weights only: with untied layers, each step would pay for all N of them.
 Before anything is timed, all give the same output, and gradients equal up to what each method leaves out.
 
-How to read the table: checkpoints give the exact gradient, and those of sqrt(N) layers recompute no more than one
-forward pass; take them unless 2 sqrt(N) states do not fit. The adjoint keeps one state at any depth and makes one more
-forward pass, backward; its gradient is wrong by about 1/N (Euler), so it is for depths at which sqrt(N) states are
-too many. Last: all seeds of a sweep as one program beside a loop of one network a seed.
+How to read the table: checkpoints of sqrt(N) layers give the exact gradient and recompute each layer once. Where
+layers are large (wide, or with large states) they also take less time than the adjoint: take them there, unless
+2 sqrt(N) states do not fit. Where layers are small, the bookkeeping of `torch.utils.checkpoint` costs more than the
+adjoint's second pass. The adjoint keeps one state at any depth, and its gradient is wrong by about 1/N (Euler): it is
+for small layers, and for depths at which sqrt(N) states are too many.
+Last: all seeds of a sweep as one program beside a loop of one network a seed.
 Run: python benchmarks/adjoint.py
 """
 
@@ -33,7 +35,7 @@ from resodectl.numerics.weights.depth import WeightKind, mlp_weights
 
 torch.set_num_threads(1)
 REPETITIONS = 9
-SHALLOW, DEEP = 16, 1024
+SHALLOW, DEEP = 16, 256
 
 Stacks = Sequence[torch.Tensor]
 Method = Callable[["Network", torch.Tensor, Stacks, int], torch.Tensor]
