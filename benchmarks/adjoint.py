@@ -1,13 +1,20 @@
 """The memory-free adjoint beside what one would pick instead: time, memory, gradient error, all in one run.
 
-Baselines: plain backpropagation through the same network, `torch.utils.checkpoint` around every layer, and
-`torchdiffeq.odeint_adjoint` with fixed Euler steps (where it is installed; it is told the layers by the time). Before
-anything is timed, all give the same output, and gradients equal up to what each method leaves out.
-Last: all seeds of a sweep as one program beside a loop of one network a seed.
+Baselines: plain backpropagation through the same network; `torch.utils.checkpoint` around every layer, and around
+every run of sqrt(N) layers, which keeps about 2 sqrt(N) states and recomputes each layer once; and, where it is
+installed, `torchdiffeq.odeint_adjoint` with fixed Euler steps. That one adds up the gradients of all its parameters
+at every step, so it is compared on tied weights only: with untied layers, each step would pay for all N of them.
+Before anything is timed, all give the same output, and gradients equal up to what each method leaves out.
+
+How to read the table: checkpoints give the exact gradient, and those of sqrt(N) layers recompute no more than one
+forward pass; take them unless 2 sqrt(N) states do not fit. The adjoint keeps one state at any depth and makes one more
+forward pass, backward; its gradient is wrong by about 1/N (Euler), so it is for depths at which sqrt(N) states are
+too many. Last: all seeds of a sweep as one program beside a loop of one network a seed.
 Run: python benchmarks/adjoint.py
 """
 
 import importlib.util
+import math
 import statistics
 import time
 from collections.abc import Callable, Sequence
@@ -21,7 +28,7 @@ from resodectl.families.adjoint.memory.counting import counting_saved_bytes, pea
 from resodectl.numerics.draws import normal
 from resodectl.numerics.networks.residuals import mlp
 from resodectl.numerics.ode.adjoint import integrate, layers_of
-from resodectl.numerics.ode.schemes import EULER, HEUN, Scheme, advance
+from resodectl.numerics.ode.schemes import EULER, HEUN, Layer, Scheme, advance
 from resodectl.numerics.weights.depth import WeightKind, mlp_weights
 
 torch.set_num_threads(1)
@@ -59,7 +66,9 @@ NETWORKS = (
     Network("slopes: the same with Heun", 8, 8, 16, 32, torch.float64, HEUN),
     Network("training: 64->128->64, batch 256, float32", 1, 64, 128, 256, torch.float32),
     Network("wide: 256->256->256, batch 256, float32", 1, 256, 256, 256, torch.float32),
-    Network("tied: 500->8->500, batch 500, float32", 1, 500, 8, 500, torch.float32, tied=True),
+    Network("slopes, tied weights", 8, 8, 16, 32, torch.float64, tied=True),
+    Network("training, tied weights", 1, 64, 128, 256, torch.float32, tied=True),
+    Network("memory, tied weights: 500->8->500, batch 500, float32", 1, 500, 8, 500, torch.float32, tied=True),
 )
 SWEEP = Network("sweep: 8->16->8, 32 seeds, batch 32, float32", 32, 8, 16, 32, torch.float32)
 
@@ -72,39 +81,49 @@ def adjoint(network: Network, x: torch.Tensor, stacks: Stacks, depth: int) -> to
     return integrate(network.scheme, mlp(), x, stacks, 1 / depth, "adjoint", depth)
 
 
-def checkpointed(network: Network, x: torch.Tensor, stacks: Stacks, depth: int) -> torch.Tensor:
+def checkpointed(network: Network, x: torch.Tensor, stacks: Stacks, depth: int, every: int = 1) -> torch.Tensor:
+    """A checkpoint before every `every`-th step; the steps between are recomputed together, backward."""
     layers, span = layers_of(stacks, depth), network.scheme.span
-    for n in range(depth - span):
-        step = layers[n : n + span + 1]
-        x = checkpoint(advance, network.scheme, mlp(), x, step, 1 / depth, use_reentrant=False)
+
+    def run(state: torch.Tensor, own: Sequence[Layer]) -> torch.Tensor:
+        for n in range(len(own) - span):
+            state = advance(network.scheme, mlp(), state, own[n : n + span + 1], 1 / depth)
+        return state
+
+    for n in range(0, depth - span, every):
+        x = checkpoint(run, x, layers[n : n + every + span], use_reentrant=False)
     return x
 
 
+def sqrt_checkpointed(network: Network, x: torch.Tensor, stacks: Stacks, depth: int) -> torch.Tensor:
+    return checkpointed(network, x, stacks, depth, math.isqrt(depth))
+
+
 def torchdiffeq_adjoint(network: Network, x: torch.Tensor, stacks: Stacks, depth: int) -> torch.Tensor:
-    """Forward, layer n stands at time n/N; backward the step that starts at (n+1)/N is given layer n again."""
+    """For tied weights: the field does not depend on time."""
     from torchdiffeq import odeint_adjoint
 
     def field(time: torch.Tensor, state: torch.Tensor) -> torch.Tensor:
-        n = round(time.item() * depth) - (1 if torch.is_grad_enabled() else 0)
-        return mlp()(state, tuple(stack[0 if network.tied else n] for stack in stacks))
+        return mlp()(state, tuple(stack[0] for stack in stacks))
 
     ends = torch.tensor([0.0, 1.0], dtype=x.dtype)
     options = {"step_size": 1 / depth}
     return odeint_adjoint(field, x, ends, method="euler", options=options, adjoint_params=tuple(stacks))[-1]
 
 
-METHODS: dict[str, Method] = {"backprop": backprop, "adjoint": adjoint, "checkpoint": checkpointed}
+EXACT: dict[str, Method] = {"backprop": backprop, "checkpoint": checkpointed, "sqrt(N) ckpt": sqrt_checkpointed}
+METHODS: dict[str, Method] = {**EXACT, "adjoint": adjoint}
 if importlib.util.find_spec("torchdiffeq") is not None:
     METHODS["torchdiffeq"] = torchdiffeq_adjoint
 
 
 def gradients(method: Method, network: Network, depth: int) -> tuple[torch.Tensor, list[torch.Tensor], float]:
-    """Output and gradients of the mean square, and the seconds that they took."""
+    """Output and gradients of the mean square, and the seconds of the processor that they took."""
     x, stacks = network.build(depth)
-    started = time.perf_counter()
+    started = time.process_time()
     output = method(network, x, stacks, depth)
     found = torch.autograd.grad(output.square().mean(), stacks)
-    return output.detach(), list(found), time.perf_counter() - started
+    return output.detach(), list(found), time.process_time() - started
 
 
 def relative_error(found: Stacks, exact: Stacks) -> float:
@@ -126,7 +145,7 @@ def peak(method: Method, network: Network, depth: int) -> int:
 
 def compare(network: Network, depth: int = 64) -> None:
     """One line a method: time beside backprop at `depth`, memory at two depths (tied weights), gradient error."""
-    methods = {name: f for name, f in METHODS.items() if name != "torchdiffeq" or network.scheme is EULER}
+    methods = {name: f for name, f in METHODS.items() if name != "torchdiffeq" or network.tied}
     output, exact, _ = gradients(backprop, network, depth)
     rounding = 1e-4 if network.dtype == torch.float32 else 1e-12
     errors = {}
@@ -134,21 +153,21 @@ def compare(network: Network, depth: int = 64) -> None:
         found, parts, _ = gradients(method, network, depth)
         torch.testing.assert_close(found, output, rtol=rounding, atol=rounding)
         errors[name] = relative_error(parts, exact)
-        assert errors[name] < (rounding if name in ("backprop", "checkpoint") else 3 / depth), (name, errors[name])
+        assert errors[name] < (rounding if name in EXACT else 3 / depth), (name, errors[name])
     times: dict[str, list[float]] = {name: [] for name in methods}
     for _ in range(REPETITIONS):
         for name, method in methods.items():
             times[name].append(gradients(method, network, depth)[2])
     tied = Network(**(vars(network) | {"tied": True}))
     print(f"\n{network.name}; time and error at depth {depth}, memory with tied weights at depths {SHALLOW} and {DEEP}")
-    print(f"{'':<12}{'time':>8}{'saved, kB':>20}{'ratio':>8}{'peak, kB':>20}{'ratio':>8}{'gradient error':>16}")
+    print(f"{'':<13}{'time':>8}{'saved, kB':>20}{'ratio':>8}{'peak, kB':>20}{'ratio':>8}{'gradient error':>16}")
     for name, method in methods.items():
         ratio = statistics.median(own / base for own, base in zip(times[name], times["backprop"], strict=True))
         cells = ""
         for measure in (saved, peak):
             shallow, deep = (measure(method, tied, n) / 1e3 for n in (SHALLOW, DEEP))
             cells += f"{shallow:>9.1f} ->{deep:>8.0f}{deep / shallow:>8.3f}"
-        print(f"{name:<12}{ratio:>7.2f}x{cells}{errors[name]:>16.1e}", flush=True)
+        print(f"{name:<13}{ratio:>7.2f}x{cells}{errors[name]:>16.1e}", flush=True)
 
 
 def batching(sweep: Network = SWEEP, depths: Sequence[int] = (8, 16, 32, 64)) -> None:

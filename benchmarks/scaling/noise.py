@@ -2,6 +2,7 @@
 
 Baseline: a path at a time, frequency by frequency in Python, as the official code of Marion et al. 2022 generates them
 (though with the Nyquist frequency's own eigenvalue, which that code mistakes), timed on a hundred paths and multiplied.
+The official loops, with a NumPy call for each number, take about 45 ms a path: the ratios here are lower bounds.
 Both draw the same numbers in the same order: the same paths, asserted to 1e-8 (gamma(1000) loses that many digits).
 """
 

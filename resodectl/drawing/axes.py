@@ -9,12 +9,13 @@ import seaborn
 from matplotlib.axes import Axes
 from matplotlib.collections import QuadMesh
 from matplotlib.lines import Line2D
-from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
+from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullFormatter, NullLocator
 
 from resodectl.drawing.colours import GREY
 from resodectl.drawing.legend import BARS, INTERVAL, QUARTILES, SEEDS
 
 TICKS = 8  # at most so many labelled depths
+FEW, MANY = np.array([1, 2, 3, 5]), np.array([1, 1.5, 2, 3, 4, 5, 6, 7, 8])  # round values of a decade
 GOLDEN = (5**0.5 - 1) / 2
 NORMAL_QUANTILE = 1.96
 
@@ -177,3 +178,28 @@ def log_axis_at(ax: Axes, values: Iterable[float], label: str) -> None:
     ax.xaxis.set_minor_locator(NullLocator())
     ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.2g}"))
     ax.set_xlabel(label)
+
+
+def log_axis(ax: Axes) -> None:
+    """A logarithmic y axis for the curves drawn so far, unless no value in them is finite and positive."""
+    heights = np.concatenate([np.asarray(line.get_ydata(), dtype=float) for line in ax.lines] or [np.empty(0)])
+    if (np.isfinite(heights) & (heights > 0)).any():
+        ax.set_yscale("log")
+
+
+def plain_ticks(ax: Axes) -> None:
+    """Plain numbers at round values on a logarithmic y axis, for the limits that it has; a linear one stays."""
+    if ax.get_yscale() != "log":
+        return
+    low, high = ax.get_ylim()
+    decades = np.arange(np.floor(np.log10(low)), np.ceil(np.log10(high)))
+    steps = FEW if high > 6 * low else MANY
+    marks = [mark for decade in decades for mark in steps * 10**decade if low <= mark <= high]
+    ax.set_yticks(
+        marks
+        if len(marks) > 1
+        else [mark for mark in MaxNLocator(4, steps=[1, 2, 5, 10]).tick_values(low, high) if mark > 0]
+    )
+    ax.set_ylim(low, high)
+    ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    ax.yaxis.set_minor_formatter(NullFormatter())

@@ -7,6 +7,7 @@ own legends.
 from typing import Any
 
 from matplotlib.artist import Artist
+from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -32,6 +33,14 @@ def legend_below(figure: Figure) -> None:
         if legend.get_window_extent(renderer).width <= figure.bbox.width or columns == 1:
             return
         legend.remove()
+
+
+def legend_inside(ax: Axes) -> None:
+    """A legend inside one panel, whose curves then stay out of the legend below: there a colour may mean another."""
+    handles, labels = ax.get_legend_handles_labels()
+    ax.legend(handles, labels, loc="best", fontsize=8)
+    for handle in handles:
+        handle.set_label("_inside")
 
 
 def _explained() -> dict[str, tuple[str, Artist]]:

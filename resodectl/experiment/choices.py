@@ -3,9 +3,23 @@
 A choice of one experiment alone stands in its spec. `Literal[Algorithm, "gradient"]` adds a value to a choice.
 """
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeVar
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
+
+ValuesT = TypeVar("ValuesT", bound=tuple[object, ...])
+
+
+def _once(values: ValuesT) -> ValuesT:
+    if len(set(values)) < len(values):
+        raise ValueError("give each value once")
+    return values
+
+
+T = TypeVar("T")
+
+# A list whose values are told apart in the log by themselves alone, so that none may stand in it twice.
+Distinct = Annotated[tuple[T, ...], AfterValidator(_once)]
 
 # The floating-point type of a simulation's tensors.
 Dtype = Literal["float32", "float64"]
@@ -34,6 +48,9 @@ SchemeName = Literal["euler", "heun"]
 # How a network is differentiated: by backpropagation, or by the adjoint that rebuilds activations from the output.
 GradientName = Literal["backprop", "adjoint"]
 
+# What is wrong on purpose with the adjoint: it rebuilds no activation, and takes the output for each.
+AdjointAblation = Literal["none", "no-reconstruction"]
+
 # How untrained weights vary with depth: smoothly, not at all, independently, or with alternating signs.
 Smoothness = Literal["smooth", "tied", "iid", "alternating"]
 
@@ -46,8 +63,9 @@ Algorithm = Literal["normalised", "square-root"]
 # A loss whose minimisers form a curve.
 ToyName = Literal["surface", "ellipse", "two-normals"]
 
-# What is wrong on purpose with a limiting flow: its speed is doubled, or it leaves the manifold.
-FlowAblation = Literal["none", "double-time", "ambient-flow"]
+# What is wrong on purpose with a limiting flow: its speed is doubled, it is tangent to the manifold of minimisers but
+# never brought back to it, or it is neither.
+FlowAblation = Literal["none", "double-time", "no-retraction", "ambient-flow"]
 
 # What is wrong on purpose with a descent: no weight decay, or |w| for |w|^2 in the effective step.
 DecayAblation = Literal["none", "no-decay", "linear-norm"]

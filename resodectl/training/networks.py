@@ -15,6 +15,7 @@ from resodectl.training.images import Images
 from resodectl.training.settings import SgdTraining, Steps
 
 REFERENCE = 500  # training images whose batch statistics normalise in evaluation
+FITTED = 2000  # at most so many training images, the first ones, tell how well a network fits them
 
 
 class Fit(NamedTuple):
@@ -57,7 +58,7 @@ def moved(params: Params, device: torch.device) -> Params:
 
 
 class Epoch(NamedTuple):
-    """What an epoch leaves behind, for each seed: NaN or infinite losses are how divergence shows."""
+    """What is true after an epoch, for each seed: NaN or infinite losses are how divergence shows."""
 
     train_loss: np.ndarray
     test_loss: np.ndarray
@@ -70,9 +71,12 @@ class Epoch(NamedTuple):
 
 
 def train_and_test(fit: Fit, state: State, epoch: int, context: Context) -> Epoch:
-    """Train for one epoch, in place, and test."""
-    train_loss = sgd_epoch(fit, state, epoch, context)
-    tested = evaluate(fit.network, state.params, fit.test, fit.train.inputs[:REFERENCE], fit.solver, AT_ONCE)
+    """Train for one epoch, in place, then evaluate on the first `FITTED` training images and on the test images."""
+    sgd_epoch(fit, state, epoch, context)
+    reference = fit.train.inputs[: REFERENCE if fit.network.normalised else 0]
+    fitted = Images(*(part[:FITTED] for part in fit.train))
+    train_loss, _ = evaluate(fit.network, state.params, fitted, reference, fit.solver, AT_ONCE)
+    tested = evaluate(fit.network, state.params, fit.test, reference, fit.solver, AT_ONCE)
     return Epoch(*(values.cpu().numpy() for values in (train_loss, *tested)))
 
 

@@ -157,3 +157,31 @@ def test_a_heat_map_shows_the_mean_at_its_place_on_numerical_axes(panel: tuple[F
     assert np.allclose(mesh.get_array(), [[0.75, 1.25], [1.75, 2.25], [2.75, 3.25]])
     assert np.allclose((*ax.get_xlim(), *ax.get_ylim()), (0, 1, -0.5, 2.5))
     assert mesh.get_clim() == (-1, 1)
+
+
+@pytest.mark.parametrize(("heights", "scale"), [([1, 10], "log"), ([0, 0], "linear"), ([np.nan, np.inf], "linear")])
+def test_an_axis_is_logarithmic_where_a_curve_has_a_logarithm(
+    panel: tuple[Figure, Axes], heights: list[float], scale: str
+) -> None:
+    figure, ax = panel
+    ax.plot([1, 2], heights)
+    pieces.log_axis(ax)
+    pieces.plain_ticks(ax)
+    figure.draw_without_rendering()
+    assert ax.get_yscale() == scale
+
+
+@pytest.mark.parametrize(
+    ("limits", "shown"), [((4, 11), {"4", "5", "10"}), ((0.02, 0.4), {"0.02", "0.1", "0.3"}), ((11, 14), {"12", "13"})]
+)
+def test_round_values_are_labelled_in_plain_numbers_within_the_limits(
+    panel: tuple[Figure, Axes], limits: tuple[float, float], shown: set[str]
+) -> None:
+    figure, ax = panel
+    ax.plot([1, 2], limits)
+    pieces.log_axis(ax)
+    ax.set_ylim(limits)
+    pieces.plain_ticks(ax)
+    figure.draw_without_rendering()
+    assert {label.get_text() for label in ax.get_yticklabels()} >= shown
+    assert ax.get_ylim() == pytest.approx(limits)

@@ -7,7 +7,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from resodectl.drawing.axes import histogram, mean_with_interval, spread
-from resodectl.drawing.legend import legend_below
+from resodectl.drawing.legend import legend_below, legend_inside
 from resodectl.drawing.style import panels, style
 
 
@@ -68,3 +68,14 @@ def test_only_what_is_drawn_is_explained() -> None:
         "95 % interval of the mean",
         "two standard errors",
     ]
+
+
+def test_curves_of_a_legend_inside_stay_out_of_the_legend_below() -> None:
+    with style():
+        figure, (left, right) = panels(1, 2)
+        left.plot([1, 2], label="inside")
+        right.plot([2, 1], label="Heun")
+        legend_inside(left)
+        legend_below(figure)
+    assert names(figure) == ["Heun"]
+    assert [text.get_text() for text in left.get_legend().get_texts()] == ["inside"]

@@ -1,10 +1,11 @@
 """The networks that a recipe chooses from: Sander, Ablin & Peyre 2022 (arXiv 2205.14612)."""
 
+from collections.abc import Iterable
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from resodectl.experiment.choices import DataName
+from resodectl.experiment.choices import DataName, SchemeName
 from resodectl.experiment.settings import Settings, setting
 from resodectl.training.settings import SHAPES
 
@@ -80,3 +81,13 @@ class Trained(Settings):
         if isinstance(self.model, TinyConvModel) and self.model.features(self.data) == 0:
             raise ValueError(f"the images of {self.data} are too small for the stem {self.model.stem}")
         return self
+
+    def check_stages(self, schemes: Iterable[SchemeName], depth: int) -> None:
+        """Refuse Heun's scheme, a step of which reads two layers, where a stage of the network has one.
+
+        Raises:
+            ValueError: it has.
+        """
+        shortest = min(self.model.stages(depth))
+        if "heun" in schemes and shortest < 2:
+            raise ValueError(f"a Heun network needs at least 2 residual layers in each stage, not {shortest}")

@@ -26,16 +26,19 @@ class Clock:
     def flow(self, start: torch.Tensor, time: torch.Tensor, speed: float = 1.0) -> torch.Tensor:
         """The coordinate at `time`, which broadcasts with `start`: by bisection between 0 and the start.
 
+        Flows on either side of 0 mirror each other, and 0 rests.
+
         Args:
             speed: 1, or what a wrong time scale multiplies tau by.
         """
-        wanted = self.reading(start) - speed * self.rate * time
-        low, high = torch.zeros_like(wanted), start.expand_as(wanted)
+        distance = start.abs()
+        wanted = self.reading(distance) - speed * self.rate * time
+        low, high = torch.zeros_like(wanted), distance.expand_as(wanted)
         for _ in range(BISECTIONS):
             middle = (low + high) / 2
             below = self.reading(middle) < wanted
             low, high = torch.where(below, middle, low), torch.where(below, high, middle)
-        return (low + high) / 2
+        return start.sign() * (low + high) / 2
 
 
 @dataclass(frozen=True)
@@ -61,16 +64,6 @@ def _surface_slope(points: Points) -> tuple[torch.Tensor, torch.Tensor]:
     return steep * square, 2 * torch.stack((x * square, steep * y), -1)
 
 
-def _ellipse_slope(points: Points) -> tuple[torch.Tensor, torch.Tensor]:
-    off = _off_ellipse(points)
-    return off * off / 2, off.unsqueeze(-1) * points * points.new_tensor((0.5, 2.0))
-
-
-def _off_ellipse(points: Points) -> torch.Tensor:
-    x, y = points.unbind(-1)
-    return x * x / 4 + y * y - 1
-
-
 def _two_normals_slope(points: Points) -> tuple[torch.Tensor, torch.Tensor]:
     a, b, z = points.unbind(-1)
     first, second = 2 * (1 + z * z), 1 + 0.2 * torch.sin(z)
@@ -83,12 +76,6 @@ def _two_normals_residuals(points: Points) -> torch.Tensor:
     return torch.stack((a * (1 + z * z).sqrt(), b * ((1 + 0.2 * torch.sin(z)) / 2).sqrt()), -1)
 
 
-def _on_ray(lr: torch.Tensor) -> Points:
-    """0.3 lr outside the ellipse's point (2 cos 1.2, sin 1.2), along its ray."""
-    angle = torch.tensor(1.2, dtype=lr.dtype)
-    return (1 + 0.3 * lr).unsqueeze(-1) * torch.stack((2 * torch.cos(angle), torch.sin(angle)))
-
-
 def _fixed(*values: float) -> Callable[[torch.Tensor], Points]:
     return lambda lr: lr.new_tensor(values).repeat(len(lr), 1)
 
@@ -99,17 +86,51 @@ _LOGARITHM: dict[Algorithm, Clock] = {  # lambda_1 = 2 (1 + q^2) on a straight l
 }
 
 
-def _ellipse_clock(q: torch.Tensor, squared: bool) -> torch.Tensor:
-    """The primitive of (1 + 3u)^p / (4 u (1 - u)) in u = sin^2 q, p = 2 or 1: along the ellipse lambda_1 = 1 + 3u is
-    also the square of the speed of the parametrisation."""
-    u, rest = torch.sin(q).square(), torch.cos(q).square()
-    return torch.log(u) / 4 - (4 * torch.log(rest) + 9 * u / 4 if squared else torch.log(rest))
+def ellipse(axes: tuple[float, float]) -> Toy:
+    """F^2 / 2 with F = x^2/a^2 + y^2/b^2 - 1, a > b: a curved valley, which a flow leaves without its projection.
 
+    At (a cos q, b sin q), with u = sin^2 q and c = a^2/b^2 - 1, lambda_1 = 4 (1 + c u) / a^2, and b^2 (1 + c u) is the
+    square of the speed of the parametrisation. Both flows change u at a rate of -u (1 - u) / (1 + c u)^p, p = 2 or 1,
+    times a constant; the clocks are the primitives of its inverse.
+    """
+    wide, high = axes
+    excess = (wide / high) ** 2 - 1
+    doubled = torch.tensor((2 / wide**2, 2 / high**2), dtype=torch.float64)
 
-_ELLIPTIC: dict[Algorithm, Clock] = {
-    "normalised": Clock(lambda q: _ellipse_clock(q, squared=True), 3 / 4),
-    "square-root": Clock(lambda q: _ellipse_clock(q, squared=False), 3 / 8),
-}
+    def off(points: Points) -> torch.Tensor:
+        x, y = points.unbind(-1)
+        return x * x / wide**2 + y * y / high**2 - 1
+
+    def slope(points: Points) -> torch.Tensor:
+        return points * doubled.to(points.dtype)
+
+    def loss_and_gradient(points: Points) -> tuple[torch.Tensor, torch.Tensor]:
+        value = off(points)
+        return value * value / 2, value.unsqueeze(-1) * slope(points)
+
+    def on_ray(lr: torch.Tensor) -> Points:
+        """0.3 lr of the ellipse's own size outside its point at the angle 1.2."""
+        angle = torch.tensor(1.2, dtype=lr.dtype)
+        return (1 + 0.3 * lr).unsqueeze(-1) * torch.stack((wide * torch.cos(angle), high * torch.sin(angle)))
+
+    def reading(q: torch.Tensor, power: int) -> torch.Tensor:
+        u, rest = torch.sin(q).square(), torch.cos(q).square()
+        found = torch.log(u) - (1 + excess) ** power * torch.log(rest)
+        return found - excess**2 * u if power == 2 else found
+
+    return Toy(
+        residuals=lambda p: off(p).unsqueeze(-1) / 2**0.5,
+        loss_and_gradient=loss_and_gradient,
+        start=on_ray,
+        coordinate=lambda p: torch.atan2(p[..., 1] / high, p[..., 0] / wide),
+        distance=lambda p: off(p).abs() / slope(p).norm(dim=-1),
+        sharpness=lambda q: 4 * (1 + excess * torch.sin(q) ** 2) / wide**2,
+        clocks={
+            "normalised": Clock(lambda q: reading(q, 2), excess / high**2),
+            "square-root": Clock(lambda q: reading(q, 1), 2 * excess / (wide * high) ** 2),
+        },
+    )
+
 
 TOYS: dict[ToyName, Toy] = {
     # (1 + x^2) y^2, flat valley y = 0, of Figure 1
@@ -122,16 +143,7 @@ TOYS: dict[ToyName, Toy] = {
         sharpness=lambda q: 2 * (1 + q * q),
         clocks=_LOGARITHM,
     ),
-    # F^2 / 2 with F = x^2/4 + y^2 - 1: a curved valley, which a flow leaves without its tangent projection
-    "ellipse": Toy(
-        residuals=lambda p: _off_ellipse(p).unsqueeze(-1) / 2**0.5,
-        loss_and_gradient=_ellipse_slope,
-        start=_on_ray,
-        coordinate=lambda p: torch.atan2(p[..., 1], p[..., 0] / 2),
-        distance=lambda p: _off_ellipse(p).abs() / (p * p.new_tensor((0.5, 2.0))).norm(dim=-1),
-        sharpness=lambda q: 1 + 3 * torch.sin(q) ** 2,
-        clocks=_ELLIPTIC,
-    ),
+    "ellipse": ellipse((2.0, 1.0)),
     # lambda_1(z) a^2 / 2 + lambda_2(z) b^2 / 2, started far away from the valley a = b = 0
     "two-normals": Toy(
         residuals=_two_normals_residuals,

@@ -7,8 +7,9 @@ instead ends too early, where theta rises slowly, and biases it downwards.)
 
 scipy's `eigsh` (ARPACK) is the usual choice. It works on one run, starts every cycle with as many products as its
 basis is wide (20), however good its start, and says nothing of the error. Along training the last eigenvector is
-nearly the next one, so that a few products are enough; and its default, the largest magnitude, finds negative
-eigenvalues. Power iteration (the papers' codes) finds those too, and needs many times the products.
+nearly the next one, so that a few products are enough; and its default, the largest magnitude (the code of Cohen et
+al. 2021), finds negative eigenvalues. Power iteration (the code of Arora et al. 2022) finds those too, and needs many
+times the products.
 
 A start at the last eigenvector alone does not see another eigenvalue overtake it: the residual is small all the same,
 and where symmetry keeps the two apart (odd and even functions), for hundreds of steps of training. So the start for

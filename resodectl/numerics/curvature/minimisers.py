@@ -135,6 +135,21 @@ class DescentRetraction:
         return weights
 
 
+@dataclass(frozen=True)
+class Unretracted:
+    """A normal space that takes normal parts away but brings nothing back: points drift off the manifold."""
+
+    space: NormalSpace
+
+    def part(self, vectors: torch.Tensor) -> torch.Tensor:
+        """The space's."""
+        return self.space.part(vectors)
+
+    def retract(self, weights: torch.Tensor) -> torch.Tensor:
+        """The weights as they are."""
+        return weights
+
+
 class Ambient:
     """No manifold: all directions are tangent, and every point is on it."""
 

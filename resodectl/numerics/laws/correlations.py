@@ -42,6 +42,15 @@ def smooth_increments(lags: ArrayLike, depth: int, length_scale: float = LENGTH_
     return covariance / (2 * below_one(np.asarray(1.0)))
 
 
+def smooth_and_rough(lags: ArrayLike, depth: int, length_scale: float, rough_share: float) -> Floats:
+    """Of the process of `smooth` plus independent terms, which have the share `rough_share` of the variance.
+
+    >>> smooth_and_rough([0, 1], 1, 1e-3, 0.25)
+    array([1., 0.])
+    """
+    return (1 - rough_share) * smooth(lags, depth, length_scale) + rough_share * independent(lags)
+
+
 def independent(lags: ArrayLike) -> Floats:
     """Of independent terms: 1 at lag 0, else 0.
 

@@ -52,8 +52,17 @@ def critical_exponent(depth: ArrayLike) -> Floats:
     return exponent
 
 
-def first_order_change(correlation: Floats, exponent: float, norm: Norm, dim: int | None = None) -> float:
+def first_order_change(
+    correlation: Floats,
+    exponent: float,
+    norm: Norm,
+    dim: int | None = None,
+    architecture: Literal["res-1", "res-3"] = "res-3",
+) -> float:
     """sqrt(E r^2) to first order in alpha, for layers of correlations `correlation`, `(depth,)`, at lags 0, 1, ...
+
+    For res-1, V_k relu(h_k), the layers' correlation itself counts: half of the squares of h_0 pass the ReLU whatever
+    the layer, and half of those of p_L on the way back.
 
     The residuals are taken at h_0: r^2 = alpha^2 |sum_k f_k(h_0)|^2 / |h_0|^2, whose mean is alpha^2 times the sum
     over k, l of `output_covariance` or `gradient_covariance` of the layers' correlation.
@@ -65,7 +74,9 @@ def first_order_change(correlation: Floats, exponent: float, norm: Norm, dim: in
     0.005
     """
     depth = len(correlation)
-    if norm == "output":
+    if architecture == "res-1":
+        of_pair = ACTIVE * correlation
+    elif norm == "output":
         of_pair = output_covariance(correlation)
     elif dim is None:
         raise ValueError("the law of gradients depends on the width: give dim")

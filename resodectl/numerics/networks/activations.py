@@ -45,11 +45,11 @@ class InPlace(NamedTuple):
 
     Attributes:
         value: z -> act(z), written into z.
-        slope: act(z) -> act'(z), a boolean mask for relu.
+        slope: (act(z), out) -> act'(z), written into `out`, of the same shape and dtype.
     """
 
     value: Map
-    slope: Map
+    slope: Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 
 
 def _tanh_slope(value: torch.Tensor) -> torch.Tensor:
@@ -82,6 +82,15 @@ def _exp(z: torch.Tensor) -> Derivatives:
     return Derivatives(torch.expm1(z), slope, lambda: slope)
 
 
+def _softplus(z: torch.Tensor) -> Derivatives:
+    rise = torch.sigmoid(z)
+    return Derivatives(_shifted_softplus(z), 2 * rise, lambda: 2 * rise * (1 - rise))
+
+
+def _shifted_softplus(z: torch.Tensor) -> torch.Tensor:
+    return 2 * (functional.softplus(z, threshold=50.0) - math.log(2))
+
+
 def _linear(z: torch.Tensor) -> Derivatives:
     return Derivatives(z, torch.ones_like(z), lambda: torch.zeros_like(z))
 
@@ -92,11 +101,26 @@ ACTIVATIONS: dict[str, Activation] = {
     "relu": Activation(torch.relu, _relu, 1.0),
     "leaky_relu": Activation(lambda z: functional.leaky_relu(z, LEAK), _leaky_relu, 1.0),
     "exp": Activation(torch.expm1, _exp, math.inf),  # exp(z) - 1, so that 0 stays 0
+    "softplus": Activation(_shifted_softplus, _softplus, 2.0),  # 2 log((1 + exp(z)) / 2): slope 1 and value 0 at 0
     "linear": Activation(lambda z: z, _linear, 1.0),
 }
 
 InPlaceName = Literal["tanh", "relu"]
-IN_PLACE: dict[InPlaceName, InPlace] = {
-    "tanh": InPlace(torch.Tensor.tanh_, _tanh_slope),
-    "relu": InPlace(torch.Tensor.relu_, lambda value: value > 0),
-}
+
+
+def in_place(name: InPlaceName, leak: float = 0.0) -> InPlace:
+    """tanh, or relu with the slope `leak` (in [0, 1)) below zero.
+
+    >>> relu = in_place("relu", leak=0.5)
+    >>> value = relu.value(torch.tensor([-2.0, 2.0]))
+    >>> value, relu.slope(value, torch.empty(2))
+    (tensor([-1.,  2.]), tensor([0.5000, 1.0000]))
+    """
+    if name == "tanh":
+        return InPlace(torch.Tensor.tanh_, lambda value, out: torch.mul(value, value, out=out).neg_().add_(1))
+    if leak == 0:
+        return InPlace(torch.Tensor.relu_, lambda value, out: torch.sign(value, out=out))
+    return InPlace(
+        lambda z: functional.leaky_relu_(z, leak),
+        lambda value, out: torch.sign(value, out=out).clamp_(min=0).mul_(1 - leak).add_(leak),
+    )

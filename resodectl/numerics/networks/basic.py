@@ -5,6 +5,7 @@ ReLU, the end average pooling and a linear layer. A block that changes the shape
 """
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 
@@ -24,6 +25,8 @@ class Basic:
         doubling: whether each stage has twice the channels of the one before.
         equal: whether all blocks of a stage that have one shape start with the same weights.
     """
+
+    normalised: ClassVar[bool] = True
 
     channels: int
     classes: int

@@ -7,6 +7,7 @@ after the stage. The stem is conv 3x3 - BN - ReLU. Convolutions have no bias; th
 
 import math
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 
@@ -44,6 +45,8 @@ class Bottleneck:
         adjoint_from: stages with fewer residual layers are differentiated by backpropagation, whatever the solver says.
         width: the channels of the stem and of the first stage's inner convolutions; each stage doubles it.
     """
+
+    normalised: ClassVar[bool] = True
 
     channels: int
     classes: int

@@ -1,15 +1,17 @@
 """Residual networks h_{k+1} = h_k + delta_k act(A_k h_k + b_k) in one dimension, without first and last layers.
 
 Cohen, Cont, Rossier & Xu 2021 (arXiv 2105.12245). The networks of several seeds run side by side. Such networks are so
-small that a pass costs as much as its calls: forward and backward write into buffers that are allocated once, and the
-loop over layers does nothing but the recursion p_k = p_{k+1} + A_k^T (delta_k act'(z_k) p_{k+1}) itself.
+small that a pass costs as much as its calls and its way through memory: all passes write into buffers that are
+allocated once, and the backward pass takes a few layers at a time, so that what it needs of them stays in the cache.
 """
 
 from typing import NamedTuple
 
 import torch
 
-from resodectl.numerics.networks.activations import IN_PLACE, InPlaceName
+from resodectl.numerics.networks.activations import InPlace
+
+CHUNK = 8  # layers whose gradients are taken at once
 
 
 class Stack(NamedTuple):
@@ -43,52 +45,82 @@ class Passes:
     (h_depth - target)^2 over examples and coordinates.
     """
 
-    def __init__(self, stack: Stack, activation: InPlaceName, batch: int) -> None:
+    def __init__(self, stack: Stack, activation: InPlace, batch: int) -> None:
         depth, seeds, dim, _ = stack.matrices.shape
-        self.stack, self.activation = stack, IN_PLACE[activation]
+        self.stack, self.activation = stack, activation
 
-        def buffer(length: int) -> torch.Tensor:
-            return stack.matrices.new_empty((length, seeds, dim, batch))
+        def buffer(length: int, *shape: int) -> torch.Tensor:
+            return stack.matrices.new_empty((length, seeds, *shape))
 
-        self._states, self._active = buffer(depth + 1), buffer(depth)
-        self._cotangents, self._local = buffer(depth + 1), buffer(depth)
-        self._layers = list(zip(stack.matrices, stack.biases.unsqueeze(-1), strict=True))
+        chunk = min(CHUNK, depth)
+        self._states, self._active = buffer(depth + 1, dim, batch), buffer(depth, dim, batch)
+        self._cotangents, self._local, self._gains = (buffer(chunk + more, dim, batch) for more in (1, 0, 0))
+        self._rows = buffer(chunk, batch, dim)
+        self._slopes = Stack(torch.empty_like(stack.matrices), torch.empty_like(stack.biases), buffer(depth))
+        # Views cost as much as products of matrices this small: those of single layers are made once.
+        states = self._states.unbind()
+        self._forward = list(
+            zip(stack.matrices, stack.biases.unsqueeze(-1), states, states[1:], self._active, strict=False)
+        )
         self._transposed = stack.matrices.transpose(2, 3).unbind()
+        cotangents = self._cotangents.unbind()
+        self._backward = list(zip(cotangents[1:], cotangents, self._gains, self._local, strict=False))
 
     def forward(self, inputs: torch.Tensor) -> torch.Tensor:
         """The last states `(seeds, dim, batch)`; they change with the next call."""
-        act, steps = self.activation.value, self.stack.of_layers()
+        act = self.activation.value
         self._states[0] = inputs
-        states, active = self._states.unbind(), self._active.unbind()
-        for k, (matrix, bias) in enumerate(self._layers):
-            act(torch.baddbmm(bias, matrix, states[k], out=active[k]))
-            torch.addcmul(states[k], active[k], steps[k], out=states[k + 1])
-        return states[-1]
+        for (matrix, bias, before, after, active), step in zip(self._forward, self.stack.of_layers(), strict=True):
+            act(torch.baddbmm(bias, matrix, before, out=active))
+            torch.addcmul(before, active, step, out=after)
+        return self._states[-1]
 
     def gradients(self, inputs: torch.Tensor, targets: torch.Tensor) -> tuple[torch.Tensor, Stack]:
-        """The loss of each seed and the gradients of all parameters, each seed's of its loss alone."""
+        """The loss of each seed and the gradients of all parameters, each seed's of its loss alone.
+
+        The gradients stand in buffers that change with the next call.
+        """
         defect = self.forward(inputs).sub(targets)
-        slope = self.activation.slope(self._active).to(defect.dtype)
-        gains = slope.mul_(self.stack.steps[..., None, None]).unbind()
-        torch.mul(defect, 2 / defect[0].numel(), out=self._cotangents[-1])
-        cotangents, local = self._cotangents.unbind(), self._local.unbind()
-        for k in reversed(range(len(self._layers))):
-            torch.mul(cotangents[k + 1], gains[k], out=local[k])
-            torch.baddbmm(cotangents[k + 1], self._transposed[k], local[k], out=cotangents[k])
-        of_matrices = torch.matmul(self._local, self._states[:-1].transpose(2, 3))
-        of_steps = torch.linalg.vecdot(self._cotangents[1:].flatten(2), self._active.flatten(2))
-        of_deltas = of_steps.sum(0, keepdim=True) * self.stack.deltas.sign() if self.stack.shared else of_steps
-        return defect.square_().mean((1, 2)), Stack(of_matrices, self._local.sum(3), of_deltas)
+        cotangent = torch.mul(defect, 2 / defect[0].numel())
+        for end in range(len(self._forward), 0, -CHUNK):
+            cotangent = self._descend(cotangent, max(0, end - CHUNK), end)
+        slopes = self._slopes
+        if self.stack.shared:
+            slopes = slopes._replace(deltas=slopes.deltas.sum(0, keepdim=True) * self.stack.deltas.sign())
+        return defect.square_().mean((1, 2)), slopes
+
+    def _descend(self, cotangent: torch.Tensor, start: int, end: int) -> torch.Tensor:
+        """From the loss's gradient by the states after layer end - 1 to that by the states before layer `start`.
+
+        p_k = p_{k+1} + A_k^T (delta_k act'(z_k) p_{k+1}); the gradients of these layers' parameters are kept.
+        """
+        count, stack = end - start, self.stack
+        active, steps = self._active[start:end], stack.steps if stack.shared else stack.steps[start:end]
+        cotangents, local, gains = self._cotangents[: count + 1], self._local[:count], self._gains[:count]
+        self.activation.slope(active, gains).mul_(steps[..., None, None])
+        cotangents[count] = cotangent
+        for transposed, (after, before, gain, at) in zip(
+            reversed(self._transposed[start:end]), reversed(self._backward[:count]), strict=True
+        ):
+            torch.mul(after, gain, out=at)
+            torch.baddbmm(after, transposed, at, out=before)
+        rows = self._rows[:count].copy_(self._states[start:end].transpose(2, 3))  # a product of rows is twice as fast
+        matrices, biases, deltas = (part[start:end] for part in self._slopes)
+        torch.bmm(local.flatten(0, 1), rows.flatten(0, 1), out=matrices.flatten(0, 1))
+        torch.sum(local, 3, out=biases)
+        torch.linalg.vecdot(cotangents[1:].flatten(2), active.flatten(2), out=deltas)
+        return cotangents[0]
 
 
-def outputs(stack: Stack, activation: InPlaceName, inputs: torch.Tensor) -> torch.Tensor:
+def outputs(stack: Stack, activation: InPlace, inputs: torch.Tensor) -> torch.Tensor:
     """The last states of `inputs`, `(seeds, dim, batch)` both, in memory that does not grow with the depth.
 
+    >>> from resodectl.numerics.networks.activations import in_place
     >>> stack = Stack(torch.ones(2, 1, 1, 1), torch.zeros(2, 1, 1), torch.full((1, 1), 0.5))
-    >>> outputs(stack, "relu", torch.tensor([[[1.0, -1.0]]]))
+    >>> outputs(stack, in_place("relu"), torch.tensor([[[1.0, -1.0]]]))
     tensor([[[ 2.2500, -1.0000]]])
     """
-    act, steps, state = IN_PLACE[activation].value, stack.of_layers(), inputs.clone()
+    act, steps, state = activation.value, stack.of_layers(), inputs.clone()
     for matrix, bias, step in zip(stack.matrices, stack.biases.unsqueeze(-1), steps, strict=True):
         state.addcmul_(act(torch.baddbmm(bias, matrix, state)), step)
     return state

@@ -6,6 +6,7 @@ with W ~ N(0, 9/16), V ~ N(0, 9/32) (variances at the widths 16 and 32: 9 / fan-
 
 import math
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 
@@ -27,6 +28,8 @@ def residual(x: torch.Tensor, theta: Layer) -> torch.Tensor:
 @dataclass(frozen=True)
 class Mlp:
     """See the module; `tied` networks apply one and the same residual layer `depth` times."""
+
+    normalised: ClassVar[bool] = False
 
     inputs: int
     classes: int

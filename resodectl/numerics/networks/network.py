@@ -6,7 +6,7 @@ Sander, Ablin & Peyre 2022 (arXiv 2205.14612): x_{n+1} = x_n + N^-exponent f(x_n
 """
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple, Protocol
+from typing import ClassVar, NamedTuple, Protocol
 
 import torch
 
@@ -28,6 +28,9 @@ class Solver(NamedTuple):
 
 class Network(Protocol):
     """One network for each seed. The logits of a seed depend on the parameters and images of that seed alone."""
+
+    normalised: ClassVar[bool]
+    """Whether batch normalisation makes the logits of an image depend on the others in its batch."""
 
     def initial(self, streams: StreamsOf, place: TensorPlace) -> Params:
         """Fresh parameters. Residual layers are drawn in order, so that networks of all depths share the first ones."""

@@ -21,3 +21,19 @@ def normalise(values: torch.Tensor, over: tuple[int, ...], reference: int | None
     seen = values if reference is None else values.narrow(over[0], 0, reference)
     variance, mean = torch.var_mean(seen, dim=over, correction=0, keepdim=True)
     return (values - mean) * variance.rsqrt()
+
+
+def normalise_backwards(slopes: torch.Tensor, normal: torch.Tensor, variance: torch.Tensor) -> torch.Tensor:
+    """The derivatives of a loss by `values` `(runs, examples, units)`, from those by `normalise(values, (1,))`.
+
+    Args:
+        slopes: the derivatives by the normalised values, `(runs, examples, units)`; they are overwritten.
+        normal: the normalised values, of the same shape.
+        variance: the biased variances of `values` over the examples, `(runs, 1, units)`.
+
+    With y the normalised values and g their slopes: (g - mean(g) - y mean(g y)) / deviation, which is orthogonal to a
+    shift and to a change of scale of the values.
+    """
+    along = (slopes * normal).mean(1, keepdim=True)
+    slopes -= slopes.mean(1, keepdim=True)
+    return slopes.addcmul_(normal, along, value=-1).mul_(variance.rsqrt())

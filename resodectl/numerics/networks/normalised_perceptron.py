@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 
 from resodectl.numerics.draws import Streams, uniform
-from resodectl.numerics.networks.normalisation import normalise
+from resodectl.numerics.networks.normalisation import normalise, normalise_backwards
 
 
 @dataclass(frozen=True)
@@ -46,8 +46,36 @@ class NormalisedPerceptron:
     ) -> torch.Tensor:
         """Outputs `(runs, n, outputs)` of images `(n, ...)`; for `reference` see `normalise`."""
         values = images.flatten(1).expand(len(weights), -1, -1)
-        parts = weights.split([math.prod(shape) for shape in self.shapes], dim=1)
-        for part, shape in zip(parts, self.shapes, strict=True):
-            values = torch.bmm(values, part.unflatten(1, shape).transpose(1, 2))
+        for matrix in self._matrices(weights):
+            values = torch.bmm(values, matrix.transpose(1, 2))
             values = F.softplus(normalise(values, (1,), reference))
         return torch.bmm(values, head.transpose(1, 2))
+
+    def pullback(
+        self, weights: torch.Tensor, head: torch.Tensor, images: torch.Tensor
+    ) -> tuple[torch.Tensor, Callable[[torch.Tensor], torch.Tensor]]:
+        """The outputs, and the map from a loss's derivatives by them, `(runs, n, outputs)`, to those by the weights,
+        `(runs, size)`: backpropagation by hand, as a graph costs more than the arithmetic of so small a network."""
+        values = images.flatten(1).expand(len(weights), -1, -1)
+        matrices, kept = self._matrices(weights), []
+        for matrix in matrices:
+            before = torch.bmm(values, matrix.transpose(1, 2))
+            variance, mean = torch.var_mean(before, dim=1, correction=0, keepdim=True)
+            normal = before.sub_(mean).mul_(variance.rsqrt())
+            kept.append((values, normal, variance))
+            values = F.softplus(normal)
+
+        def pull(slopes: torch.Tensor) -> torch.Tensor:
+            slopes, found = torch.bmm(slopes, head), []
+            for matrix, (inputs, normal, variance) in zip(matrices[::-1], kept[::-1], strict=True):
+                before = normalise_backwards(torch.sigmoid(normal).mul_(slopes), normal, variance)
+                found.append(torch.bmm(before.transpose(1, 2), inputs).flatten(1))
+                slopes = torch.bmm(before, matrix) if len(found) < len(kept) else before
+            return torch.cat(found[::-1], 1)
+
+        return torch.bmm(values, head.transpose(1, 2)), pull
+
+    def _matrices(self, weights: torch.Tensor) -> list[torch.Tensor]:
+        """The weights of each layer, `(runs, outputs, inputs)`."""
+        parts = weights.split([math.prod(shape) for shape in self.shapes], dim=1)
+        return [part.unflatten(1, shape) for part, shape in zip(parts, self.shapes, strict=True)]

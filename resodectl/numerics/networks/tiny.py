@@ -6,6 +6,7 @@ the sum, average pooling by 4, linear. The last BN starts at zero, so all residu
 
 import math
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -36,6 +37,8 @@ def residual_of(reference: int | None) -> Residual:
 @dataclass(frozen=True)
 class TinyConv:
     """See the module. `stem` is the kernel, stride and padding of the first convolution, `stem_norm` its BN."""
+
+    normalised: ClassVar[bool] = True
 
     shape: tuple[int, int, int]  # channels, height and width of an image
     classes: int

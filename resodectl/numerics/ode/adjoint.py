@@ -5,7 +5,7 @@ back with the inverse scheme, and pulls the cotangent back through each step rec
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import islice
+from itertools import islice, repeat
 from typing import Any, Literal
 
 import torch
@@ -13,7 +13,7 @@ from torch.autograd.function import once_differentiable
 
 from resodectl.numerics.ode.schemes import Layer, Residual, Scheme, advance, retreat
 
-Gradient = Literal["backprop", "adjoint"]
+Gradient = Literal["backprop", "adjoint", "unreconstructed"]
 
 BLOCK_STEPS = 15
 BLOCK_BYTES = 1024 * 1024
@@ -75,6 +75,7 @@ def integrate(
         weights: stacks `(depth, ...)`, one for each tensor of theta. For tied weights, stacks `(1, ...)` and `depth`.
         step: the size of a step; 1/depth in the paper, for Heun too (which makes depth - 1 steps).
         gradient: `adjoint` keeps the output only: memory does not grow with depth, gradients are approximate.
+            `unreconstructed` does as well, but takes the output for every activation: what a reconstruction is worth.
 
     Raises:
         ValueError: the stacks disagree about the depth, or have too few layers for one step.
@@ -83,8 +84,8 @@ def integrate(
     >>> integrate(EULER, lambda x, theta: theta[0] * x, torch.tensor(4.0), [torch.tensor([1.0])], 0.5, depth=2)
     tensor(9.)
     """
-    if gradient == "adjoint":
-        return _Adjoint.apply(scheme, residual, step, depth, x, *weights)
+    if gradient != "backprop":
+        return _Adjoint.apply(scheme, residual, step, depth, gradient == "adjoint", x, *weights)
     for state in trajectory(scheme, residual, x, layers_of(weights, depth), step):
         x = state
     return x
@@ -186,21 +187,24 @@ class _Adjoint(torch.autograd.Function):
         residual: Residual,
         step: float,
         depth: int | None,
+        reconstructed: bool,
         x: torch.Tensor,
         *weights: torch.Tensor,
     ) -> torch.Tensor:
         for state in trajectory(scheme, residual, x, layers_of(weights, depth), step):
             x = state
-        ctx.network = scheme, residual, step, depth
+        ctx.network = scheme, residual, step, depth, reconstructed
         ctx.save_for_backward(x, *weights)
         return x
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, cotangent: torch.Tensor) -> tuple[Any, ...]:
-        scheme, residual, step, depth = ctx.network
+        scheme, residual, step, depth, reconstructed = ctx.network
         output, *weights = ctx.saved_tensors
-        wanted = ctx.needs_input_grad[5:]
-        states = reconstruction(scheme, residual, output, layers_of(weights, depth), step)
+        wanted = ctx.needs_input_grad[6:]
+        states: Iterator[torch.Tensor] = repeat(output)
+        if reconstructed:
+            states = reconstruction(scheme, residual, output, layers_of(weights, depth), step)
         cotangent, gradients = pull_back(scheme, residual, states, weights, step, cotangent, wanted, depth)
-        return None, None, None, None, cotangent if ctx.needs_input_grad[4] else None, *gradients
+        return None, None, None, None, None, cotangent if ctx.needs_input_grad[5] else None, *gradients

@@ -13,8 +13,9 @@ from typing import Literal
 import torch
 
 from resodectl.numerics.draws import Streams
+from resodectl.numerics.laws.correlations import LENGTH_SCALE
 from resodectl.numerics.networks.activations import ACTIVATIONS, Activation
-from resodectl.numerics.weights.processes import EntryLaw, entries
+from resodectl.numerics.weights.processes import ROUGH_SHARE, EntryLaw, entries
 
 Architecture = Literal["res-1", "res-2", "res-3"]
 RELU = ACTIVATIONS["relu"]
@@ -56,15 +57,17 @@ def random_layers(
     hurst: float = 0.5,
     dtype: torch.dtype = torch.float64,
     device: torch.device | str = "cpu",
+    length_scale: float = LENGTH_SCALE,
+    rough_share: float = ROUGH_SHARE,
 ) -> Layers:
-    """Untrained weights, `draws` networks a seed: every entry of variance 1/dim, along the layers as the law says.
+    """Untrained weights, `draws` networks a seed: every entry of variance 1/dim, along the layers as `entries` says.
 
     `streams` holds one stream a seed for each tensor that the architecture has, of "V", "Theta" and "b". The networks
     of a seed stand side by side: network n of seed s is draw s * draws + n.
     """
 
     def tensor(name: str, *shape: int) -> torch.Tensor:
-        drawn = entries(law, streams[name], depth, (draws, *shape), hurst, dtype, device)
+        drawn = entries(law, streams[name], depth, (draws, *shape), hurst, dtype, device, length_scale, rough_share)
         return drawn.div_(math.sqrt(dim)).flatten(1, 2)
 
     return Layers(

@@ -16,10 +16,11 @@ from resodectl.numerics.draws import Streams, normal, uniform
 from resodectl.numerics.laws import correlations
 from resodectl.numerics.laws.correlations import LENGTH_SCALE, Floats
 
-EntryLaw = Literal["uniform", "gaussian", "rbf", "rbf_increments", "fbm"]
+EntryLaw = Literal["uniform", "gaussian", "rbf", "rbf_increments", "rbf_and_gaussian", "fbm"]
 ENTRY_LAWS: tuple[EntryLaw, ...] = get_args(EntryLaw)
 NODES = 200  # of the quadrature of the kernel's integral operator; exact to rounding for length scales from 0.02 on
 PATHS_AT_ONCE = 128  # through one FFT: few enough to stay in the cache
+ROUGH_SHARE = 0.1  # of the variance of weights that are smooth up to independent terms
 DROPPED = 1e-13  # eigenvalues below this share of the largest are rounding errors
 
 
@@ -31,15 +32,20 @@ def entries(
     hurst: float = 0.5,
     dtype: torch.dtype = torch.float64,
     device: torch.device | str = "cpu",
+    length_scale: float = LENGTH_SCALE,
+    rough_share: float = ROUGH_SHARE,
 ) -> torch.Tensor:
     """One tensor of weights of unit variance for every layer and seed, `(depth, seeds, *shape)`; scale it to taste.
 
     All entries of a tensor are independent; along the layers an entry is
 
     - `uniform`, `gaussian`: independent, uniform on (-sqrt(3), sqrt(3)) or N(0, 1);
-    - `rbf`: a smooth Gaussian process of kernel exp(-(s - t)^2 / (2 * 0.1^2)), layer k standing at k / depth; the
-      draws do not depend on the depth, so networks of all depths are samples of one and the same weights(s);
+    - `rbf`: a smooth Gaussian process of kernel exp(-(s - t)^2 / (2 l^2)), l = `length_scale` of at least 0.02, layer k
+      standing at k / depth; the draws do not depend on the depth, so networks of all depths are samples of one and the
+      same weights(s);
     - `rbf_increments`: the increments of that process from layer to layer, scaled to unit variance;
+    - `rbf_and_gaussian`: that process plus independent Gaussian terms, which have the share `rough_share` of the
+      variance;
     - `fbm`: fractional Gaussian noise, the increments of fractional Brownian motion of Hurst index `hurst`.
     """
     if law == "uniform":
@@ -49,9 +55,13 @@ def entries(
         drawn = normal(streams, (depth, *shape)).transpose(0, 1)
     elif law == "fbm":
         drawn = fractional_noise(streams, depth, shape, hurst)
+    elif law == "rbf_increments":
+        drawn = smooth_process(streams, smooth_increment_modes(depth, length_scale), shape)
     else:
-        modes = smooth_modes(depth) if law == "rbf" else smooth_increment_modes(depth)
-        drawn = smooth_process(streams, modes, shape)
+        drawn = smooth_process(streams, smooth_modes(depth, length_scale), shape)
+        if law == "rbf_and_gaussian":
+            rough = normal(streams, (depth, *shape)).transpose(0, 1)
+            drawn = drawn.mul_(math.sqrt(1 - rough_share)).add_(rough, alpha=math.sqrt(rough_share))
     return drawn.to(device=device, dtype=dtype).contiguous()
 
 

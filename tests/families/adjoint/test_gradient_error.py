@@ -6,6 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from pydantic import ValidationError
 
 from resodectl.claims.measures import select
 from resodectl.claims.verdict import judge
@@ -145,40 +147,40 @@ def test_trained_weights_serve_all_depths() -> None:
     assert (rows["squared_error"] > 0).mean() > 0.9
 
 
-def log(laws: dict, ratio_at: int = 32) -> pd.DataFrame:
-    """Three tensors a depth, of errors c N^slope times 1/10, 1 and 10, by scheme -> (c, slope)."""
+def log(laws: dict) -> pd.DataFrame:
+    """Errors c N^slope of the tensors behind a ReLU, c N^front of the one in front; by scheme -> (c, slope, front)."""
     rows = [
-        (scheme, depth, seed, f"t{tensor}", 0, (1 + 0.05 * seed) * c * depth**slope * 10.0 ** (tensor - 1))
-        for scheme, (c, slope) in laws.items()
+        (scheme, depth, seed, f"residual.{tensor}.weight", 0, (1 + 0.05 * seed) * c * depth**order)
+        for scheme, (c, behind, front) in laws.items()
         for depth in (4, 8, 16, 32, 64)
         for seed in SEEDS
-        for tensor in range(3)
+        for tensor, order in (("conv1", front), ("conv2", behind), ("bn2", behind))
     ]
     return pd.DataFrame(rows, columns=["scheme", "depth", "seed", "tensor", "layer", "squared_error"])
 
 
-SHEET = {"euler": (6.0, -1.7), "heun": (60.0, -4.0)}
+SHEET = {"euler": (24.0, -1.95, -1.3), "heun": (400.0, -4.5, -3.3)}
 
 
 def test_slopes_and_ratios_are_those_of_the_medians() -> None:
     rows = log(SHEET)
-    assert analysis.measure_median_slope(select(rows, {"scheme": "euler"})).value == pytest.approx(-1.7)
+    assert analysis.measure_median_slope(select(rows, {"scheme": "euler"})).value == pytest.approx(-1.95)
     assert analysis.measure_median_error(select(rows, {"scheme": "heun", "depth": 4})).value == pytest.approx(
-        1.05 * 60 / 256
+        1.05 * 400 / 4**4.5
     )
-    expected = 10 * 32.0**-2.3
+    expected = 400 / 24 * 32.0 ** (1.95 - 4.5)
     assert analysis.measure_scheme_ratio(select(rows, {"depth": 32})).value == pytest.approx(expected)
 
 
 @pytest.mark.parametrize(
     ("name", "laws", "verdicts"),
     [
-        ("heun/sander2022-gradient-error", SHEET, ["holds", "holds", "holds"]),
-        ("heun/sander2022-gradient-error", {"euler": (6.0, -1.0), "heun": (6.0, -2.0)}, ["fails", "holds", "fails"]),
-        ("heun/sander2022-gradient-error", {"euler": (6.0, -3.0), "heun": (6.0, -3.1)}, ["holds", "fails", "fails"]),
-        ("adjoint/sander2022-gradient-error", SHEET, ["holds", "holds", "holds"]),
-        ("adjoint/sander2022-gradient-error", {"euler": (0.1, -1.0)}, ["fails", "fails", "holds"]),
-        ("adjoint/sander2022-gradient-error", {"euler": (9.0, -1.2)}, ["fails", "holds", "fails"]),
+        ("heun/sander2022-gradient-error", SHEET, ["holds", "holds"]),
+        ("heun/sander2022-gradient-error", {"euler": (6, -1, -1), "heun": (6, -2, -2)}, ["fails", "fails"]),
+        ("heun/sander2022-gradient-error", {"euler": (6, -4, -4), "heun": (6, -4.1, -4)}, ["holds", "fails"]),
+        ("adjoint/sander2022-gradient-error", SHEET, ["holds", "holds", "holds", "holds"]),
+        ("adjoint/sander2022-gradient-error", {"euler": (0.1, -1.0, -2.0)}, ["fails", "fails", "fails", "fails"]),
+        ("adjoint/sander2022-gradient-error", {"euler": (9.0, -1.2, -1.2)}, ["fails", "holds", "holds", "fails"]),
     ],
 )
 def test_claims_hold_inside_their_bands_and_fail_outside(name: str, laws: dict, verdicts: list[str]) -> None:
@@ -191,9 +193,28 @@ def test_claims_hold_inside_their_bands_and_fail_outside(name: str, laws: dict, 
     assert found == verdicts
 
 
+@pytest.mark.parametrize("changes", [{"depths": (4, 8, 4)}, {"schemes": ("heun", "heun")}])
+def test_a_value_that_is_given_twice_is_refused_by_the_recipe(changes: dict) -> None:
+    values = {"data": "digits", "model": TINY, "weights": {"kind": "field", "smoothness": "smooth"}, "depths": (4, 8)}
+    values |= {"batch": 16, "residual_exponent": 1.0, "schemes": ("euler",), "dtype": "float64", "seeds": 1}
+    with pytest.raises(ValidationError, match="give each value once"):
+        spec.Params(**(values | changes))
+
+
+@pytest.mark.parametrize("schemes", [("heun",), ("euler", "heun")])
+@pytest.mark.parametrize("depths", [(2,), (3, 5)])
+def test_the_figure_is_drawn_of_all_that_the_spec_allows(schemes: tuple, depths: tuple) -> None:
+    logs = [logged((7,), scheme=scheme, depths=depths, batch=2) for scheme in schemes]
+    recipe = load.load(shipped()["heun/sander2022-gradient-error"])
+    figure = analysis.draw_tensors({"gradients": pd.concat(logs)}, recipe)
+    FigureCanvasAgg(figure).draw()
+    curves = [line for line in figure.axes[0].lines if "median" in line.get_label()]
+    assert len(curves) == 2 * len(schemes)
+
+
 def test_a_zero_error_is_left_out_of_the_logarithmic_figure() -> None:
     rows = log(SHEET)
-    rows.loc[rows["tensor"] == "t0", "squared_error"] = 0.0
+    rows.loc[rows["tensor"] == "residual.bn2.weight", "squared_error"] = 0.0
     figure = analysis.draw_tensors({"gradients": rows}, load.load(shipped()["heun/sander2022-gradient-error"]))
     heights = np.concatenate([line.get_ydata() for line in figure.axes[0].lines])
     assert heights.min() > 0

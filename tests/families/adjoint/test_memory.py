@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from pydantic import ValidationError
 
 from resodectl.claims.verdict import judge
 from resodectl.families.adjoint.memory import analysis, spec
@@ -60,6 +61,25 @@ def test_growth_per_layer_is_in_units_of_a_layers_activations(count, each, judge
     assert judge(estimate, Band.model_validate([0.999, 1.001])) == judgement
 
 
+@pytest.mark.parametrize(("kept", "judgement"), [(49, "holds"), (51, "fails"), (98, "fails")])
+def test_what_is_kept_at_the_worst_depth_is_in_units_of_a_layers_activations(kept, judgement):
+    rows = log("adjoint", 40, 0)
+    rows.loc[rows["depth"] == 10, "saved_bytes"] = kept
+    estimate = analysis.measure_layers_kept(rows)
+    assert estimate.value == pytest.approx(kept / 50)
+    assert judge(estimate, Band.model_validate([None, 1])) == judgement
+
+
+def test_what_the_log_could_not_tell_apart_and_depths_of_no_layer_are_refused():
+    values = {"methods": ("adjoint",), "depths": (1, 3), "seeds": 1, "dim": 4, "hidden": 2, "batch": 3}
+    spec.Params(**values)
+    for changes in ({"methods": ("adjoint", "adjoint")}, {"depths": (3, 3)}):
+        with pytest.raises(ValidationError, match="give each value once"):
+            spec.Params(**values | changes)
+    with pytest.raises(ValidationError, match="greater than or equal to 1"):
+        spec.Params(**values | {"depths": (0,)})
+
+
 def test_a_single_depth_says_nothing_of_growth():
     single = log("backprop", 1000, 50).iloc[:1]
     for measure in (analysis.measure_growth, analysis.measure_growth_per_layer):
@@ -71,3 +91,13 @@ def test_the_figure_has_both_counts_of_both_methods():
     rows = pd.concat([log("backprop", 1000, 50), log("adjoint", 1000, 0)])
     figure = analysis.draw_memory({"memory": rows}, load.load(path, load.Request(profile="smoke")))
     assert [len(ax.lines) for ax in figure.axes] == [3, 3]
+
+
+@pytest.mark.parametrize("methods", [("backprop",), ("adjoint",), ("adjoint", "backprop")])
+@pytest.mark.parametrize("depths", [[100], [1, 10, 100]])
+def test_the_figure_is_drawn_for_all_that_may_be_asked(methods, depths):
+    rows = pd.concat(log(method, 1000, 50) for method in methods)
+    recipe = load.load(Path(__file__).parents[3] / "recipes/adjoint/sander2022-memory.yaml", load.Request("smoke"))
+    figure = analysis.draw_memory({"memory": rows[rows["depth"].isin(depths)]}, recipe)
+    figure.draw_without_rendering()
+    assert [len(ax.lines) for ax in figure.axes] == [len(methods) + 1] * 2

@@ -2,18 +2,22 @@
 
 import math
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from pydantic import ValidationError
 from scipy.special import ndtr
 
 from resodectl.claims.verdict import judge
 from resodectl.experiment.context import stream
-from resodectl.families.adjoint.reconstruction import analysis, spec
+from resodectl.families.adjoint.reconstruction import analysis, simulation, spec
 from resodectl.numerics.draws import normal
+from resodectl.numerics.ode.adjoint import integrate, layers_of, reconstruct
+from resodectl.numerics.ode.schemes import SCHEMES, advance
 from resodectl.numerics.weights.depth import mlp_weights
 from resodectl.recipe import load
 from resodectl.recipe.schema import Band
@@ -121,6 +125,89 @@ def test_the_bound_is_attained_to_first_order_by_a_linear_network():
     assert 0.3 < distance / bound < 1
 
 
+@pytest.mark.parametrize(("dim", "hidden"), [(1, 1), (3, 4)])
+def test_an_affine_network_is_reconstructed_up_to_the_products_of_its_matrices(dim, hidden):
+    """f(x) = A_n x + c_n: the error obeys e_n = (I - A_n/N) e_{n+1} - A_n (A_n x_n + c_n) / N^2, untied layers."""
+    depth, batch = 7, 6
+    rows = logged((3, 7), activation="linear", weights="iid", depth=depth, dim=dim, hidden=hidden)
+    for seed, row in zip((3, 7), rows.itertuples(), strict=True):
+        streams = {name: [stream(seed, "weights", name)] for name in "WbV"}
+        first, bias, second = (stack[:, 0].numpy() for stack in mlp_weights("iid", streams, depth, dim, hidden))
+        x, states = normal([stream(seed, "inputs")], (batch, dim))[0].numpy(), []
+        for n in range(depth):
+            states.append(x)
+            x = x + (x @ first[n] + bias[n]) @ second[n] / depth
+        error = np.zeros_like(x)
+        for n in reversed(range(depth)):
+            matrix = first[n] @ second[n]
+            error = error - error @ matrix / depth
+            error = error - (states[n] @ matrix + bias[n] @ second[n]) @ matrix / depth**2
+        found = np.sqrt((error**2).mean() / ((states[0] + error) ** 2).mean())
+        assert row.reconstruction_error == pytest.approx(found, rel=1e-10)
+        assert row.leading_gap < 1e-12
+
+
+def test_a_scalar_linear_network_is_reconstructed_up_to_the_product_of_one_minus_squares():
+    """Untied f(x) = a_n x: x_0 becomes prod(1 - a_n^2/N^2) x_0 for Euler, and for Heun prod((1 + p_n)^2 - s_n^2) x_0
+    with p_n = a_n a_{n+1} / (2 N^2), s_n = (a_n + a_{n+1}) / (2 N)."""
+    depth = 9
+    a = normal([stream(0, "a")], (depth,))[0]
+    stacks = [a.view(depth, 1, 1, 1)]
+    x = torch.ones(1, 1, 1, dtype=torch.float64)
+    step, residual = 1 / depth, lambda x, theta: torch.bmm(x, theta[0])
+    p, s = a[:-1] * a[1:] / (2 * depth**2), (a[:-1] + a[1:]) / (2 * depth)
+    expected = {"euler": (1 - a**2 / depth**2).prod(), "heun": ((1 + p) ** 2 - s**2).prod()}
+    for name, scheme in SCHEMES.items():
+        found = reconstruct(scheme, residual, integrate(scheme, residual, x, stacks, step), stacks, step)
+        assert found.item() == pytest.approx(expected[name].item(), abs=1e-14)
+
+
+@pytest.mark.parametrize("activation", ["tanh", "gelu"])
+@pytest.mark.parametrize(
+    ("scheme", "weights"), [*(("euler", kind) for kind in analysis.COLOURS), ("heun", "iid"), ("heun", "alternating")]
+)
+def test_the_error_is_its_leading_term_up_to_one_over_the_depth(activation, scheme, weights):
+    shallow, deep = (
+        logged(range(4), scheme=scheme, weights=weights, activation=activation, depth=n)["leading_gap"].mean()
+        for n in (64, 256)
+    )
+    assert deep < 0.02
+    assert 2.5 < shallow / deep < 8
+
+
+@pytest.mark.parametrize(
+    ("scheme", "wrong"),
+    [("euler", "next layer"), ("euler", "short step"), ("heun", "next layer"), ("heun", "same order")],
+)
+def test_an_inverse_with_a_wrong_layer_or_step_leaves_the_leading_term(scheme, wrong, monkeypatch):
+    """Such an inverse keeps the order 1/N of an Euler network, whatever the weights."""
+
+    def reconstructed(scheme, residual, x, stacks, step):
+        layers = layers_of(stacks)
+        layers.append(layers[-1])
+        for n in reversed(range(len(layers) - 1 - scheme.span)):
+            first = n + (wrong == "next layer")
+            used = layers[first : first + scheme.span + 1]
+            back = step * (1 - step / 2) if wrong == "short step" else step
+            x = advance(scheme, residual, x, used if wrong == "same order" else used[::-1], -back)
+        return x
+
+    monkeypatch.setattr(simulation, "reconstruct", reconstructed)
+    rows = logged(range(4), scheme=scheme, weights="iid", depth=128)
+    assert judge(analysis.measure_leading_gap(rows), Band.model_validate([None, 0.03])) == "fails"
+
+
+@pytest.mark.parametrize(
+    ("worst", "value", "judgement"), [(0.02, 0.02, "holds"), (9.0, 1, "fails"), (math.nan, 1, "fails")]
+)
+def test_the_gap_to_the_leading_term_is_that_of_the_worst_depth_and_one_at_most(worst, value, judgement):
+    rows = pd.DataFrame({"seed": np.repeat(SEEDS, 3), "leading_gap": 1e-3})
+    rows.loc[1::3, "leading_gap"] = worst
+    estimate = analysis.measure_leading_gap(rows)
+    assert estimate.value == pytest.approx(value)
+    assert judge(estimate, Band.model_validate([None, 0.03])) == judgement
+
+
 def test_heun_has_no_bound():
     assert logged((0,), scheme="heun")["distance_bound"].isna().all()
 
@@ -129,6 +216,12 @@ def test_relu_networks_are_reconstructed_with_the_same_order():
     shallow, deep = (logged((0, 1), activation="relu", weights="smooth", depth=n) for n in (64, 256))
     ratio = shallow["reconstruction_error"] / deep["reconstruction_error"]
     assert np.log2(ratio).to_numpy() / 2 == pytest.approx([1, 1], abs=0.05)
+
+
+@pytest.mark.parametrize("changes", [{"depths": (8, 8)}, {"weights": ("iid", "iid")}, {"schemes": ("heun", "heun")}])
+def test_a_value_that_is_given_twice_is_refused_by_the_recipe(changes):
+    with pytest.raises(ValidationError, match="give each value once"):
+        spec.Params(**({"schemes": ("euler",), "weights": ("iid",), "depths": (8, 16), "seeds": 1} | changes))
 
 
 def test_brownian_weights_of_odd_depths_are_refused_by_the_recipe():
@@ -201,3 +294,18 @@ def test_figures_are_drawn_from_few_and_from_many_depths(name, depths):
     draw = getattr(analysis, f"draw_{recipe.file.draw}")
     figure = draw({"errors": log}, recipe)
     assert len(figure.axes) == {"kinds": 3, "orders": 8}[recipe.file.draw]
+
+
+@pytest.mark.parametrize("draw", ["kinds", "orders"])
+@pytest.mark.parametrize("activation", ["linear", "relu"])
+@pytest.mark.parametrize(("schemes", "kinds"), [(("heun",), ("tied",)), (("euler", "heun"), ("iid", "smooth"))])
+def test_figures_are_drawn_of_all_that_the_spec_allows(draw, activation, schemes, kinds):
+    depths = (2,) if activation == "relu" else (2, 64, 65)
+    params = spec.Params(
+        schemes=schemes, weights=kinds, depths=depths, seeds=1, dim=1, hidden=1, batch=1, activation=activation
+    )
+    log = pd.concat(simulated("adjoint/reconstruction", point, (0,))["errors"] for point in spec.cells(params))
+    figure = getattr(analysis, f"draw_{draw}")({"errors": log}, SimpleNamespace(title="", params=params))
+    FigureCanvasAgg(figure).draw()
+    curves = [line for line in figure.axes[0].lines if line.get_label()[0] != "_"]
+    assert len(curves) == len(schemes) * (len(kinds) if draw == "kinds" else 1)

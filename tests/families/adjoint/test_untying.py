@@ -30,7 +30,7 @@ STILL = TRAINING | {"lr": 1e-12}
 
 def point(**changes) -> spec.Point:
     values = {"data": "digits", "model": {"kind": "mlp"}, "scheme": "euler", "gradients": ("backprop", "adjoint")}
-    values |= {"depth": 4, "trained_stage": 1, "residual_exponent": 1.0, "dtype": "float64"}
+    values |= {"depth": 4, "trained_stage": 1, "residual_exponent": 1.0, "dtype": "float64", "starts": ("pretrained",)}
     return spec.Point(**(values | {"pretraining": TRAINING, "finetuning": TRAINING} | changes))
 
 
@@ -46,10 +46,12 @@ def blocks(checkpoint: Memory, data_root: Path | None = None, **changes) -> Bloc
 
 def test_untying_changes_nothing_until_it_trains() -> None:
     found = logged(finetuning=STILL)
-    curves = found["curves"].set_index(["network", "gradient", "epoch", "seed"])["test_loss"].sort_index()
+    curves = found["curves"].set_index(["network", "gradient", "epoch", "seed"]).sort_index()
     for gradient in ("backprop", "adjoint"):
         for epoch in (1, 2):
-            np.testing.assert_allclose(curves["untied", gradient, epoch], curves["tied", "backprop", 2], rtol=1e-8)
+            for loss in ("train_loss", "test_loss"):
+                before = curves.loc["tied", "backprop", 2][loss]
+                np.testing.assert_allclose(curves.loc["untied", gradient, epoch][loss], before, rtol=1e-8)
     assert found["layers"]["roughness"].max() < 1e-8
 
 
@@ -68,22 +70,42 @@ def last_saved(**changes) -> dict:
     return memory.saved[-1][0]
 
 
+def test_a_fresh_start_draws_the_layers_that_are_fine_tuned_and_keeps_all_others() -> None:
+    kept = last_saved(starts=("fresh",), finetuning=STILL)
+    pretrained, fresh = kept["pretrained"], kept["state"]["params"]
+    drawn = {name for name in pretrained if not torch.equal(pretrained[name], fresh[name])}
+    assert drawn == {name for name in pretrained if name.startswith("residual.")}
+    weights = fresh["residual.first.weight"]
+    assert weights.shape == pretrained["residual.first.weight"].shape
+    assert weights.std().item() == pytest.approx(3 / 4, rel=0.05)  # 3 / sqrt(fan-in) of independent layers
+    assert weights.diff(dim=0).std().item() == pytest.approx(3 / 4 * 2**0.5, rel=0.05)
+
+
+def test_fine_tuning_from_the_pretrained_network_does_not_see_the_other_start() -> None:
+    both = logged(starts=("fresh", "pretrained"))["curves"]
+    alone = logged()["curves"]
+    for network in ("tied", "untied"):
+        one, other = (rows[rows["network"] == network].reset_index(drop=True) for rows in (both, alone))
+        pd.testing.assert_frame_equal(one, other)
+    assert set(both["network"]) == {"tied", "untied", "fresh"}
+
+
 def test_only_the_chosen_stage_is_fine_tuned() -> None:
     kept = last_saved()
-    start, end = kept["start"], kept["state"]["params"]
+    start, end = kept["pretrained"], kept["state"]["params"]
     changed = {name for name in start if not torch.equal(start[name], end[name])}
     assert changed == {name for name in start if name.startswith("residual.")}
     assert kept["state"]["momenta"].keys() == changed
     whole = last_saved(trained_stage=None)
-    assert all(not torch.equal(whole["start"][name], whole["state"]["params"][name]) for name in start)
+    assert all(not torch.equal(whole["pretrained"][name], whole["state"]["params"][name]) for name in start)
 
 
-@pytest.mark.parametrize("saves", [1, 2, 3, 4, 5, 6])
+@pytest.mark.parametrize("saves", range(1, 11))
 def test_a_run_cut_after_any_epoch_resumes_to_the_same_log(saves: int) -> None:
-    memory = Memory()
-    whole = collected(blocks, memory)
+    run, memory = partial(blocks, starts=("pretrained", "fresh")), Memory()
+    whole = collected(run, memory)
     state, yielded = memory.saved[saves - 1]
-    rest = collected(blocks, Memory(state))
+    rest = collected(run, Memory(state))
     assert [kind for kind, _ in rest] == [kind for kind, _ in whole[yielded:]]
     for (_, block), (_, expected) in zip(rest, whole[yielded:], strict=True):
         assert block.keys() == expected.keys()
@@ -116,7 +138,7 @@ def test_of_a_network_of_stages_the_chosen_ones_are_untied_and_trained_with_thei
     values |= {"pretraining": small, "finetuning": small | {"epochs": 2}}
     found = collected(partial(blocks, data_root=tmp_path, **values), kept)
     pretrained, *_, last = (state for state, _ in kept.saved)
-    start, end = last["start"], last["state"]["params"]
+    start, end = last["pretrained"], last["state"]["params"]
     assert pretrained["state"]["params"]["stage2.residual.conv1.weight"].shape[0] == 1
     for index, depth in {1: 2, 2: 3}.items():
         assert len(end[f"stage{index}.residual.conv1.weight"]) == (depth if index in stages else 1)
@@ -135,8 +157,30 @@ def test_a_stage_that_the_network_lacks_is_refused() -> None:
         logged(trained_stage=2)
 
 
+@pytest.mark.parametrize("repeated", ["gradients", "starts"])
+def test_what_the_log_could_not_tell_apart_is_refused(repeated: str) -> None:
+    once = point().model_dump()[repeated]
+    with pytest.raises(ValidationError, match="give each value once"):
+        point(**{repeated: once * 2})
+
+
+def test_a_stage_without_a_second_layer_is_refused_alone_and_left_out_of_the_roughness_of_several() -> None:
+    model = {"kind": "bottleneck", "residuals": (1, "depth"), "adjoint_from": 1}
+    assert point(data="cifar10", model=model, trained_stage=None).untied_stages() == {1: 1, 2: 4}
+    with pytest.raises(ValidationError, match="nothing to untie"):
+        point(data="cifar10", model=model, trained_stage=1)
+    with pytest.raises(ValidationError, match="nothing to untie"):
+        point(data="cifar10", model=model | {"residuals": (1, 1)}, trained_stage=None)
+    with pytest.raises(ValidationError, match="a Heun network needs at least 2 residual layers"):
+        point(data="cifar10", model=model, trained_stage=2, scheme="heun")
+    ramp = torch.arange(3, dtype=torch.float64).view(3, 1, 1).expand(3, 1, 4)
+    params = {"stage1.residual.a.weight": ramp[:1], "stage2.residual.a.weight": ramp}
+    both, second = ({"stage1.residual.": 1, "stage2.residual.": 3}, {"stage2.residual.": 3})
+    assert torch.equal(roughness(params, both), roughness(params, second))
+
+
 def log(after: dict) -> dict[str, pd.DataFrame]:
-    """A tied loss of 0.1 and error of 5 %, then by network and gradient (loss, error, roughness)."""
+    """A tied loss of 0.1 and error of 5 %; by network and gradient (loss, error, roughness). Test losses double."""
     curves, layers = [], []
     for seed in SEEDS:
         jitter = 1 + 0.01 * seed
@@ -148,7 +192,9 @@ def log(after: dict) -> dict[str, pd.DataFrame]:
             ]
             layers.append((network, gradient, seed, rough * jitter))
     return {
-        "curves": pd.DataFrame(curves, columns=["network", "gradient", "seed", "epoch", "train_loss", "test_error"]),
+        "curves": pd.DataFrame(
+            curves, columns=["network", "gradient", "seed", "epoch", "train_loss", "test_error"]
+        ).eval("test_loss = 2 * train_loss"),
         "layers": pd.DataFrame(layers, columns=["network", "gradient", "seed", "roughness"]),
     }
 
@@ -162,6 +208,7 @@ GOOD = {("untied", "backprop"): (0.049, 4.8, 0.02), ("untied", "adjoint"): (0.05
         (GOOD, ["holds"] * 4),
         ({("untied", "backprop"): (0.05, 5.0, 9.0), ("untied", "adjoint"): (0.1, 9.0, 9.0)}, ["fails"] * 4),
         ({("untied", "backprop"): (0.05, 5.0, 9.0), ("untied", "adjoint"): (np.nan, 100.0, np.nan)}, ["fails"] * 4),
+        (dict.fromkeys(GOOD, (0.1, 5.0, 0.0)), ["fails", "fails", "holds", "fails"]),  # nothing was learnt
     ],
 )
 def test_claims_hold_inside_their_bands_and_fail_outside(after: dict, expected: list[str]) -> None:
@@ -174,7 +221,18 @@ def test_claims_hold_inside_their_bands_and_fail_outside(after: dict, expected: 
 
 def test_measures_compare_the_last_epochs() -> None:
     rows = log(GOOD)["curves"]
-    assert analysis.measure_loss_change(rows, gradient="adjoint").value == pytest.approx(np.log10(0.5))
-    assert analysis.measure_error_change(rows, gradient="adjoint").value == pytest.approx(-0.2 * 1.01)
+    for loss in ("train_loss", "test_loss"):
+        change = analysis.measure_loss_change(rows, gradient="adjoint", loss=loss)
+        assert change.value == pytest.approx(np.log10(0.5))
     gap = analysis.measure_loss_gap(rows[rows["network"] == "untied"])
     assert gap.value == pytest.approx(np.log10(50 / 49))
+
+
+@pytest.mark.parametrize(("loss", "networks"), [(0.0, ("untied",)), (np.nan, ("fresh",)), (0.1, ("untied", "fresh"))])
+def test_figures_are_drawn_for_all_that_may_be_asked(loss: float, networks: tuple[str, ...]) -> None:
+    rows = log({(network, "adjoint"): (loss, 5.0, 1.0) for network in networks})["curves"]
+    recipe = load.load(shipped()["adjoint/sander2022-untying"])
+    for shown in (rows, rows[(rows["epoch"] == 1) & (rows["seed"] == 0)]):
+        figure = analysis.draw_finetuning({"curves": shown}, recipe)
+        figure.draw_without_rendering()
+        assert len(figure.axes) == 2

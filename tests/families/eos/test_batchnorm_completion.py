@@ -154,6 +154,7 @@ def test_the_wrong_step_changes_the_threshold_alone():
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [
+        ({"ablations": ("none", "none")}, "ablations: one is given twice"),
         ({"observed": 36}, "of 36 entries at least one must be left out"),
         ({"rank": 7}, "rank: at most 6"),
         ({"lr": 3000.0}, "h l must be below 1, and is 3"),
@@ -194,8 +195,20 @@ def test_the_measures_judge_logs_with_known_answers(measure, options, band, insi
     assert found(synthetic(**inside), **options).units == len(SEEDS)
 
 
-def test_the_figure_has_four_panels():
+@pytest.mark.parametrize(
+    ("seeds", "ablations", "decay"),
+    [(SEEDS, ["none", "no-decay"], 1e-3), ((3,), ["linear-norm"], 1e-3), ((3,), ["none"], 0.0)],
+)
+def test_the_figure_has_four_panels_and_a_curve_of_each_ablation(seeds, ablations, decay):
     path = Path(__file__).parents[3] / "recipes" / "eos" / "lyu2022-completion.yaml"
     recipe = load.load(path, load.Request(profile="smoke"))
-    rows = pd.concat([logged(), logged(ablation="no-decay")])
-    assert len(analysis.draw_losses({"curves": rows}, recipe).axes) == 4
+    rows = pd.concat([logged(seeds, ablation=ablation, decay=decay) for ablation in ablations])
+    figure = analysis.draw_losses({"curves": rows}, recipe)
+    assert len(figure.axes) == 4
+    assert len(figure.axes[0].lines) == len(ablations)
+
+
+def test_decay_0_is_the_run_without_weight_decay():
+    zero, ablated = logged(decay=0.0), logged(ablation="no-decay")
+    for name in ("train_loss", "test_loss", "sharpness", "threshold"):
+        assert zero[name].to_numpy() == pytest.approx(ablated[name].to_numpy(), rel=1e-12), name

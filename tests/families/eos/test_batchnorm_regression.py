@@ -1,5 +1,6 @@
 """eos/batchnorm-regression: closed forms against autograd and known values, measures on logs with known answers."""
 
+import json
 import math
 from dataclasses import replace
 from pathlib import Path
@@ -202,7 +203,9 @@ def test_the_wrong_formulas_change_only_what_they_name():
     for ablation in ("no-denominator", "no-projection", "double-time", "linear-norm"):
         wrong = logged(start="edge", ablation=ablation)
         differs = {name for name in right if name != "ablation" and not (right[name] == wrong[name]).all()}
-        assert differs == ({"threshold"} if ablation == "linear-norm" else {"predicted", "predicted_sharpness"})
+        assert differs - {"edge_reached"} == (
+            {"threshold"} if ablation == "linear-norm" else {"predicted", "predicted_sharpness"}
+        )
 
 
 @pytest.mark.parametrize(
@@ -211,6 +214,15 @@ def test_the_wrong_formulas_change_only_what_they_name():
         ({"dim": 20}, "needs more dimensions than 20 examples, not 20"),
         ({"lr": 2000.0}, "h l must be below 1, and is 2"),
         ({"records": 400}, "400 pairs of steps do not fit into 600 steps"),
+        ({"runs": 2 * ({"start": "edge", "decay": 1e-3, "duration": 3.0},)}, "could not be told apart"),
+        ({"ablations": ("none", "none")}, "ablations: one is given twice"),
+        ({"runs": ({"start": "edge", "decay": 1e-3},)}, "needs its duration or its steps"),
+        ({"runs": ({"start": "edge", "decay": 1e-3, "duration": 3.0, "steps": 900},)}, "and not both"),
+        ({"runs": ({"start": "edge", "decay": 0.0, "duration": 3.0},)}, "give the steps of the run"),
+        (
+            {"runs": ({"start": "edge", "decay": 0.0, "steps": 900},), "ablations": ("reduced-step",)},
+            "no run's decay may be 0",
+        ),
     ],
 )
 def test_impossible_problems_are_refused(changes, sentence):
@@ -218,6 +230,34 @@ def test_impossible_problems_are_refused(changes, sentence):
     runs = (spec.Run(start="edge", decay=1e-3, duration=3.0),)
     with pytest.raises(ValidationError, match=sentence):
         spec.Params(**(params | {"runs": runs} | changes))
+
+
+def test_without_decay_a_run_of_given_steps_is_the_one_without_decay_of_the_same_length():
+    plain, ablated = logged(decay=0.0, duration=None, steps=600), logged(ablation="no-decay")
+    assert plain["step"].max() == 599
+    for name in ("train_loss", "test_loss", "sharpness", "distance", "null_drift"):
+        assert plain[name].to_numpy() == pytest.approx(ablated[name].to_numpy(), rel=1e-12, abs=1e-25), name
+    assert (plain["time"] == 0).all()
+
+
+def test_the_edge_once_reached_stays_reached_and_a_reduced_step_reaches_it_when_theory_says():
+    rows = logged(decay=2e-3, duration=6.0, ablation="reduced-step", reduction={"time": 0.2, "factor": 0.4})
+    assert (rows["step_factor"] == np.where(rows["time"] >= 0.2, 0.4, 1.0)).all()
+    for _, own in rows.groupby("seed"):
+        assert (own["edge_reached"] == (own["sharpness"] >= own["threshold"]).cummax()).all()
+        after = own[own["time"] >= 0.3]
+        first = after.iloc[0]
+        predicted = first["time"] + math.log(first["threshold"] / first["sharpness"]) / 0.8
+        assert own["edge_time"].iloc[0] == pytest.approx(predicted, abs=5e-3)
+        assert analysis.measure_edge_delay(after).value == pytest.approx(own["edge_time"].iloc[0] - predicted)
+    assert analysis.measure_edge_time(rows).value == pytest.approx(rows.groupby("seed")["edge_time"].first().mean())
+
+
+def test_a_run_that_never_reaches_the_edge_counts_with_its_end():
+    rows = logged(ablation="no-decay")
+    assert np.isinf(rows["edge_time"]).all()
+    assert analysis.measure_edge_time(rows).value == pytest.approx(rows["time"].max())
+    assert analysis.measure_edge_delay(rows[rows["time"] >= 0.5]).value > 1
 
 
 def synthetic(rate=-1.0, ratio=1.0, null=1e-12, plateau=0.0, test=0.0):
@@ -259,9 +299,27 @@ def test_the_measures_judge_logs_with_known_answers(measure, band, inside, outsi
     assert found(synthetic(**inside)).units == len(SEEDS)
 
 
+RUNS = {
+    "as shipped": [("edge", 1e-2), ("plateau", 1e-2)],
+    "one start": [("plateau", 1e-2)],
+    "two decays of a start": [("edge", 1e-2), ("edge", 5e-3)],
+    "no decay": [("plateau", 0.0)],
+}
+
+
+@pytest.mark.parametrize("ablations", [["none", "no-decay"], ["linear-norm"], ["no-projection", "double-time"]])
+@pytest.mark.parametrize("runs", RUNS.values(), ids=list(RUNS))
 @pytest.mark.parametrize("name", ["lyu2022-regression", "lyu2022-ablation"])
-def test_figures_have_four_panels_a_row(name):
-    recipe = load.load(RECIPES / f"{name}.yaml", load.Request(profile="smoke"))
-    rows = pd.concat([logged(start="edge"), logged(), logged(ablation="no-decay")])
+def test_figures_have_their_panels_whatever_the_runs_and_ablations(name, runs, ablations):
+    asked = [{"start": start, "decay": decay, "steps": 300} for start, decay in runs]
+    sets = (f"runs={json.dumps(asked)}", f"ablations={json.dumps(ablations)}")
+    recipe = load.load(RECIPES / f"{name}.yaml", load.Request(profile="smoke", sets=sets))
+    cells = [(start, decay, ablation) for start, decay in runs for ablation in ablations]
+    rows = pd.concat(
+        [
+            logged((3,), start=start, decay=decay, duration=None, steps=300, ablation=ablation)
+            for start, decay, ablation in cells
+        ]
+    )
     figure = getattr(analysis, f"draw_{recipe.file.draw}")({"curves": rows}, recipe)
-    assert len(figure.axes) == {"starts": 8, "arms": 4}[recipe.file.draw]
+    assert len(figure.axes) == {"starts": 4 * len({start for start, _ in runs}), "arms": 5}[recipe.file.draw]

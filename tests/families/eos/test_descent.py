@@ -194,6 +194,10 @@ def test_training_ends_once_all_runs_are_accurate_enough():
         ({"problems": (CHEBYSHEV,), "data": None, "stop_accuracy": 0.9}, "only images have right answers"),
         ({"problems": (IMAGES | {"samples": 1797},)}, "problems: digits has only 1796 images"),
         ({"tolerance": 0.0}, "greater than 0"),
+        ({"problems": (IMAGES, IMAGES | {"hidden": (3,)})}, "problems: two have one name in the log"),
+        ({"problems": (IMAGES, CHEBYSHEV, CHEBYSHEV | {"width": 3})}, "problems: two have one name in the log"),
+        ({"methods": (GRADIENT, GRADIENT | {"steps": 7})}, "give the runs different names"),
+        ({"methods": (GRADIENT | {"lrs": (0.1, 0.2, 0.1)},)}, "methods: a learning rate is given twice"),
     ],
 )
 def test_what_makes_no_sense_is_refused(changes, says):

@@ -2,6 +2,7 @@
 
 import math
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -96,6 +97,15 @@ def test_the_distance_from_flow_is_taken_at_common_times(gap, judgement):
     descent = log()
     flow = descent[descent["step"] < 100].assign(method="flow", run="flow")
     flow = flow.assign(sharpness=gap * flow["sharpness"])
+    # the flow counts a time of 0.1 as a step; every tenth of its records has a time that descent has too
+    fine = flow.loc[flow.index.repeat(10)].assign(lr=0.1)
+    fine["step"] = 5 * fine["step"] + 5 * fine.groupby("seed").cumcount().mod(10)
+    fine.loc[fine["step"] % 50 > 0, "sharpness"] = 1e9
+    found = [analysis.measure_distance_from_flow(pd.concat([descent, own])).value for own in (flow, fine)]
+    assert found == pytest.approx([math.log(gap)] * 2)
+    assert math.isnan(analysis.measure_distance_from_flow(descent).value)
+    alone = pd.concat([descent, flow[flow["step"] == 0]])  # both begin at the same weights, which says nothing
+    assert math.isnan(analysis.measure_distance_from_flow(alone).value)
     estimate = analysis.measure_distance_from_flow(pd.concat([descent, flow]))
     assert estimate.value == pytest.approx(math.log(gap))
     assert verdict(estimate, None, 0.15) == judgement
@@ -116,3 +126,16 @@ def test_figures_are_drawn_from_one_seed_and_from_many_and_say_what_diverged(nam
     figure = getattr(analysis, f"draw_{recipe.file.draw}")({"curves": rows}, recipe)
     assert len(figure.axes) == {"chebyshev": 6, "sharpening": 4, "momentum": 4}[name]
     assert any("diverged" in text.get_text() for text in figure.axes[0].texts)
+
+
+@pytest.mark.parametrize("draw", ["problems", "methods", "flow"])
+def test_runs_of_one_rate_and_many_rates_have_curves_of_their_own(draw):
+    kinds = [("gradient", 0.0, "descent"), ("polyak", 0.5, "descent"), ("gradient", 0.0, "again")]
+    runs = [log(method=m, momentum=b, run=r, lr=lr) for m, b, r in kinds for lr in (0.1, 0.2, 0.3)]
+    figure = getattr(analysis, f"draw_{draw}")({"curves": pd.concat(runs)}, SimpleNamespace(title="", claims=()))
+    figure.canvas.draw()
+    lines = [line for line in figure.axes[0].lines if len(line.get_xdata()) == 20]
+    assert len(lines) == 2 * (1 if draw == "methods" else 9)  # the median, and the first seed
+    assert figure.axes[0].get_title("center") == {"problems": "200 images", "flow": ""}.get(
+        draw, "no momentum, $\\eta = 0.1$"
+    )

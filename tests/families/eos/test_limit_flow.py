@@ -1,6 +1,7 @@
 """eos/limit-flow: paths and integrated flows against plain loops and closed forms, and the measures."""
 
 import math
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -193,6 +194,70 @@ def test_a_path_from_afar_lands_once_and_is_flagged_from_then_on() -> None:
     assert (paths["landed"] == (paths["step"] * paths["lr"] >= paths["lr"].map(entries) - 1e-9)).all()
 
 
+def test_landing_after_the_last_recorded_step_does_not_count() -> None:
+    """At 0.04 the path comes within lr of the minimisers at step 39: t lr = 1.56."""
+    short, exact = (logged(toy="two-normals", lrs=(0.04,), horizon=steps * 0.04**2) for steps in (38, 39))
+    assert short["landings"]["entry"].tolist() == [math.inf]
+    assert not short["paths"]["landed"].any()
+    assert exact["landings"]["entry"].tolist() == [pytest.approx(1.56)]
+    assert exact["paths"]["landed"].tolist() == [False] * (len(exact["paths"]) - 1) + [True]
+
+
+def test_times_are_as_exact_as_the_rates() -> None:
+    found = logged(lrs=(0.1, 0.05))
+    assert found["paths"]["time"].tolist() == (found["paths"]["step"] * found["paths"]["lr"] ** 2).tolist()
+    assert set(found["flows"]["lr"]) == {0.1, 0.05}
+    assert found["flows"]["time"].tolist() == [0.05 * part for part in range(11) for _ in range(2)]
+
+
+@pytest.mark.parametrize(
+    ("toy", "start"),
+    [
+        ("surface", (1.5, 1.0)),
+        ("surface", (-2.5, 2.5)),
+        ("ellipse", (2.0, -1.0)),
+        ("two-normals", (1.0, 2.0, -1.5)),
+        ("two-normals", (0.1, 2.5, 0.1)),  # lands beyond z = 0
+    ],
+)
+def test_a_path_from_a_given_start_follows_the_flow_from_where_gradient_flow_lands(toy: str, start: tuple) -> None:
+    of = TOYS[toy]
+    end = solve_ivp(
+        lambda _, p: -of.loss_and_gradient(tensor(p)[None])[1][0].numpy(),
+        (0, 60), start, method="LSODA", rtol=1e-11, atol=1e-13,
+    ).y[:, -1]  # fmt: skip
+    found = logged(toy=toy, start=start, lrs=(0.01,), horizon=0.2)
+    landing = found["landings"]["landing"].item()
+    assert landing == pytest.approx(of.coordinate(tensor(end)).item(), abs=1e-6)
+    assert found["paths"]["coordinate"].iloc[0] == of.coordinate(tensor(start)).item()
+    last = found["paths"].iloc[-1]
+    assert last["landed"]
+    flow = of.clocks["normalised"].flow(tensor(abs(landing)), tensor(last["time"])).item()
+    assert last["flow"] == pytest.approx(math.copysign(flow, landing), abs=1e-9)
+    assert last["pair_mean"] == pytest.approx(last["flow"], abs=0.02)
+
+
+def test_without_a_component_along_the_top_eigenvector_a_path_never_has_one() -> None:
+    found = logged(toy="two-normals", start=(0.0, 1.0, 2.0), lrs=(0.04,), horizon=0.1)["paths"]
+    assert found["misalignment"].min() == pytest.approx(1)
+
+
+def test_pair_means_are_of_consecutive_iterates() -> None:
+    rows = logged(lrs=(0.1,))["paths"]
+    path = surface_path("normalised", 0.1)
+    assert rows["pair_mean"].to_numpy() == pytest.approx([(path[t][0] + path[t + 1][0]) / 2 for t in rows["step"]])
+
+
+def test_without_retraction_the_flow_drifts_off_and_without_projection_too_it_leaves() -> None:
+    """The drift of the midpoint scheme falls with its step; what leaves along the normal does not."""
+
+    def off(ablation: str, steps: int) -> float:
+        return logged(toy="ellipse", ablation=ablation, flow_steps=steps)["flows"]["distance"].max()
+
+    coarse, fine, ambient = off("no-retraction", 10), off("no-retraction", 20), off("ambient-flow", 10)
+    assert 3 * fine < coarse < 0.01 * ambient
+
+
 def test_ablations_break_what_they_name() -> None:
     right, twice = logged(), logged(ablation="double-time")
     pd.testing.assert_series_equal(right["paths"]["coordinate"], twice["paths"]["coordinate"])
@@ -206,6 +271,60 @@ def test_rates_that_make_no_path_are_refused(bad: dict[str, object]) -> None:
     runs = (spec.Run(toy="surface", algorithm="normalised", horizon=0.1),)
     with pytest.raises(ValidationError):
         spec.Params(**({"runs": runs, "lrs": (0.1,)} | bad))
+
+
+def test_runs_that_the_log_could_not_tell_apart_are_refused() -> None:
+    run = {"toy": "surface", "algorithm": "normalised", "horizon": 0.1}
+    with pytest.raises(ValidationError, match="runs: an algorithm is given twice on one toy"):
+        spec.Params(runs=(run, run | {"start": (1.0, 1.0)}), lrs=(0.1,))
+
+
+@pytest.mark.parametrize(
+    ("toy", "bad", "message"),
+    [
+        ("surface", {"start": (1.0, 0.0)}, "divide by zero on the minimisers"),
+        ("ellipse", {"start": (2.0, 0.0)}, "divide by zero on the minimisers"),
+        ("ellipse", {"start": (-1.0, 1.0)}, "entered from x > 0"),
+        ("two-normals", {"start": (0.0, 0.0, 1.0)}, "divide by zero on the minimisers"),
+        ("two-normals", {"start": (1.0, 1.0)}, "has 3 coordinates"),
+        ("surface", {"start": (9.0, 1.0)}, "less than or equal to 2.5"),
+        ("surface", {"axes": (3.0, 1.0)}, "'surface' has none"),
+        ("ellipse", {"axes": (1.0, 1.0)}, "longer one first"),
+    ],
+)
+def test_starts_and_axes_that_make_no_flow_are_refused(toy: str, bad: dict, message: str) -> None:
+    with pytest.raises(ValidationError, match=message):
+        spec.Run(**({"toy": toy, "algorithm": "normalised", "horizon": 1.0} | bad))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"lrs": (0.1,), "runs": ({"toy": "two-normals", "algorithm": "square-root", "horizon": 0.05},)},  # never lands
+        {
+            "lrs": (0.2, 0.1, 0.09),
+            "runs": (
+                {"toy": "ellipse", "algorithm": "normalised", "horizon": 0.2, "axes": (3.0, 1.5)},
+                {"toy": "ellipse", "algorithm": "square-root", "horizon": 0.2, "start": (1.0, -1.0)},
+                {"toy": "surface", "algorithm": "normalised", "horizon": 0.2, "start": (0.0, 2.0)},
+            ),
+        },
+    ],
+)
+def test_figures_are_drawn_of_other_settings(changes: dict) -> None:
+    params = spec.Params(**changes, flow_steps=2, records=3)
+    logs = [simulated("eos/limit-flow", point)["paths"] for point in spec.cells(params)]
+    recipe = SimpleNamespace(title="a title", params=params, claims=())
+    figure = analysis.draw_flows({"paths": pd.concat(logs)}, recipe)
+    figure.canvas.draw()
+    assert len(figure.axes) == 2 * len({run.toy for run in params.runs})
+    if len(params.runs) > 1:
+        assert "x^2/a^2" in figure.axes[1].get_title()  # two ellipses in one panel
+
+
+def test_the_figure_names_the_ellipse() -> None:
+    run = {"toy": "ellipse", "algorithm": "normalised", "horizon": 0.2, "axes": (3.0, 1.5)}
+    assert analysis._formula("ellipse", spec.Params(runs=(run,), lrs=(0.1,))) == "$(x^2/9+y^2/2.25-1)^2/2$"
 
 
 def paths(constant: float, order: float = 1.0) -> pd.DataFrame:
@@ -250,7 +369,8 @@ def test_never_landing_is_unclear() -> None:
 
 @pytest.mark.parametrize(("worst", "judgement"), [(1e-6, "holds"), (0.1, "fails")])
 def test_the_integrated_flow_and_the_direction_are_judged_at_their_worst(worst: float, judgement: str) -> None:
-    flows = pd.DataFrame({"integrated": [1.0, 0.5 + worst], "flow": [1.0, 0.5]})
+    flows = pd.DataFrame({"integrated": [1.0, 0.5 + worst], "flow": [1.0, 0.5], "distance": [0.0, worst]})
     assert judge(analysis.measure_integration_error(flows), Band(low=None, high=1e-5)) == judgement
+    assert judge(analysis.measure_distance(flows), Band(low=None, high=1e-5)) == judgement
     rows = pd.DataFrame({"misalignment": [0.0, worst]})
     assert judge(analysis.measure_misalignment(rows), Band(low=None, high=1e-2)) == judgement

@@ -232,7 +232,8 @@ def test_the_flow_s_sharpness_falls_by_the_squared_norm_of_its_velocity() -> Non
 
 def test_ablations_change_the_path_that_they_name_and_no_other() -> None:
     params = {name: getattr(point(), name) for name in spec.Shared.model_fields}
-    for ablation, changed in {"double-time": "flow", "ambient-flow": "flow", "plain-descent": "normalised"}.items():
+    of_flow = dict.fromkeys(("double-time", "no-retraction", "ambient-flow"), "flow")
+    for ablation, changed in {**of_flow, "plain-descent": "normalised"}.items():
         points = spec.cells(spec.Params(**(params | {"ablation": ablation, "lrs": (0.1,), "seeds": 1})))
         assert {of.path: of.ablation for of in points} == {"flow": "none", "normalised": "none"} | {changed: ablation}
     right = logged(path="flow", lr=0.0)
@@ -240,7 +241,13 @@ def test_ablations_change_the_path_that_they_name_and_no_other() -> None:
     longer = logged(path="flow", lr=0.0, horizon=0.04, records=2)
     assert twice["sharpness"].tolist()[2:] == pytest.approx(longer["sharpness"].tolist()[4:], rel=1e-9)
     ambient = logged(path="flow", lr=0.0, ablation="ambient-flow")
-    assert right["loss"].max() < 1e-18 < 1e-9 < ambient["loss"].max()
+    drifting = logged(path="flow", lr=0.0, ablation="no-retraction")
+    assert right["loss"].max() < 1e-18 < 1e-12 < drifting["loss"].max() < 0.1 * ambient["loss"].max()
+    by_descent = spec.DescentWay(kind="descent", lr=0.01, steps=5)
+    left, ambient = (
+        logged(path="flow", lr=0.0, retraction=by_descent, ablation=name) for name in ("no-retraction", "ambient-flow")
+    )
+    pd.testing.assert_frame_equal(left, ambient)
     plain = logged(ablation="plain-descent")
     assert plain["loss"].iloc[-1] < plain["loss"].iloc[0] < logged()["loss"].iloc[-1]
 
@@ -265,6 +272,7 @@ def test_digits_are_scaled_by_their_training_part() -> None:
     [
         ({"records": 29}, "no multiple"),
         ({"lrs": (1.0,), "records": 300, "horizon": 60.0}, "less than a step"),
+        ({"lrs": (0.1, 0.05, 0.1)}, "lrs: a learning rate is given twice"),
         ({"samples": 1797}, "digits has only 1796 images to train on"),
     ],
 )

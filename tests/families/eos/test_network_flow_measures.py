@@ -69,3 +69,13 @@ def test_the_figure_has_sharpness_loss_and_test_error() -> None:
     figure = analysis.draw_flow({"curves": rows}, recipe)
     assert [ax.get_yscale() for ax in figure.axes] == ["linear", "log", "linear"]
     assert any("on the flow at most" in text.get_text() for text in figure.axes[1].texts)
+
+
+def test_the_figure_shows_every_rate_and_no_bands_of_test_errors_but_the_flow_s() -> None:
+    recipe = load.load(shipped()["eos/arora2022-network-flow"])
+    rates = [curves(0.52, 0.5).query("path == 'normalised'").assign(lr=lr) for lr in (0.1, 0.2, 0.3, 0.4)]
+    rows = pd.concat([*rates, curves(0.52, 0.5).query("path == 'flow'")]).assign(test_error=20.0)
+    figure = analysis.draw_flow({"curves": rows}, recipe)
+    figure.canvas.draw()
+    assert [len(ax.lines) for ax in figure.axes] == [5, 5, 5]
+    assert [len(ax.collections) for ax in figure.axes] == [5, 5, 1]

@@ -191,7 +191,11 @@ def test_a_scaled_run_takes_the_same_path():
 
 @pytest.mark.parametrize(
     ("changes", "sentence"),
-    [({"decays": (20.0,)}, "h l must be below 1"), ({"decays": (2.0,), "records": 200}, "do not fit into 15 steps")],
+    [
+        ({"decays": (20.0,)}, "h l must be below 1"),
+        ({"decays": (2.0,), "records": 200}, "do not fit into 15 steps"),
+        ({"decays": (5e-3, 5e-3)}, "decays: one is given twice"),
+    ],
 )
 def test_impossible_runs_are_refused(changes, sentence):
     with pytest.raises(ValidationError, match=sentence):
@@ -222,11 +226,21 @@ def synthetic(error=0.05, order=1.0, ratio=1.0, noise=0.0, oscillation=1.0, powe
     return pd.concat(rows)
 
 
+@pytest.mark.parametrize("height", [0.2, 0.5, 1.5])
+def test_a_run_starts_at_the_given_height_over_the_circle_and_its_zigzag_forgets_it(height):
+    found = logged(height=height)
+    first = found["path"].query("step == 0")
+    over = first["u3"] / np.hypot(first["u1"], first["u2"])
+    assert over.to_numpy() == pytest.approx(height * math.sqrt(2 * 0.1 * 5e-3), rel=1e-12)
+    late = found["curves"].query("time >= 1.5")
+    assert (late["oscillation"] / late["predicted_oscillation"]).mean() == pytest.approx(1, abs=0.02)
+
+
 @pytest.mark.parametrize(
     ("measure", "band", "inside", "outside"),
     [
         ("flow_error", [None, 0.1], {"error": 0.05}, {"error": 0.5}),
-        ("error_slope", [0.8, 1.4], {"order": 1.1, "noise": 0.01}, {"order": 0.0, "noise": 0.01}),
+        ("error_slope", [0.8, None], {"order": 1.1, "noise": 0.01}, {"order": 0.0, "noise": 0.01}),
         ("ratio_error", [None, 0.003], {"ratio": 1.001}, {"ratio": 0.976}),
         ("mean_ratio", [0.99, 1.01], {"ratio": 1.001}, {"ratio": 0.236}),
         ("oscillation_error", [None, 0.05], {"oscillation": 0.97}, {"oscillation": 1.2}),
@@ -247,8 +261,17 @@ def test_the_delay_is_that_of_the_edge_or_of_the_end_of_the_run(reaches, value):
     assert analysis.measure_edge_delay(rows).value == pytest.approx(value, abs=1e-9)
 
 
-def test_the_figure_is_drawn_from_runs_at_the_edge_alone():
+@pytest.mark.parametrize(
+    ("decays", "changes"),
+    [((5e-3,), {}), ((2e-2, 1e-2, 9e-3, 8e-3, 5e-3), {"records": 20}), ((5e-3, 1e-2), {"ablation": "no-decay"})],
+)
+@pytest.mark.parametrize("seeds", [(3,), SEEDS])
+def test_the_figure_is_drawn_of_any_number_of_weight_decays_and_seeds(decays, changes, seeds):
     path = Path(__file__).parents[3] / "recipes" / "eos" / "lyu2022-sphere.yaml"
     recipe = load.load(path, load.Request(profile="smoke"))
-    figure = analysis.draw_sphere(logged(), recipe)
+    runs = [logged(seeds, decay=decay, duration=1.0, **changes) for decay in decays]
+    log = {kind: pd.concat([run[kind] for run in runs]) for kind in ("curves", "path")}
+    figure = analysis.draw_sphere(log, recipe)
     assert {"(b)", "(f)"} <= {ax.get_title(loc="left")[:3] for ax in figure.axes}
+    longitude = next(ax for ax in figure.axes if ax.get_title(loc="left").startswith("(c)"))
+    assert sum(line.get_label().startswith("descent") for line in longitude.lines) == len(decays)

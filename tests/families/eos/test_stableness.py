@@ -3,6 +3,7 @@
 import math
 from functools import partial
 from itertools import pairwise
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -264,13 +265,36 @@ def test_falls_are_those_of_the_last_pair() -> None:
     assert analysis.measure_loss_fall(rows).value == pytest.approx(np.mean(list(losses.values())))
 
 
+def orbits_at_rest() -> pd.DataFrame:
+    """Runs in which nothing has been learnt."""
+    both = pd.concat([orbits("normalised", 0.1), orbits("square-root", 0.1)])
+    return both.assign(train_loss=1.0, sharpness=5.0)
+
+
+def test_the_figure_shows_every_rate_marks_what_it_cuts_and_labels_its_ticks() -> None:
+    """Seven rates, one run without a second half, and an overshoot."""
+    rows = orbits("normalised", *(0.01 * number for number in range(1, 8)))
+    rows.loc[rows["pair"] == 1, "stableness"] = 9.0
+    rows = pd.concat([rows, orbits("gradient", 0.1, pairs=1)])
+    figure = analysis.draw_network({"steps": rows}, SimpleNamespace(title="", claims=()))
+    figure.canvas.draw()
+    assert any("overshoot to 9" in text.get_text() for text in figure.axes[2].texts)
+    assert len({line.get_color() for line in figure.axes[0].lines}) == 5  # colours come again
+    assert len([line for line in figure.axes[2].lines if len(line.get_xdata()) == 4]) == 7
+    assert len([label for label in figure.axes[3].get_yticklabels() if label.get_text()]) > 1
+
+
 def test_the_claims_hold_on_orbits_as_theory_has_them_and_fail_on_a_stable_descent() -> None:
     def rows(algorithm: str) -> pd.DataFrame:
         found = orbits(algorithm, 0.1, 0.05, 0.025, drift=0.6)
         excess = 1 + 0.6 * found["lr"]
         found["stableness"] *= excess / 1.02
         found["sharpness"] = found["rayleigh"] * excess
-        found.loc[found["pair"] == 0, "train_loss"] *= 100  # phase I
+        first = found["pair"] == 0  # phase I
+        found.loc[first, "train_loss"] *= 1000
+        found.loc[first, "gradient_norm"] *= 1000**0.5
+        found.loc[first, "stableness"] *= 0.1
+        found.loc[first, "turn"] = 1.0
         return found
 
     descent = pd.concat([rows("normalised"), rows("square-root")])
@@ -279,6 +303,8 @@ def test_the_claims_hold_on_orbits_as_theory_has_them_and_fail_on_a_stable_desce
         measure = getattr(analysis, f"measure_{claim.claim}")
         seen = select(descent, claim.where)
         assert judge(measure(seen, **claim.options), claim.band("laptop")) == "holds", claim.says
-        if claim.control.set:
-            broken = select(stable, {**claim.where, **claim.control.where})
+        for control in claim.every_control().values():
+            resting = all(run["lr"] == 1e-9 for run in control.set.get("runs", ()))
+            seen = descent if not control.set else orbits_at_rest() if resting else stable
+            broken = select(seen, {**claim.where, **control.where})
             assert judge(measure(broken, **claim.options), claim.band("laptop")) == "fails", claim.says

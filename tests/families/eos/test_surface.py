@@ -81,7 +81,8 @@ def test_a_start_on_the_minimisers_is_refused() -> None:
 
 
 def rows(y: list[float], sharpness: list[float]) -> pd.DataFrame:
-    return pd.DataFrame({"step": range(len(y)), "x": 1.5, "y": y, "valley_sharpness": sharpness})
+    own = {"algorithm": "normalised", "lr": 5.0}
+    return pd.DataFrame({**own, "step": range(len(y)), "x": 1.5, "y": y, "valley_sharpness": sharpness})
 
 
 def test_a_coordinate_is_that_of_the_one_iterate() -> None:
@@ -112,3 +113,43 @@ def test_the_figure_shows_both_descents_or_one() -> None:
     figure = analysis.draw_surface({"iterates": one}, recipe)
     (space,) = (ax for ax in figure.axes if ax.name == "3d")
     assert (space.elev, space.azim, space.get_xlim(), space.get_ylim()) == (20, 200, (-6, 16), (-6, 6))
+
+
+def test_runs_that_the_log_could_not_tell_apart_are_refused() -> None:
+    run = {"algorithm": "normalised", "lr": 5.0, "start": (14.7, -3.0), "steps": 9}
+    with pytest.raises(ValidationError, match="runs: an algorithm is given twice with one learning rate"):
+        spec.Params(runs=(run, run | {"start": (1.0, 1.0)}))
+
+
+def test_of_several_descents_the_worst_is_measured() -> None:
+    both = pd.concat([rows([1, -1], [100.0, 5.0]), rows([1, 2], [100.0, 50.0]).assign(lr=4.0)])
+    assert analysis.measure_sharpness_fall(both).value == pytest.approx(math.log10(0.5))
+    assert analysis.measure_crossings(both).value == 0
+    assert math.isnan(analysis.measure_sharpness_fall(rows([1, -1], [100.0, math.nan])).value)
+
+
+def test_the_figure_has_a_panel_for_each_descent_and_room_for_its_path() -> None:
+    """Two rates of one algorithm, one of which leaves the paper's range, and a path that ends on the minimisers."""
+    runs = [
+        logged("square-root"),
+        logged("square-root", lr=0.25, start=(30.0, -9.0), steps=4),
+        logged("normalised", lr=3.0, start=(0.0, 3.0), steps=3),
+        logged("normalised", lr=0.1, steps=5000),
+    ]
+    recipe = load.load(shipped()["eos/arora2022-surface"])
+    figure = analysis.draw_surface({"iterates": pd.concat(runs)}, recipe)
+    figure.canvas.draw()
+    spaces = [ax for ax in figure.axes if ax.name == "3d"]
+    assert len(spaces) == 4
+    assert [len(space.patches) for space in spaces] == [11, 4, 1, 0]  # arrows to iterates that can be seen
+    assert (spaces[1].get_xlim()[1], spaces[1].get_ylim()[0]) == (30, -9)
+
+
+def test_the_surface_hides_what_is_behind_its_near_wall_and_nothing_of_its_inside() -> None:
+    """The eye is at x < 0, a little to y < 0, above: a point low down beyond a corner of the near end is hidden."""
+    ranges = {"x": (-6.0, 16.0), "y": (-6.0, 6.0)}
+    y = 1e-3
+    on_the_valley = np.array([[-5.9, y, np.sqrt(1 + 5.9**2) * y], [14.7, 3.0, 80.0]])
+    assert not analysis.hidden(on_the_valley, ranges).any()
+    below = np.array([[0.0, 0.0, -5.0], [5.0, -3.0, 2.0]])
+    assert analysis.hidden(below, ranges).all()

@@ -8,7 +8,7 @@ import torch
 from scipy.integrate import solve_ivp
 
 from resodectl.families.eos.limit_flow.simulation import curvature
-from resodectl.families.eos.toys import TOYS
+from resodectl.families.eos.toys import TOYS, ellipse
 from resodectl.numerics.curvature.operators import Hessian, SquareRootHessian, dense
 
 POINTS = {
@@ -106,3 +106,31 @@ def test_closed_forms_solve_the_flow_s_equation(
     assert found == pytest.approx(end, abs=1e-5)
     twice = TOYS[name].clocks[algorithm].flow(tensor(start), tensor(time / 2), speed=2.0).item()
     assert twice == pytest.approx(found, abs=1e-12)
+
+
+@pytest.mark.parametrize("axes", [(2.0, 1.0), (3.0, 1.5), (4.0, 3.9)])
+@pytest.mark.parametrize(("algorithm", "time"), [("normalised", 2.0), ("square-root", 1.0)])
+def test_flows_on_any_ellipse_solve_the_riemannian_flow(axes: tuple[float, float], algorithm: str, time: float) -> None:
+    """dX/dtau = -c P grad phi(lambda_1) in the plane, lambda_1 = |grad F|^2, whose gradient is taken by differences."""
+    squares = np.square(axes)
+
+    def potential(p: np.ndarray) -> float:
+        sharpness = np.square(2 * p / squares).sum()
+        return math.log(sharpness) / 4 if algorithm == "normalised" else sharpness / 8
+
+    def velocity(_: float, p: np.ndarray) -> np.ndarray:
+        tangent = np.array([-p[1] / squares[1], p[0] / squares[0]])
+        tangent /= np.linalg.norm(tangent)
+        return -tangent * (potential(p + 1e-5 * tangent) - potential(p - 1e-5 * tangent)) / 2e-5
+
+    start, toy = np.array(axes) * [math.cos(1.2), math.sin(1.2)], ellipse(axes)
+    end = solve_ivp(velocity, (0, time), start, rtol=1e-10, atol=1e-12).y[:, -1]
+    found = toy.clocks[algorithm].flow(tensor(1.2), tensor(time)).item()
+    assert found == pytest.approx(math.atan2(end[1] / axes[1], end[0] / axes[0]), abs=1e-7)
+    mirrored = toy.clocks[algorithm].flow(tensor(-1.2), tensor(time)).item()
+    assert mirrored == pytest.approx(-found)
+    assert toy.clocks[algorithm].flow(tensor(0.0), tensor(time)).item() == 0
+    point = tensor(start)[None]
+    assert toy.sharpness(tensor(1.2)).item() == pytest.approx(curvature(toy, point)[0].item())
+    assert toy.distance(1.001 * point).item() == pytest.approx(toy.loss(1.001 * point).item() ** 0.5
+        * (2 / toy.sharpness(tensor(1.2)).item()) ** 0.5, rel=2e-3)  # fmt: skip

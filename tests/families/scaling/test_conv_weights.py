@@ -148,6 +148,8 @@ def test_depths_without_known_stages_are_refused() -> None:
     rest = {"data": "digits", "model": point().model.model_dump(), "training": TRAINING, "seeds": 1}
     with pytest.raises(ValidationError, match="no stages are known for 9"):
         spec.Params(**rest, depths=(8, 9))
+    with pytest.raises(ValidationError, match="8 is listed twice"):
+        spec.Params(**rest, depths=(8, 11, 8))
     assert all(sum(blocks) == depth for depth, blocks in spec.BLOCKS.items())
 
 
@@ -180,6 +182,9 @@ def test_roughness_is_one_for_independent_layers(step: float, roughness: float, 
 def test_increments_growth_and_errors_are_ratios_and_medians() -> None:
     assert analysis.measure_increment_ratio(layers(2.8)).value == pytest.approx(1.4, rel=0.01)
     assert judge(analysis.measure_increment_ratio(layers(0.8)), Band.model_validate([1, None])) == "fails"
+    flat = {"largest": 0.0, "increment": 0.0, "root_sum_square": 0.5}  # layers of one norm at both depths
+    for statistic, slope in flat.items():
+        assert analysis.measure_slope(layers(2.8), statistic=statistic).value == pytest.approx(slope, abs=0.02)
     assert analysis.measure_growth(layers(1.0)).value == pytest.approx(2.0, rel=0.02)
     assert judge(analysis.measure_growth(layers(1.0, before=2.0)), Band.model_validate([1.5, None])) == "fails"
     errors = pd.DataFrame([(s, d, e + s) for s in SEEDS for d, e in ((8, 90.0), (16, 5.0), (33, 4.0))])

@@ -29,7 +29,7 @@ def logged(seeds=(3, 7), **changes) -> pd.DataFrame:
     return simulated("scaling/hurst-map", spec.Point(**(SMALL | changes)), seeds)["norms"]
 
 
-def plain_norms(seed: int, beta: float, hurst: float) -> dict[str, list[float]]:
+def plain_norms(seed: int, beta: float, hurst: float, architecture: str) -> dict[str, list[float]]:
     """|h_L - h_0| / |h_0| and |p_0 - p_L| / |p_L| of each input through one network, by autograd."""
     depth, dim, pixels, inputs = 6, 3, 5, 2
 
@@ -47,7 +47,7 @@ def plain_norms(seed: int, beta: float, hurst: float) -> dict[str, list[float]]:
         start = (first[i] @ x[i]).requires_grad_()
         h = start
         for k in range(depth):
-            h = h + depth**-beta * v[k] @ torch.relu(theta[k] @ h)
+            h = h + depth**-beta * v[k] @ torch.relu(theta[k] @ h if architecture == "res-3" else h)
         h.retain_grad()
         ((last[:, i] @ h - 0.3) ** 2).backward()
         assert start.grad is not None
@@ -57,13 +57,13 @@ def plain_norms(seed: int, beta: float, hurst: float) -> dict[str, list[float]]:
     return found
 
 
-@pytest.mark.parametrize("hurst", [0.2, 0.7])
-def test_all_exponents_and_draws_at_once_are_the_plain_loops_of_each(hurst: float) -> None:
-    rows = logged(hurst=hurst)
+@pytest.mark.parametrize(("hurst", "architecture"), [(0.2, "res-3"), (0.7, "res-3"), (0.7, "res-1")])
+def test_all_exponents_and_draws_at_once_are_the_plain_loops_of_each(hurst: float, architecture: str) -> None:
+    rows = logged(hurst=hurst, architecture=architecture)
     assert len(rows) == 6
     for _, row in rows.iterrows():
-        for name, values in plain_norms(int(row["seed"]), row["beta"], hurst).items():
-            assert row[f"log10_{name}"] == pytest.approx(np.log10(values).mean(), rel=1e-9)
+        for name, values in plain_norms(int(row["seed"]), row["beta"], hurst, architecture).items():
+            assert row[f"log10_{name}"] == pytest.approx(np.log10(np.maximum(values, 1e-16)).mean(), rel=1e-9)
             assert row[f"log10_rms_{name}"] == pytest.approx(np.log10(np.mean(np.square(values))) / 2, rel=1e-9)
             assert row[f"capped_{name}"] == 0
 
@@ -95,18 +95,20 @@ def test_independent_layers_have_the_exact_mean_square_in_both_directions() -> N
 
 
 def test_overflow_is_a_capped_number_and_counted() -> None:
-    changes = torch.tensor([[1e-2, 1e2], [1e2, 1e20], [1.0, torch.inf], [torch.nan, torch.inf]], dtype=torch.float64)
+    changes = torch.tensor(
+        [[0.0, 0.0], [1e-2, 1e2], [1e2, 1e20], [1.0, torch.inf], [torch.nan, torch.inf]], dtype=torch.float64
+    )
     found = summary(changes, "out", cap=16)
-    assert found["log10_out"].tolist() == [0, 9, 8, 16]
-    assert found["log10_rms_out"].tolist() == pytest.approx([math.log10(5000) / 2, 16, 16, 16])
-    assert found["capped_out"].tolist() == [0, 0.5, 0.5, 1]
+    assert found["log10_out"].tolist() == [-16, 0, 9, 8, 16]
+    assert found["log10_rms_out"].tolist() == pytest.approx([-16, math.log10(5000) / 2, 16, 16, 16])
+    assert found["capped_out"].tolist() == [0, 0, 0.5, 0.5, 1]
 
 
 def test_networks_that_overflow_float32_are_results() -> None:
     rows = logged(depth=400, hurst=0.97, dtype="float32", betas=Grid(first=0.0, last=1.3, count=2), dim=8)
     assert (rows.loc[rows["beta"] == 0, "capped_out"] == 1).all()
     assert (rows.loc[rows["beta"] == 1.3, "capped_out"] == 0).all()
-    assert np.isfinite(rows.to_numpy(float)).all()
+    assert np.isfinite(rows.drop(columns="architecture").to_numpy(float)).all()
 
 
 def test_impossible_grids_are_refused_in_a_sentence() -> None:
@@ -132,7 +134,7 @@ def law(shift: float = 0.0, factor: float = 1.0) -> pd.DataFrame:
         with np.errstate(over="ignore"):
             logs = np.minimum(np.log10(np.expm1(exponent)) / 2 + math.log10(factor) + noise, 16)
         table[f"log10_{name}"] = table[f"log10_rms_{name}"] = logs
-    return table.assign(depth=depth, dim=dim)
+    return table.assign(depth=depth, dim=dim, architecture="res-3")
 
 
 def verdicts(rows: pd.DataFrame) -> list[tuple[str, str, str]]:
@@ -198,6 +200,34 @@ def test_the_continued_law_meets_the_exact_boundary_of_independent_layers() -> N
 )
 def test_the_first_order_law_has_its_known_values(hurst: float, norm: analysis.Norm, value: float) -> None:
     assert math.log10(analysis.first_order(hurst, 1.3, 1000, 40, norm)) == pytest.approx(value, abs=6e-4)
+
+
+@pytest.mark.parametrize("hurst", [0.35, 0.65, 0.8])
+def test_without_an_inner_matrix_the_boundary_is_that_of_the_path_below_one_half_too(hurst: float) -> None:
+    """res-1 at 1000 layers of width 40: 0.326, 0.626 and 0.776."""
+    boundary = hurst - math.log(2 * math.log(2)) / (2 * math.log(1000))
+    (law,) = analysis.continued_boundary(np.array([hurst]), 1000, 40, "output", "res-1")
+    assert law == pytest.approx(boundary)
+    betas = Grid(first=boundary - 0.06, last=boundary + 0.06, count=4)
+    rows = logged((0, 1, 2), hurst=hurst, architecture="res-1", depth=1000, dim=40, betas=betas, inputs=4)
+    assert analysis.measure_boundary(rows, norm="output").value == pytest.approx(boundary, abs=0.03)
+
+
+@pytest.mark.parametrize("norm", ["output", "gradient"])
+def test_without_an_inner_matrix_the_first_order_law_is_that_of_the_path(norm: analysis.Norm) -> None:
+    """E r^2 = alpha^2 L^2H / 2, which deep and weakly scaled networks obey."""
+    assert analysis.first_order(0.8, 1.3, 100, 6, norm, "res-1") ** 2 == pytest.approx(100 ** (1.6 - 2.6) / 2)
+    rows = logged(tuple(range(20)), architecture="res-1", hurst=0.8, depth=30, dim=20, inputs=20)
+    rows = rows.assign(architecture="res-1", depth=30, dim=20)
+    found = analysis.measure_log10_of_first_order(
+        select(rows.assign(beta=rows["beta"] * 1.0), {"beta": 1.0}), norm=norm
+    )
+    assert found.value == pytest.approx(0.0, abs=0.08)
+
+
+def test_the_map_of_networks_without_an_inner_matrix_is_drawn() -> None:
+    recipe = load.load(shipped()[RECIPE], load.Request(sets=("architecture=res-1", "depth=50")))
+    assert len(analysis.draw_maps({"norms": law().assign(architecture="res-1")}, recipe).axes) == 3
 
 
 def test_the_map_is_drawn_with_and_without_boundaries_on_it() -> None:

@@ -1,6 +1,7 @@
 """scaling/initial-norms: the simulation against plain networks and autograd, the measures on logs with known laws."""
 
 import math
+import types
 from pathlib import Path
 
 import numpy as np
@@ -120,6 +121,23 @@ def test_smooth_weights_and_their_increments_change_the_output_by_different_shar
     rows = logged((0, 1), weights=weights, exponents=(1.0,), depth=100, dim=40, repetitions=100)
     rms = math.sqrt((rows["output_change"] ** 2).mean())
     assert rms == pytest.approx(level, rel=0.08)
+
+
+@pytest.mark.parametrize("changes", [{"length_scale": 0.3}, {"weights": "rbf_and_gaussian", "rough_share": 0.5}])
+@pytest.mark.parametrize("norm", NORMS)
+def test_weakly_scaled_networks_obey_the_first_order_law_of_their_weights(norm, changes):
+    network = {"weights": "rbf", "exponents": (2.0,), "dim": 20, "repetitions": 100} | changes
+    rows = logged((0, 1, 2), depth=50, **network)
+    params = spec.Params(**network, depths=(50,), seeds=3)
+    law = analysis._law(params, 2.0, np.array([50]), norm)[1][0]
+    assert math.sqrt((rows[f"{norm}_change"] ** 2).mean()) == pytest.approx(law, rel=0.06)
+
+
+def test_lists_whose_values_the_log_cannot_tell_apart_are_refused():
+    rest = {"weights": "rbf", "seeds": 1, "repetitions": 1}
+    for lists in ({"exponents": (1.0, 1.0), "depths": (3,)}, {"exponents": (1.0,), "depths": (3, 3)}):
+        with pytest.raises(ValidationError, match="give each value once"):
+            spec.Params(**rest, **lists)
 
 
 def test_uniform_weights_are_log_normal_at_the_limit_too():
@@ -269,6 +287,29 @@ def test_figures_are_drawn_with_and_without_explosions(name, depths):
         assert len(draw({"norms": rows}, recipe).axes) == (2 if name == "norm-histogram" else 3)
 
 
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"repetitions": 1, "seeds": 1},
+        {"exponents": (0.5, 1.0), "depths": (1, 3)},
+        {"exponents": (-200.0,)},  # all networks overflow
+        {"weights": "rbf_and_gaussian", "architecture": "res-2", "activation": "tanh"},
+        {"weights": "fbm", "hurst": 0.9, "exponents": (0.1, 0.5, 1.0, 2.0)},
+    ],
+)
+@pytest.mark.parametrize("draw", ["output", "gradient", "histograms"])
+def test_figures_are_drawn_of_other_params_than_those_that_are_shipped(draw, changes):
+    network = {"weights": "rbf", "exponents": (1.0,), "dim": 3, "repetitions": 2} | changes
+    depths, seeds = network.pop("depths", (30,)), range(network.pop("seeds", 2))
+    params = spec.Params(**network, depths=depths, seeds=len(seeds))
+    rows = pd.concat(logged(seeds, depth=depth, **network) for depth in depths)
+    recipe = load.load(Path(__file__).parents[3] / "recipes/scaling/marion2022-output-norm.yaml")
+    drawn = types.SimpleNamespace(params=params, title=recipe.title)
+    figure = getattr(analysis, f"draw_{draw}")({"norms": rows}, drawn)
+    figure.canvas.draw()
+
+
 def test_the_law_beside_the_curves_is_the_one_of_the_weights():
     depths = np.array([10, 1000])
 
@@ -286,5 +327,11 @@ def test_the_law_beside_the_curves_is_the_one_of_the_weights():
     assert law("rbf", 1.0, "gradient")[1][1] == pytest.approx(0.266, abs=5e-4)
     assert law("rbf_increments", 1.0)[1][1] == pytest.approx(0.199, abs=5e-4)
     assert law("fbm", 1.3, hurst=0.8)[1][1] == pytest.approx(10**-1.863, rel=2e-3)
+    for scale in (0.05, 0.1414):  # sqrt of the sum over pairs is about as the root of the length scale
+        found = law("rbf", 1.0, length_scale=scale)[1][1]
+        assert found == pytest.approx(0.301 * math.sqrt(scale / 0.1), rel=0.04)
+    assert law("rbf_and_gaussian", 1.0, rough_share=0.0)[1] == pytest.approx(law("rbf", 1.0)[1])
+    mixed = law("rbf_and_gaussian", 1.0, rough_share=1.0)
+    assert mixed[1] == pytest.approx(np.sqrt(depths * depths**-2.0 / 2))  # independent layers
     assert law("rbf", 0.5)[0] == ""  # nothing to first order: these networks explode
     assert law("gaussian", 0.5, activation="tanh")[0] == ""

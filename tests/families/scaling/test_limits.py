@@ -23,7 +23,7 @@ from tests.simulated import simulated
 
 ERRORS = ("state_error", "jacobian_error", "gradient_error")
 SCALINGS = {"neural-ode": (1.0, 0.0), "linear-ode": (0.5, 0.5), "ito-sde": (0.0, 1.0)}
-BENDS = {"tanh": 0.0, "exp": 1.0}  # sigma''(0)
+BENDS = {"tanh": 0.0, "exp": 1.0, "softplus": 0.5}  # sigma''(0)
 
 
 def point(**changes):
@@ -82,14 +82,14 @@ def plain_ode(seed, given):
     return [(torch.tensor(y[:2]), torch.tensor(y[2:].reshape(2, 2))) for y in found]
 
 
-def plain_sde(seed, path, drift, bend):
+def plain_sde(seed, path, drift, bend, of_bias):
     """H and J at the times 0, 1/2, 1 of one path, by Euler and Maruyama's scheme."""
     steps = len(path)
     h, jacobian = torch.full((2,), 0.5, dtype=torch.float64), torch.eye(2, dtype=torch.float64)
     found = [(h, jacobian)]
     for n, increment in enumerate(path):
         matrix, bias = fields(seed, n / steps)
-        q = 0.3**2 * (h @ h + 1) * torch.ones(2, dtype=torch.float64)
+        q = (0.3**2 * h @ h + of_bias**2) * torch.ones(2, dtype=torch.float64)
         slope = 2 * 0.3**2 * torch.ones(2, 1, dtype=torch.float64) @ h[None]
         change = increment[:, 1:] @ h + increment[:, 0] + (matrix @ h + bias + drift * bend * q) / steps
         jacobian = jacobian + increment[:, 1:] @ jacobian + (matrix + drift * bend * slope) @ jacobian / steps
@@ -104,11 +104,16 @@ def plain_errors(seed, depth, given, drift):
     paths = torch.zeros(1, 8, 2, 3, dtype=torch.float64)
     if given.get("noise"):
         paths = 0.3 / math.sqrt(8) * normal([stream(seed, "paths")], (8, 3, 2, 3))[0].transpose(0, 1)
+        paths[..., 0] *= given.get("bias_noise", 0.3) / 0.3
     target = normal([stream(seed, "target")], (1, 2))[0, 0]
     squares = np.zeros((3, 3, len(paths)))  # errors, times, paths
     for p, (states, path) in enumerate(zip(plain_network(seed, depth, given, paths), paths, strict=True)):
         sde = given["limit"] == "ito-sde"
-        limit = plain_sde(seed, path, drift, BENDS[given["activation"]]) if sde else plain_ode(seed, given)
+        limit = (
+            plain_sde(seed, path, drift, BENDS[given["activation"]], given.get("bias_noise", 0.3))
+            if sde
+            else plain_ode(seed, given)
+        )
         loss = (states[-1] - target).square().sum() / 2
         end, flow = limit[-1]
         for t, (found, (h, jacobian)) in enumerate(zip(states, limit, strict=True)):
@@ -130,6 +135,9 @@ def plain_errors(seed, depth, given, drift):
         {"limit": "linear-ode", "activation": "tanh", "noise": 0.3, "paths": 3},
         {"limit": "ito-sde", "activation": "exp", "noise": 0.3, "paths": 3},
         {"limit": "ito-sde", "activation": "tanh", "noise": 0.3, "paths": 3},
+        {"limit": "ito-sde", "activation": "softplus", "noise": 0.3, "paths": 3},
+        {"limit": "ito-sde", "activation": "exp", "noise": 0.3, "bias_noise": 0.7, "paths": 3},
+        {"limit": "ito-sde", "activation": "softplus", "noise": 0.3, "bias_noise": 0.0, "paths": 3},
     ],
     ids=lambda given: "-".join(str(value) for value in given.values()),
 )
@@ -269,7 +277,7 @@ def known(order, limit="ito-sde", alpha=0.0, activation="exp", noise=0.3, drift=
     rng = np.random.default_rng(0)
     return pd.DataFrame(
         {"limit": limit, "alpha": alpha, "activation": activation, "noise": noise, "drift": drift, "seed": seed}
-        | {"depth": depth}
+        | {"depth": depth, "beta": 1 - alpha, "bias_noise": noise, "gain": 1.0}
         | {name: scale * depth**order * math.exp(0.02 * rng.normal()) for name in ERRORS}
         for seed in range(5)
         for depth in (64, 128, 256)
@@ -310,3 +318,35 @@ def test_the_figure_is_drawn_with_and_without_sdes_from_few_and_many_depths(dept
     log = pd.concat(rows)
     figure = analysis.draw_limits({"errors": log[log["depth"].isin(depths)]}, recipe)
     assert len(figure.axes) == 6
+
+
+def test_cases_without_a_look_and_cases_that_share_one_are_named_in_full():
+    path = Path(__file__).parents[3] / "recipes/scaling/cohen2021-limits.yaml"
+    recipe = load.load(path, load.Request(profile="smoke"))
+    log = pd.concat(
+        [
+            known(-1.0, "linear-ode", 0.5, "tanh", 0.0),
+            known(-1.0, "linear-ode", 0.5, "tanh", 0.0).assign(gain=2.0),
+            known(-1.0, "neural-ode", 0.7, "softplus", 0.0),
+            known(-0.5, "ito-sde", 0.0, "softplus", 0.3, 1.0).assign(bias_noise=0.0),
+        ]
+    )
+    figure = analysis.draw_limits({"errors": log}, recipe)
+    names = {line.get_label() for ax in figure.axes for line in ax.lines if ":" in str(line.get_label())}
+    assert names == {
+        "tanh, linear ODE: alpha 0.5, beta 0.5, noise 0, bias noise 0, gain 1",
+        "tanh, linear ODE: alpha 0.5, beta 0.5, noise 0, bias noise 0, gain 2",
+        "softplus, neural ODE: alpha 0.7, beta 0.3, noise 0, bias noise 0, gain 1",
+        "softplus, Ito SDE: alpha 0, beta 1, noise 0.3, bias noise 0, gain 1, drift 1",
+    }
+
+
+@pytest.mark.parametrize("name", ["cases", "depths", "noisy_depths"])
+def test_what_the_log_cannot_tell_apart_is_refused(name):
+    case = {"limit": "ito-sde", "alpha": 0.0, "beta": 1.0, "noise": 0.3}
+    lists = {"cases": (case,), "depths": (2,), "noisy_depths": (2,)}
+    settings = {"reference_steps": 4, "paths": 1, "seeds": 1}
+    spec.Params(**settings | lists | {"cases": (case, case | {"bias_noise": 0.1}, case | {"gain": 2.0})})
+    twice = (case, case | {"bias_noise": 0.3}) if name == "cases" else (2, 2)
+    with pytest.raises(ValidationError, match=f"{name}: .* is listed twice"):
+        spec.Params(**settings | lists | {name: twice})

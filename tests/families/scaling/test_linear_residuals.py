@@ -3,11 +3,13 @@
 import math
 from itertools import pairwise
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from pydantic import ValidationError
 
 from resodectl.claims.verdict import judge
@@ -24,8 +26,8 @@ RECIPES = Path(__file__).parents[3] / "recipes/scaling"
 
 
 def logged(seeds=(0,), **changes):
-    defaults = {"target": FIGURE, "init": "zero", "depths": (8,), "reference": 16, "shown": 8, "steps": 5, "lr": 1.0}
-    more = {"lr_exponent": 1.0, "init_scale": 0.25, "dtype": "float64"}
+    defaults = {"target": FIGURE, "init": "zero", "depths": (8,), "reference": 16, "shown": (8,), "steps": 5, "lr": 1.0}
+    more = {"lr_exponent": 1.0, "init_scale": 0.25, "levels": (1e-5,), "dtype": "float64"}
     return simulated("scaling/linear-residuals", spec.Point(**(defaults | more | changes)), seeds)
 
 
@@ -80,7 +82,7 @@ def test_a_positive_definite_target_gives_equal_layers_its_root(depth):
     target = np.array([[1.6, 0.5], [0.5, 0.7]])
     values, vectors = np.linalg.eigh(target)
     root = depth * ((vectors * values ** (1 / depth)) @ vectors.T - np.eye(2))
-    found = logged(target=tuple(map(tuple, target.tolist())), shown=depth, steps=300)["layers"]
+    found = logged(target=tuple(map(tuple, target.tolist())), shown=(depth,), steps=300)["layers"]
     last = found[found["step"] == 300]
     for row, column, weight in zip(last["row"], last["column"], last["weight"], strict=True):
         assert weight == pytest.approx(root[row, column], abs=1e-12)
@@ -89,7 +91,7 @@ def test_a_positive_definite_target_gives_equal_layers_its_root(depth):
 
 def test_all_depths_and_seeds_at_once_are_plain_descents_with_autograd():
     seeds, depth, steps = (2, 9), 4, 3
-    found = logged(seeds, init="rough", depths=(depth,), reference=16, shown=depth, steps=steps, lr=0.7)
+    found = logged(seeds, init="rough", depths=(depth,), reference=16, shown=(depth,), steps=steps, lr=0.7)
     target = torch.tensor(FIGURE, dtype=torch.float64)
     for seed in seeds:
         trained = {}
@@ -111,6 +113,8 @@ def test_all_depths_and_seeds_at_once_are_plain_descents_with_autograd():
         assert training["doubling_distance"] == pytest.approx(max(float(a.norm()) for a in apart), rel=1e-10)
         assert training["output_distance"] == pytest.approx(float((outputs[depth] - outputs[16]).norm()), rel=1e-10)
         assert training["imbalance"] == pytest.approx(depth * max(map(float, drift)), rel=1e-10)
+        change = (torch.stack(trained[depth]) - first).flatten(1).norm(dim=1).max()
+        assert training["change"] == pytest.approx(float(change), rel=1e-10)
         for part, values in (("weights", trained[depth]), ("change", list(torch.stack(trained[depth]) - first))):
             jumps = found["jumps"][found["jumps"]["part"] == part]
             jump = jumps.query("seed == @seed and step == @steps")["jump"].item()
@@ -124,11 +128,30 @@ def test_the_first_steps_every_tenth_and_the_last_one_are_logged():
     assert sorted(found["layers"]["step"].unique()) == [0, 1, 2, 4, 10, 57]
 
 
+def test_the_first_passage_is_found_between_logged_steps():
+    """At depth 8 and rate 0.4 the loss falls below 1e-5 at step 42 or so; only every tenth step is logged there."""
+    layers, target = torch.zeros(8, 1, 2, 2, dtype=torch.float64), torch.tensor(FIGURE, dtype=torch.float64)
+    losses = []
+    for _ in range(60):
+        output, slope = gradient(layers, target)
+        losses.append(float((output - target).square().mean()))
+        layers = layers - 0.4 * slope
+    found = logged((3, 4), lr=0.4, steps=59, levels=(0.1, 1e-5, 1e-20))["passages"]
+    for level, own in found.groupby("level"):
+        first = next((step for step, loss in enumerate(losses) if loss < level), 60)
+        assert own["seed"].tolist() == [3, 4]
+        assert own["passage"].tolist() == [first, first]
+        assert (first == 60) == (level == 1e-20)
+        assert level != 1e-5 or (first > 40 and first % 10 > 0)
+
+
 @pytest.mark.parametrize(("init", "kind"), [("smooth", "smooth"), ("rough", "iid")])
 def test_layers_are_logged_entry_by_entry_and_move_by_the_rate_times_a_power_of_the_depth(init, kind):
     """A <- A - lr N^(e - 1) N dl/dA."""
     depth, target = 5, torch.tensor(FIGURE, dtype=torch.float64)
-    found = logged((2, 9), init=init, depths=(depth,), shown=depth, steps=1, lr=0.3, lr_exponent=0.25, init_scale=0.4)
+    found = logged(
+        (2, 9), init=init, depths=(depth,), shown=(depth,), steps=1, lr=0.3, lr_exponent=0.25, init_scale=0.4
+    )
     rows = found["layers"].set_index(["step", "layer", "seed", "row", "column"])["weight"]
     assert len(rows) == 2 * depth * 2 * 4
     assert (found["layers"]["depth"] == depth).all()
@@ -150,7 +173,7 @@ def _imbalance(layers, depth):
 
 
 def test_the_network_of_figure_2_is_at_its_loss_after_33_steps():
-    found = logged(depths=(100,), shown=100, steps=40)["training"]
+    found = logged(depths=(100,), shown=(100,), steps=40)["training"]
     assert found.loc[found["loss"] < 1e-5, "step"].min() == 33
 
 
@@ -170,7 +193,7 @@ def test_jumps_and_distances_after_training_have_their_known_sizes():
 @pytest.mark.parametrize(("lr", "drift"), [(0.2, 9.1e-3), (0.02, 8.9e-4)])
 def test_the_balance_drifts_in_proportion_to_the_learning_rate(lr, drift):
     """Total time 8, N = 16; in the operator norm, which is that of Frobenius over sqrt(2) for these traceless D."""
-    found = logged(depths=(16,), reference=16, shown=16, lr=lr, steps=round(8 / lr))["training"]
+    found = logged(depths=(16,), reference=16, shown=(16,), lr=lr, steps=round(8 / lr))["training"]
     assert found["imbalance"].max() / math.sqrt(2) == pytest.approx(drift, rel=0.01)
 
 
@@ -180,6 +203,11 @@ def test_the_balance_drifts_in_proportion_to_the_learning_rate(lr, drift):
         ({"depths": (1, 8)}, "at least 2 layers, not 1"),
         ({"target": ((1.0, 2.0), (3.0,))}, "a square matrix is needed"),
         ({"target": ((0.0, 1.0), (1.0, 0.0))}, "positive determinant"),
+        ({"depths": (8, 16, 8)}, "give each value once"),
+        ({"inits": ("zero", "zero")}, "give each value once"),
+        ({"shown": (8, 8)}, "give each value once"),
+        ({"balance": {"lrs": (0.1, 0.1), "time": 1.0, "depth": 4}}, "give each value once"),
+        ({"balance": {"lrs": (0.1, 1.0), "time": 1.0, "depth": 4}}, "1 is the learning rate of the other runs"),
     ],
 )
 def test_impossible_networks_are_refused_by_the_recipe(changes, message):
@@ -188,7 +216,7 @@ def test_impossible_networks_are_refused_by_the_recipe(changes, message):
         "inits": ("zero",),
         "depths": (8,),
         "reference": 16,
-        "shown": 8,
+        "shown": (8,),
         "seeds": 1,
         "steps": 2,
     }
@@ -225,11 +253,34 @@ def test_values_from_zero_weights_are_exact_and_others_are_over_seeds():
     assert analysis.measure_loglog_slope(known_training(-1.0), of="output_distance").method == "student"
 
 
-@pytest.mark.parametrize(("below", "steps", "judgement"), [(0.5, 1, "holds"), (0.05, 2, "fails"), (1e-9, 3, "fails")])
-def test_steps_to_a_loss_are_counted_and_capped_where_it_is_never_reached(below, steps, judgement):
-    found = analysis.measure_steps_to_loss(known_training(0.0), below=below)
-    assert found.value == steps
-    assert judge(found, Band.model_validate([0.5, 1.5])) == judgement
+@pytest.mark.parametrize(("slowest", "judgement"), [(33, "holds"), (34, "fails"), (401, "fails")])
+def test_steps_to_a_loss_are_those_of_the_slowest_network(slowest, judgement):
+    rows = pd.DataFrame({"init": "zero", "seed": 0, "depth": (8, 100), "level": 1e-5, "passage": (30, slowest)})
+    found = analysis.measure_steps_to_loss(rows)
+    assert (found.value, found.method) == (slowest, "exact")
+    assert judge(found, Band.model_validate(33)) == judgement
+
+
+@pytest.mark.parametrize(("loss", "logarithm"), [(1e-7, -7), (0.0, -32), (math.nan, math.nan)])
+def test_the_loss_is_the_largest_at_the_last_step(loss, logarithm):
+    rows = known_training(0.0)
+    rows.loc[(rows["step"] == 2), "loss"] = 0.0
+    rows.loc[(rows["step"] == 2) & (rows["depth"] == 16), "loss"] = loss
+    found = analysis.measure_log10_loss(rows)
+    assert found.value == pytest.approx(logarithm, nan_ok=True)
+    assert judge(found, Band.model_validate([None, -6])) == ("unclear" if math.isnan(loss) else "holds")
+
+
+@pytest.mark.parametrize(("change", "judgement"), [(2.0, "holds"), (0.1, "fails"), (math.nan, "unclear")])
+def test_the_change_is_that_of_the_network_that_moves_least(change, judgement):
+    rows = known_training(0.0).assign(change=3.0)
+    rows.loc[(rows["step"] == 2) & (rows["depth"] == 16), "change"] = change
+    assert judge(analysis.measure_least_change(rows), Band.model_validate([1, None])) == judgement
+
+
+def test_the_scaled_jump_is_that_of_the_deepest_network():
+    rows = pd.DataFrame({"init": "zero", "seed": 0, "step": (0, 9, 9), "depth": (4, 2, 4), "jump": (9.0, 8.0, 1.5)})
+    assert analysis.measure_scaled_jump(rows).value == 6.0
 
 
 def known_jumps(order, scale=4.0):
@@ -265,12 +316,44 @@ def test_the_balance_slope_is_the_order_in_the_learning_rate(order, judgement):
     assert judge(analysis.measure_balance_slope(rows), Band.model_validate([0.9, 1.1])) == judgement
 
 
-@pytest.mark.parametrize("name", ["linear-weights", "implicit-regularization"])
-@pytest.mark.parametrize("depths", [(4,), (4, 8)])
-def test_figures_are_drawn_from_one_and_from_several_depths(name, depths):
+def drawn(name, **changes):
+    """The figure of a recipe whose params are away from the shipped ones, from rows of its own cells."""
+    values = {"target": FIGURE, "inits": ("zero", "rough"), "depths": (4,), "reference": 8, "shown": (4,)}
+    params = spec.Params(**(values | {"seeds": 2, "steps": 3} | changes))
     recipe = load.load(RECIPES / f"sander2022-{name}.yaml", load.Request(profile="smoke"))
-    runs = [logged((0, 1), init=init, depths=depths) for init in ("zero", "smooth", "rough")]
-    runs.append(logged((0, 1), depths=(4,), lr=0.1))
+    runs = [simulated("scaling/linear-residuals", point, (0, 1)) for point in spec.cells(params)]
     log = {kind: pd.concat(run[kind] for run in runs) for kind in runs[0]}
-    figure = getattr(analysis, f"draw_{recipe.file.draw}")(log, recipe)
-    assert len(figure.axes) == {"weights": 8, "regularization": 6}[recipe.file.draw]
+    figure = getattr(analysis, f"draw_{recipe.file.draw}")(log, SimpleNamespace(title="", params=params))
+    FigureCanvasAgg(figure).draw()
+    return figure
+
+
+ONE, THREE = ((2.0,),), ((1.0, 0.5, 0.0), (0.0, 1.0, 0.5), (0.5, 0.0, 1.0))
+
+
+@pytest.mark.parametrize(
+    ("changes", "weights", "regularization"),
+    [
+        ({}, 8, 6),
+        ({"depths": (2,), "shown": (2,), "steps": 1}, 8, 6),
+        ({"target": ONE}, 5, 6),
+        ({"target": THREE, "depths": (4, 8), "inits": ("smooth", "zero", "rough")}, 8, 6),
+        ({"shown": (4, 8), "depths": (4, 8), "steps": 60}, 12, 6),
+        ({"inits": ("rough",)}, 7, 6),
+        ({"inits": ("smooth",), "levels": (1e3, 1e-3)}, 7, 6),
+        ({"balance": spec.Balance(lrs=(0.1,), time=0.4, depth=4)}, 8, 6),
+        ({"balance": spec.Balance(lrs=(0.1, 0.2), time=0.4, depth=2), "inits": ("smooth", "rough")}, 8, 6),
+    ],
+)
+def test_figures_are_drawn_of_all_that_the_spec_allows(changes, weights, regularization):
+    assert len(drawn("linear-weights", **changes).axes) == weights
+    assert len(drawn("implicit-regularization", **changes).axes) == regularization
+
+
+def test_what_the_flow_conserves_is_an_empty_panel_without_further_runs():
+    assert len(drawn("implicit-regularization").axes[5].lines) == 0
+
+
+def test_the_training_of_the_shown_depth_is_drawn():
+    losses = drawn("linear-weights", depths=(4, 8, 16), shown=(8,)).axes[5]
+    assert [line.get_label() for line in losses.lines[:3]] == [f"loss, $N = {depth}$" for depth in (4, 8, 16)]

@@ -1,19 +1,22 @@
 """scaling/ode-distance: network and ODE against plain loops and scipy, exact families, measures on known logs."""
 
 import math
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from pydantic import ValidationError
 from scipy.integrate import solve_ivp
 
 from resodectl.claims.verdict import judge
 from resodectl.experiment.context import Context, stream
-from resodectl.families.scaling.ode_distance import analysis, spec
-from resodectl.families.scaling.ode_distance.simulation import _FAMILIES, _perceptrons
+from resodectl.families.scaling.ode_distance import analysis, simulation, spec
+from resodectl.families.scaling.ode_distance.simulation import _FAMILIES, _perceptrons, compare
 from resodectl.numerics.draws import normal, uniform
 from resodectl.numerics.weights.depth import smooth_at
 from resodectl.recipe import load
@@ -25,7 +28,8 @@ SEEDS = (0, 1, 2, 3)
 
 def point(**changes):
     defaults = {"field": "smooth", "depth": 6, "dim": 3, "batch": 4, "gain": 1.5, "residual_exponent": 1.0}
-    return spec.Point(**(defaults | {"dtype": "float64"} | changes))
+    more = {"lipschitz": (0.5, 2.0), "curvature": (0.5, 2.0), "dtype": "float64"}
+    return spec.Point(**(defaults | more | changes))
 
 
 def context(seeds=SEEDS):
@@ -103,6 +107,62 @@ def test_affine_fields_are_off_by_their_closed_form_and_attain_the_bound_in_the_
         assert row.bound == pytest.approx(factor * (math.exp(lipschitz) - 1), abs=1e-10)
 
 
+@pytest.mark.parametrize(("lipschitz", "curvature"), [(0.0, 2.0), (3.0, 1.5), (1.0, 0.0)])
+def test_the_constants_of_affine_fields_may_be_given(lipschitz, curvature):
+    depth = 10
+    found = logged(field="affine", depth=depth, lipschitz=(lipschitz, lipschitz), curvature=(curvature, curvature))
+    growth = ((1 + lipschitz / depth) ** depth - 1) / lipschitz if lipschitz else 1.0
+    assert found["distance"].to_numpy() == pytest.approx([curvature * growth / (2 * depth)] * 4, abs=1e-10)
+    bound = math.expm1(lipschitz) / lipschitz if lipschitz else 1.0
+    assert found["bound"].to_numpy() == pytest.approx([curvature * bound / (2 * depth)] * 4, abs=1e-9)
+
+
+@pytest.mark.parametrize("field", ["ramp", "affine"])
+@pytest.mark.parametrize("depth", [2, 9, 100])
+def test_ramps_and_affine_fields_are_off_by_the_leading_term_alone(field, depth):
+    assert (logged(field=field, depth=depth)["leading_gap"] < 1e-9).all()
+
+
+def test_smooth_weights_are_off_by_the_leading_term_up_to_one_over_the_depth():
+    gaps = [logged(field="smooth", depth=depth)["leading_gap"].mean() for depth in (64, 256)]
+    assert gaps[1] < 0.04
+    assert 3 < gaps[0] / gaps[1] < 5
+
+
+@pytest.mark.parametrize("name", ["smooth", "alternating", "ramp", "affine", "bump"])
+def test_the_field_along_a_vector_is_its_derivative_in_x(name):
+    build = _perceptrons if name in ("smooth", "alternating") else _FAMILIES[name]
+    field = build(point(field=name), context())
+    x, v = field.start, torch.ones_like(field.start)
+    _, expected = torch.func.jvp(lambda x: field.phi(x, 2, 0.4), (x,), (v,))
+    torch.testing.assert_close(field.along(x, 2, 0.4, v), expected, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("wrong", ["frozen weights", "late weights"])
+def test_an_ode_along_other_weights_leaves_the_leading_term(wrong, monkeypatch):
+    """Weights that are constant on a layer's interval, or half a layer late: the distance still falls like 1/N."""
+
+    def of_layers(field, depth, scale, context):
+        shift = 0.0 if wrong == "frozen weights" else 0.5
+
+        def phi(x, n, u):
+            u = u if u == 0.0 else 0.0 if wrong == "frozen weights" else u - shift
+            return field.phi(x, n, u)
+
+        return compare(replace(field, phi=phi), depth, scale, context)
+
+    monkeypatch.setattr(simulation, "compare", of_layers)
+    rows = logged(field="smooth", depth=256)
+    assert judge(analysis.measure_leading_gap(rows), Band.model_validate([None, 0.04])) == "fails"
+
+
+@pytest.mark.parametrize(("worst", "judgement"), [(0.03, "holds"), (0.5, "fails"), (math.nan, "unclear")])
+def test_the_gap_to_the_leading_term_is_that_of_the_worst_depth(worst, judgement):
+    rows = known().assign(leading_gap=0.01)
+    rows.loc[rows["depth"] == 16, "leading_gap"] = worst
+    assert judge(analysis.measure_leading_gap(rows), Band.model_validate([None, 0.04])) == judgement
+
+
 @pytest.mark.parametrize("depth", [2, 8, 100])
 def test_the_bump_moves_the_ode_by_one_and_the_network_not_at_all(depth):
     found = logged(field="bump", depth=depth)
@@ -131,9 +191,18 @@ def test_unscaled_residuals_leave_the_ode():
     assert (unscaled > 20 * scaled).all()
 
 
-def test_networks_of_one_layer_are_refused_by_the_recipe():
-    with pytest.raises(ValidationError, match="at least 2 layers, not 1"):
-        spec.Params(fields=("ramp",), depths=(1, 8), seeds=1)
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"depths": (1, 8)}, "at least 2 layers, not 1"),
+        ({"depths": (8, 8)}, "give each value once"),
+        ({"fields": ("ramp", "ramp")}, "give each value once"),
+        ({"curvature": (2.0, 1.0)}, "curvature: the lower of the two comes first, not 2 before 1"),
+    ],
+)
+def test_impossible_settings_are_refused_by_the_recipe(changes, message):
+    with pytest.raises(ValidationError, match=message):
+        spec.Params(**({"fields": ("ramp",), "depths": (2, 8), "seeds": 1} | changes))
 
 
 def known(order=-1.0, bound_order=-1.0, ratio=0.5, noise=0.0, field="smooth"):
@@ -185,3 +254,12 @@ def test_the_figure_is_drawn_from_few_and_from_many_depths(depths):
     log = pd.concat(known(field=field) for field in analysis.FIELDS)
     figure = analysis.draw_distances({"distances": log[log["depth"].isin(depths)]}, recipe)
     assert len(figure.axes) == 3
+
+
+@pytest.mark.parametrize("fields", [("bump",), ("smooth",), ("affine", "ramp"), tuple(analysis.FIELDS)])
+@pytest.mark.parametrize("depths", [(2,), (3, 5)])
+def test_the_figure_is_drawn_of_all_that_the_spec_allows(fields, depths):
+    params = spec.Params(fields=fields, depths=depths, seeds=1, curvature=(0.0, 0.0), dim=1, batch=1)
+    log = pd.concat(simulated("scaling/ode-distance", point, (0,))["distances"] for point in spec.cells(params))
+    figure = analysis.draw_distances({"distances": log}, SimpleNamespace(title="", params=params))
+    FigureCanvasAgg(figure).draw()

@@ -56,7 +56,7 @@ def plain_training(seed: int, of: spec.Point) -> dict[str, float]:
         delta = torch.full((1,), 1 / of.depth, dtype=torch.float64)
     leaves = [tensor.requires_grad_() for tensor in (A, b, delta)]
     optimiser = torch.optim.Adam(leaves[:2] if of.delta == "fixed" else leaves, lr=of.training.lr)
-    act = torch.tanh if of.activation == "tanh" else torch.relu
+    act = torch.tanh if of.activation == "tanh" else lambda z: torch.maximum(z, of.leak * z)
 
     def loss(rows: slice, A=A, b=b, delta=delta) -> torch.Tensor:
         h = x[rows]
@@ -83,14 +83,21 @@ def plain_training(seed: int, of: spec.Point) -> dict[str, float]:
             torch.stack([p[[j for j in range(of.depth) if bins[j] == n]].mean(0) for n in bins]) for p in (path, shift)
         ]
         trend_loss = loss(slice(of.train_size), *means, delta.sign() if of.delta == "layers" else delta)
+        pairs = [p.unflatten(0, (-1, 2)).mean(1).repeat_interleave(2, 0) for p in (path, shift)]
+        pair_loss = loss(slice(of.train_size), *pairs, delta.sign() if of.delta == "layers" else delta)
         return {
             "epochs": epoch + 1,
             "epoch_loss": np.mean(losses),
             "train_loss": loss(slice(of.train_size)).item(),
             "test_loss": loss(slice(of.train_size, None)).item(),
             "trend_loss": trend_loss.item(),
+            "pair_loss": pair_loss.item(),
             "largest_delta": delta.abs().max().item(),
             "largest": squares.max().sqrt().item(),
+            "residual": ((delta.abs() if of.delta != "layers" else 1) * A.detach().norm(dim=(1, 2)) * size)
+            .max()
+            .item(),
+            "largest_share": (squares.max() / squares.sum()).item(),
             "root_sum_square": squares.sum().sqrt().item(),
             "total": path.sum(0).norm().item(),
             "roughness": ((path[1:] - path[:-1]).square().sum() / (of.depth - 1) / (2 * squares.mean())).item(),
@@ -101,7 +108,9 @@ def plain_training(seed: int, of: spec.Point) -> dict[str, float]:
         }
 
 
-@pytest.mark.parametrize("network", [TANH, RELU, TANH | {"delta": "fixed"}, RELU | {"delta": "shared"}])
+@pytest.mark.parametrize(
+    "network", [TANH, RELU, TANH | {"delta": "fixed"}, RELU | {"delta": "shared"}, RELU | {"leak": 0.2}]
+)
 def test_all_seeds_at_once_are_the_plain_trainings_of_each(network: dict) -> None:
     of = point(**network)
     log = logged(of)
@@ -153,7 +162,7 @@ def test_only_a_loss_a_hundredth_below_the_best_one_starts_the_wait_anew(factor,
     kept = {"best": [math.inf], "waited": [0], "stopped": ["running"], "epochs": [0], "losses": [math.nan]}
     of = point(training=TRAINING | {"epochs": 50, "patience": 3})
     for epoch, loss in enumerate([1.0, factor, factor, factor]):
-        _note(kept, [loss], epoch, of)
+        _note(kept, {0: loss}, epoch, of)
     assert (kept["stopped"], kept["waited"], kept["epochs"], kept["losses"]) == ([stopped], [waited], [4], [factor])
 
 
@@ -220,8 +229,26 @@ def test_the_paper_s_networks_take_two_steps_on_mnist_in_its_true_format(name: s
 def test_what_cannot_be_is_refused_in_one_sentence() -> None:
     with pytest.raises(ValidationError, match="for relu only"):
         spec.Network(activation="tanh", delta="layers")
+    with pytest.raises(ValidationError, match="tanh has no slope below zero"):
+        spec.Network(activation="tanh", delta="shared", leak=0.1)
     with pytest.raises(ValidationError, match="a batch of 128 does not fit into 96 training pairs"):
         point(training=TRAINING | {"batch": 128})
+
+
+@pytest.mark.parametrize("name", ["tasks", "networks", "depths"])
+def test_what_the_log_cannot_tell_apart_is_refused(name: str) -> None:
+    lists = {"tasks": ("ode",), "networks": (TANH,), "depths": (4,)}
+    settings = {"initial": {"kind": "xavier", "scale": 1.0}, "training": TRAINING, "seeds": 1}
+    spec.Params.model_validate(settings | lists)
+    with pytest.raises(ValidationError, match=f"{name}: .* is listed twice"):
+        spec.Params.model_validate(settings | lists | {name: lists[name] * 2})
+
+
+def test_a_linear_network_is_a_relu_network_without_a_kink() -> None:
+    log = logged(point(**RELU, leak=1.0, training=TRAINING | {"epochs": 1}))
+    leaky = logged(point(**RELU, leak=1 - 1e-9, training=TRAINING | {"epochs": 1}))
+    for name in ("train_loss", "test_loss", "trend_loss"):
+        assert log["training"][name].to_numpy() == pytest.approx(leaky["training"][name].to_numpy(), rel=1e-6)
 
 
 def test_a_batch_that_does_not_fit_into_mnist_is_refused(shell, tmp_path: Path) -> None:

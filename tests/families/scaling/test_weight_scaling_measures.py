@@ -63,13 +63,46 @@ def test_the_roughness_ratio_compares_activations(tanh: float, judgement: str) -
 
 def test_loss_ratios_are_those_of_the_trend_and_the_trained_weights() -> None:
     rows = power_law({"trend_loss": 0.5}, noise=0.0, train_loss=1.0)
-    assert analysis.measure_smallest_loss_ratio(rows).value == pytest.approx(2)
-    assert analysis.measure_largest_loss_ratio(rows).value == pytest.approx(16)
-    assert judge(analysis.measure_largest_loss_ratio(rows), Band.model_validate([None, 1.1])) == "fails"
+    assert analysis.measure_smallest_loss_ratio(rows, without="trend_loss").value == pytest.approx(2)
+    assert analysis.measure_largest_loss_ratio(rows, without="trend_loss").value == pytest.approx(16)
     assert (
-        judge(analysis.measure_largest_loss_ratio(rows.assign(trend_loss=1.01)), Band.model_validate([None, 1.1]))
-        == "holds"
+        judge(analysis.measure_largest_loss_ratio(rows, without="trend_loss"), Band.model_validate([None, 1.1]))
+        == "fails"
     )
+    small = analysis.measure_largest_loss_ratio(rows.assign(pair_loss=1.01), without="pair_loss")
+    assert judge(small, Band.model_validate([None, 1.1])) == "holds"
+
+
+@pytest.mark.parametrize(("deep", "judgement"), [(-0.85, "holds"), (-0.6, "fails"), (-0.4, "fails")])
+def test_the_bend_is_the_deep_exponent_minus_the_shallow_one(deep: float, judgement: str) -> None:
+    rows = power_law({"largest_delta": -0.6}, noise=0.001)
+    below, depth = rows["depth"] <= 64, rows["depth"].astype(float)
+    rows["largest_delta"] *= np.where(below, 1.0, (depth / 64) ** (deep + 0.6))
+    found = analysis.measure_bend(rows, statistic="largest_delta", below=64, above=128)
+    assert found.value == pytest.approx(deep + 0.6, abs=0.01)
+    assert judge(found, Band.model_validate([None, -0.1])) == judgement
+    assert math.isnan(analysis.measure_bend(rows[below], statistic="largest_delta", below=64, above=128).value)
+
+
+@pytest.mark.parametrize(("beta", "judgement"), [(0.2, "holds"), (0.0, "fails"), (0.5, "fails")])
+def test_the_flow_has_a_limit_where_the_exponents_add_up_to_one(beta: float, judgement: str) -> None:
+    """delta = L^-0.8 and smooth weights: the sum grows like L^(1 - beta)."""
+    rows = power_law({"largest": -beta, "total": 1 - beta, "residual": -0.8 - beta})
+    found = analysis.measure_flow_slope(rows)
+    assert found.value == pytest.approx(0.2 - beta, abs=0.02)
+    assert judge(found, Band.model_validate([-0.1, 0.1])) == judgement
+
+
+def test_means_are_taken_over_depths_and_of_ratios_depth_by_depth() -> None:
+    rows = power_law({"increment": 1.0, "largest": 1.0}, noise=0.0, roughness=0.5)
+    assert analysis.measure_mean(rows, statistic="roughness").value == pytest.approx(0.5)
+    assert analysis.measure_mean(rows, statistic="largest").value == pytest.approx(np.mean(DEPTHS))
+    ratio = analysis.measure_mean_ratio(
+        rows.assign(increment=3 * rows["largest"]), statistic="increment", other="largest"
+    )
+    assert ratio.value == pytest.approx(3)
+    rows.loc[3, "roughness"] = math.nan
+    assert math.isnan(analysis.measure_mean(rows, statistic="roughness").value)
 
 
 def entries(exponent: float, noise: float, **columns) -> pd.DataFrame:
@@ -89,13 +122,13 @@ def entries(exponent: float, noise: float, **columns) -> pd.DataFrame:
 
 def test_the_common_share_is_one_for_one_function_and_a_quarter_for_four_independent_ones() -> None:
     band = Band.model_validate([0.8, 1.0])
-    found = analysis.measure_common_share(entries(0.2, 0.0), entry="trace", exponent=0.2)
+    found = analysis.measure_common_share(entries(0.2, 0.0), entry="trace")
     assert found.value == pytest.approx(1, abs=1e-5)
     assert judge(found, Band.model_validate([0.8, 1.001])) == "holds"
-    noisy = analysis.measure_common_share(entries(0.2, 100.0), entry="trace", exponent=0.2)
+    noisy = analysis.measure_common_share(entries(0.2, 100.0), entry="trace")
     assert noisy.value == pytest.approx(0.25, abs=0.05)
     assert judge(noisy, band) == "fails"
-    wrong = analysis.measure_common_share(entries(2.0, 0.0), entry="trace", exponent=0.2)
-    assert judge(wrong, band) == "fails"
+    other_size = analysis.measure_common_share(entries(2.0, 0.0), entry="trace")
+    assert other_size.value == pytest.approx(1, abs=1e-5)  # the size is another claim's
     one_depth = select(entries(0.2, 0.0), {"depth": 128})
-    assert math.isnan(analysis.measure_common_share(one_depth, entry="trace", exponent=0.2).value)
+    assert math.isnan(analysis.measure_common_share(one_depth, entry="trace").value)

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from resodectl.numerics.networks.activations import ACTIVATIONS, IN_PLACE
+from resodectl.numerics.networks.activations import ACTIVATIONS, LEAK, in_place
 
 SMOOTH = ["tanh", "gelu", "exp", "linear"]
 
@@ -51,7 +51,8 @@ def test_the_value_of_the_derivatives_is_differentiable_too(name: str) -> None:
 @pytest.mark.parametrize("name", ACTIVATIONS)
 def test_the_lipschitz_constant_is_the_largest_slope(name: str) -> None:
     activation = ACTIVATIONS[name]
-    largest = activation.derivatives(grid()).slope.double().abs().max().item()
+    far = torch.cat([grid(), torch.full((1,), 30.0, dtype=torch.float64)])  # softplus is steepest at infinity
+    largest = activation.derivatives(far).slope.double().abs().max().item()
     if name == "exp":
         assert activation.lipschitz == math.inf
     else:
@@ -63,16 +64,28 @@ def test_zero_stays_zero(name: str) -> None:
     assert ACTIVATIONS[name].value(torch.zeros(1)).item() == 0
 
 
-@pytest.mark.parametrize("name", IN_PLACE)
-def test_in_place_values_give_the_slopes(name: str) -> None:
+@pytest.mark.parametrize(("name", "leak"), [("tanh", 0.0), ("relu", 0.0), ("leaky_relu", LEAK), ("linear", 1.0)])
+def test_in_place_values_give_the_slopes(name: str, leak: float) -> None:
     value, slope, _ = ACTIVATIONS[name].derivatives(grid())
-    written = grid()
-    assert IN_PLACE[name].value(written) is written
-    assert torch.equal(written, value)
-    assert torch.equal(IN_PLACE[name].slope(written), slope)
+    written, found = grid(), torch.empty_like(grid())
+    activation = in_place("tanh" if name == "tanh" else "relu", leak)
+    assert activation.value(written) is written
+    torch.testing.assert_close(written, value, rtol=1e-15, atol=0)
+    assert activation.slope(written, found) is found
+    torch.testing.assert_close(found, slope.double(), rtol=1e-15, atol=1e-15)
 
 
 def test_a_slope_at_a_kink_is_that_of_the_left() -> None:
     zero = torch.zeros(1, dtype=torch.float64)
     assert ACTIVATIONS["relu"].derivatives(zero).slope.item() == 0
     assert ACTIVATIONS["leaky_relu"].derivatives(zero).slope.item() == 0.01
+
+
+def test_softplus_has_the_slope_one_and_the_curvature_one_half_at_zero() -> None:
+    """2 log((1 + e^z) / 2), so that the limits of deep networks, which ask for slope 1, hold for it as it is."""
+    zero, z = torch.zeros(1, dtype=torch.float64), grid()
+    torch.testing.assert_close(
+        ACTIVATIONS["softplus"].value(z), 2 * torch.log((1 + z.exp()) / 2), rtol=1e-13, atol=1e-14
+    )
+    at_zero = ACTIVATIONS["softplus"].derivatives(zero)
+    assert (at_zero.slope.item(), at_zero.second().item()) == (1.0, 0.5)

@@ -287,3 +287,11 @@ def test_losses_are_means_over_the_batch_of_each_seed() -> None:
     logits[1, :, 0] = 100
     classes = torch.zeros(2, 3, dtype=torch.int64)
     torch.testing.assert_close(losses(logits, classes), torch.tensor([4.0, 1.0], dtype=torch.float64).log())
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_an_image_s_logits_depend_on_its_batch_where_a_network_says_so(name: str) -> None:
+    network, images = NETWORKS[name], images_for(NETWORKS[name])
+    params = shaken(fresh(network))
+    whole, half = (network.logits(params, batch, Solver(EULER)) for batch in (images, images[:, :3]))
+    assert torch.allclose(whole[:, :3], half) != network.normalised

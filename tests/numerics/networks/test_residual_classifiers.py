@@ -25,7 +25,7 @@ def some(count: int, biases: bool = False) -> Classifiers:
 
     networks = unbiased(normal(count, DIM, PIXELS), normal(DEPTH, count, DIM, DIM), normal(count, CLASSES, DIM))
     if biases:
-        networks.layers[..., DIM] = normal(DEPTH, count, DIM)
+        networks.layers[..., DIM, :DIM] = normal(DEPTH, count, DIM)
     return networks
 
 
@@ -40,7 +40,7 @@ def plain_logits(networks: Classifiers, scale: float, index: int, images: torch.
     h = images @ networks.stem[index].T
     for k in range(DEPTH):
         layer = networks.layers[k, index]
-        h = h + scale * (torch.relu(h) @ layer[:, :DIM].T + layer[:, DIM])
+        h = h + scale * (torch.relu(h) @ layer[:DIM, :DIM] + layer[DIM, :DIM])
     return h @ networks.head[index].T
 
 
@@ -62,11 +62,12 @@ def test_gradients_by_hand_are_those_of_autograd_for_each_network_alone(biases: 
     torch.testing.assert_close(loss, expected.detach(), rtol=1e-12, atol=1e-12)
     stem, layers, head = torch.autograd.grad(expected.sum(), list(leaves))
     if not biases:
-        layers[..., DIM] = 0
+        layers[..., DIM, :] = 0
     for own, exact in zip(found, (stem, layers, head), strict=True):
         torch.testing.assert_close(own, exact, rtol=1e-10, atol=1e-12)
     assert layers.shape[-1] == ALIGNED
-    assert not found.layers[..., DIM + 1 :].any()
+    assert not found.layers[..., DIM:].any()
+    assert not found.layers[..., DIM + 1 :, :].any()
 
 
 def test_logits_are_those_of_the_formula() -> None:

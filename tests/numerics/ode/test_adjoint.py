@@ -106,6 +106,14 @@ class TestEveryNetwork:
         found, sums = pull_back(scheme, residual, states, stacks, 1 / depth, cotangent, wanted)
         assert relative_error([found, *sums], exact) < 1e-12
 
+    def test_without_reconstruction_the_output_stands_for_every_activation(self, scheme, name, streams):
+        residual, stacks, x = network(name, 20, streams)
+        output, found = gradients(scheme, residual, stacks, x, "unreconstructed")
+        assert torch.equal(output, gradients(scheme, residual, stacks, x, "backprop")[0])
+        cotangent, wanted = output / output.numel(), [True] * len(stacks)
+        pulled, sums = pull_back(scheme, residual, [output] * 20, stacks, 1 / 20, cotangent, wanted)
+        assert relative_error(found, [pulled, *sums]) < 1e-13
+
     def test_its_error_falls_with_the_order_of_the_local_defect_for_smooth_weights(self, scheme, name, streams):
         errors = []
         for depth in (64, 128):

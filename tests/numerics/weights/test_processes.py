@@ -147,3 +147,22 @@ def test_uniform_entries_fill_their_interval_and_no_more():
     assert 0.999 * 3**0.5 < drawn.abs().max() <= 3**0.5
     kurtosis = (drawn**4).mean() / drawn.square().mean() ** 2
     assert float(kurtosis) == pytest.approx(9 / 5, abs=0.02)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.3, 1.0])
+def test_smooth_weights_with_independent_terms_have_the_covariance_of_their_mixture(share):
+    drawn = entries("rbf_and_gaussian", streams(0), 20, (60_000,), length_scale=0.2, rough_share=share)[:, 0]
+    found = (drawn @ drawn.T / drawn.shape[1]).numpy()
+    expected = toeplitz(correlations.smooth_and_rough(np.arange(20), 20, 0.2, share))
+    assert found == pytest.approx(expected, abs=0.025)
+    if share == 0:
+        assert torch.equal(drawn, entries("rbf", streams(0), 20, (60_000,), length_scale=0.2)[:, 0])
+
+
+@pytest.mark.parametrize("law", ["rbf", "rbf_increments"])
+def test_the_length_scale_is_that_of_the_kernel(law):
+    drawn = entries(law, streams(0), 20, (60_000,), length_scale=0.3)[:, 0]
+    kernel = correlations.smooth if law == "rbf" else correlations.smooth_increments
+    found = (drawn @ drawn.T / drawn.shape[1]).numpy()
+    assert found == pytest.approx(toeplitz(kernel(np.arange(20), 20, 0.3)), abs=0.025)
+    assert torch.equal(entries(law, streams(0), 20, (2,)), entries(law, streams(0), 20, (2,), length_scale=0.1))

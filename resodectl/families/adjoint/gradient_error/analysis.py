@@ -7,6 +7,7 @@ import math
 from collections.abc import Mapping
 
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from resodectl.claims.estimate import Estimate, loglog_slope, per_seed
@@ -21,8 +22,17 @@ from resodectl.families.adjoint.gradient_error.spec import Params
 COLOURS = {"euler": NAVY, "heun": CRIMSON}  # dark blue and red, as in the paper
 NAMES = {"euler": "ResNet", "heun": "HeunNet"}
 SHIFT = 1.13  # dots of the schemes stand side by side: at N / SHIFT and N * SHIFT
-CLEAR = 1.5  # reference slopes end between the dots, where their labels can be read
-SLOPES = {"euler": (-2, 3.0), "heun": (-4, 0.15)}  # the paper's orders, squared; height beside the medians
+BEYOND = 1.6  # reference slopes end right of the last dots, where their labels can be read
+GROUPS = (  # tensors, line, marker, label, and by scheme the order to compare with and its height beside the curve
+    (
+        ("residual.conv2.weight", "residual.bn2.weight"),
+        "-",
+        "o",
+        "conv2, bn2",
+        {"euler": (-2, 0.4), "heun": (-4, 0.12)},
+    ),
+    (("residual.conv1.weight",), "--", "s", "conv1", {"euler": (-1, 2.5)}),
+)
 
 
 def measure_median_slope(rows: pd.DataFrame) -> Estimate:
@@ -51,13 +61,15 @@ def measure_scheme_ratio(rows: pd.DataFrame) -> Estimate:
 
 
 def draw_tensors(log: Mapping[str, pd.DataFrame], recipe: Drawn[Params]) -> Figure:
-    """Squared relative gradient error against depth: a dot a tensor of the first seed, and medians over tensors."""
+    """Squared relative gradient error against depth: a dot a tensor of the first seed, and medians over tensors.
+
+    The medians are those of the tensors behind and of those in front of a ReLU, which have different orders.
+    """
     rows = log["gradients"]
     shown = first_seed(rows)
     shown = shown[shown["squared_error"] > 0]
-    medians = rows.groupby(["scheme", "depth", "seed"])["squared_error"].median().reset_index()
     schemes = sorted(rows["scheme"].unique())
-    figure, (ax,) = panels(panel=(5.4, 4.2))
+    figure, (ax,) = panels(panel=(5.8, 4.4))
     ax.set_yscale("log")
     depth_axis(ax, rows["depth"].unique(), "depth $N$ (residual layers)")
     for index, scheme in enumerate(schemes):
@@ -65,12 +77,23 @@ def draw_tensors(log: Mapping[str, pd.DataFrame], recipe: Drawn[Params]) -> Figu
         for place, (depth, own) in enumerate(shown[shown["scheme"] == scheme].groupby("depth", sort=True)):
             label = f"{NAMES[scheme]}, each tensor of seed {own['seed'].iloc[0]}" if place == 0 else None
             dots(ax, depth * shift, own["squared_error"], colour=COLOURS[scheme], label=label, width=0.2)
-        of_scheme = medians[medians["scheme"] == scheme]
-        label = f"{NAMES[scheme]}, median over tensors"
-        spread(ax, of_scheme, "depth", "squared_error", colour=COLOURS[scheme], label=label, points=False)
-        slope, height = SLOPES[scheme]
-        middle = of_scheme.groupby("depth")["squared_error"].median()
-        anchor = (float(middle.index[0]), float(middle.iloc[0]) * height)
-        reference_slope(ax, (middle.index[0], middle.index[-1] / CLEAR), slope, anchor, f"$N^{{{slope}}}$")
+        for tensors, line, marker, name, orders in GROUPS:
+            own = rows[(rows["scheme"] == scheme) & rows["tensor"].isin(tensors)]
+            medians = own.groupby(["depth", "seed"])["squared_error"].median().reset_index()
+            label = f"{NAMES[scheme]}, median of {name}"
+            spread(
+                ax, medians, "depth", "squared_error", colour=COLOURS[scheme], label=label, line=line, marker=marker,
+                points=False,
+            )  # fmt: skip
+            if scheme in orders:
+                _reference(ax, medians, *orders[scheme], COLOURS[scheme])
     ax.set_ylabel("squared relative error of the gradient")
     return finish(figure, recipe)
+
+
+def _reference(ax: Axes, medians: pd.DataFrame, order: int, factor: float, colour: str) -> None:
+    """A power law from the depth in the middle on, at `factor` times the median there."""
+    middle = medians.groupby("depth")["squared_error"].median()
+    place = len(middle) // 2
+    first, last = float(middle.index[place]), float(middle.index[-1]) * BEYOND
+    reference_slope(ax, (first, last), order, (first, factor * float(middle.iloc[place])), f"$N^{{{order}}}$", colour)

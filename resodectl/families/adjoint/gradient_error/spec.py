@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from resodectl.experiment.choices import DataName, Depth, Dtype, SchemeName, Smoothness
+from resodectl.experiment.choices import DataName, Depth, Distinct, Dtype, SchemeName, Smoothness
 from resodectl.experiment.columns import Column
 from resodectl.experiment.settings import Settings, point, setting
 from resodectl.families.adjoint.models import TinyConvModel, Trained
@@ -32,7 +32,7 @@ class Shared(Trained):
     data: DataName = setting("the data set")
     model: TinyConvModel = setting("the network")
     weights: Annotated[TrainedWeights | FieldWeights, Field(discriminator="kind")] = setting("where weights come from")
-    depths: tuple[Depth, ...] = setting("depths N: residual layers", min_length=1, unit="layers")
+    depths: Distinct[Depth] = setting("depths N: residual layers", min_length=1, unit="layers")
     batch: int = setting("images in the one batch whose gradient is taken", ge=2)
     dtype: Dtype = setting("floating-point type")
 
@@ -40,7 +40,7 @@ class Shared(Trained):
 class Params(Shared):
     """What a recipe sets."""
 
-    schemes: tuple[SchemeName, ...] = setting("how the residual layers are integrated", min_length=1)
+    schemes: Distinct[SchemeName] = setting("how the residual layers are integrated", min_length=1)
     seeds: int = setting("independent repetitions", ge=1)
 
 

@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
 from resodectl.claims.estimate import Estimate, exact
+from resodectl.drawing.axes import depth_axis
 from resodectl.drawing.colours import BLUE, GREY, VIOLET
 from resodectl.drawing.finish import finish
 from resodectl.drawing.style import panels
@@ -22,6 +23,7 @@ Count = Literal["saved", "peak"]
 
 METHODS = {"backprop": ("backpropagation", VIOLET, "s"), "adjoint": ("memory-free adjoint", BLUE, "o")}
 COUNTS: dict[Count, str] = {"saved": "kept for the backward pass", "peak": "most alive at once"}
+ALL_LAYERS = "states and hidden activations of all $N$ layers"
 UNITS = ((1e9, "GB"), (1e6, "MB"), (1e3, "kB"))
 
 
@@ -40,6 +42,11 @@ def measure_growth_per_layer(rows: pd.DataFrame, *, count: Count) -> Estimate:
     return exact(added / layers / deep["layer_bytes"] if layers else math.nan)
 
 
+def measure_layers_kept(rows: pd.DataFrame) -> Estimate:
+    """Bytes kept for the backward pass in units of the activations of a layer, at the depth where they are most."""
+    return exact((rows["saved_bytes"] / rows["layer_bytes"]).max())
+
+
 def draw_memory(log: Mapping[str, pd.DataFrame], recipe: Drawn[Params]) -> Figure:
     """Both counts against depth, bytes on a logarithmic axis."""
     rows = log["memory"]
@@ -50,11 +57,11 @@ def draw_memory(log: Mapping[str, pd.DataFrame], recipe: Drawn[Params]) -> Figur
             if len(own):
                 ax.plot(own.index, own, marker=marker, color=colour, label=label)
         layers = rows.groupby("depth", sort=True)["layer_bytes"].mean()
-        ax.plot(layers.index, layers.index * layers, "--", color=GREY, label="activations of all layers", zorder=4)
+        ax.plot(layers.index, layers.index * layers, "--", color=GREY, label=ALL_LAYERS, zorder=4)
         ax.set_yscale("log")
         ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: _bytes(value)))
         ax.set_title(title)
-        ax.set_xlabel("depth")
+        depth_axis(ax, rows["depth"].unique(), "depth $N$ (layers)")
     axes[0].set_ylabel("memory")
     return finish(figure, recipe)
 

@@ -3,9 +3,15 @@
 The network is a perceptron 500 -> 8 -> tanh -> 500, the same in every layer.
 """
 
-from resodectl.experiment.choices import Dtype, GradientName
+from typing import Annotated
+
+from pydantic import Field
+
+from resodectl.experiment.choices import Distinct, Dtype, GradientName
 from resodectl.experiment.columns import Column
 from resodectl.experiment.settings import Settings, point, setting
+
+LayerCount = Annotated[int, Field(ge=1)]
 
 
 class Shared(Settings):
@@ -20,8 +26,8 @@ class Shared(Settings):
 class Params(Shared):
     """What a recipe sets."""
 
-    methods: tuple[GradientName, ...] = setting("how the network is differentiated", min_length=1)
-    depths: tuple[int, ...] = setting("depths", unit="layers", min_length=1)
+    methods: Distinct[GradientName] = setting("how the network is differentiated", min_length=1)
+    depths: Distinct[LayerCount] = setting("depths", unit="layers", min_length=1)
     seeds: int = setting("independent networks; all take the same memory", ge=1)
 
 
@@ -29,7 +35,7 @@ class Point(Shared):
     """What determines a cell."""
 
     method: GradientName
-    depth: int
+    depth: LayerCount
 
 
 LOG = {

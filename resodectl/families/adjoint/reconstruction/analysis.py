@@ -36,12 +36,12 @@ ERRORS: dict[Error, tuple[str, str]] = {
 FIT_FROM = 64  # layers: shallower networks are not in the asymptotic regime
 ORDERS: dict[
     str, dict[str, tuple[tuple[int, float, str], ...]]
-] = {  # slopes to compare with, by scheme and kind: slope, height above the curve, label
-    "euler": dict.fromkeys(COLOURS, ((-1, 3.0, "$-1$"),)),
+] = {  # orders to compare with, by scheme and kind: order, height above the curve, label
+    "euler": dict.fromkeys(COLOURS, ((-1, 3.0, "$N^{-1}$"),)),
     "heun": {
-        "smooth": ((-2, 4.0, "$-2$ (paper)"), (-3, 0.2, "$-3$ (defect)")),
-        "tied": ((-2, 4.0, "$-2$ (paper)"), (-3, 0.2, "$-3$ (defect)")),
-        "brownian": ((-2, 0.3, "$-2$ (defect)"),),
+        "smooth": ((-2, 4.0, "$N^{-2}$ (paper)"), (-3, 0.2, "$N^{-3}$ (defect)")),
+        "tied": ((-2, 4.0, "$N^{-2}$ (paper)"), (-3, 0.2, "$N^{-3}$ (defect)")),
+        "brownian": ((-2, 0.3, "$N^{-2}$ (defect)"),),
     },
 }
 
@@ -61,6 +61,14 @@ def measure_slope_difference(rows: pd.DataFrame, *, error: Error) -> Estimate:
     return estimate.per_seed(rows, of_seed)
 
 
+def measure_leading_gap(rows: pd.DataFrame) -> Estimate:
+    """How far the error of the reconstructed input is from its leading term, relative to it; at the worst depth.
+
+    It is 1 at most, which is what a leading term of zero would give.
+    """
+    return estimate.per_seed(rows, lambda own: own["leading_gap"].fillna(1.0).clip(upper=1.0).max())
+
+
 def measure_log10_of_bound(rows: pd.DataFrame) -> Estimate:
     """log10 of the largest ratio of the reconstruction's distance to its bound, capped where it explodes."""
 
@@ -73,18 +81,24 @@ def measure_log10_of_bound(rows: pd.DataFrame) -> Estimate:
 
 
 def draw_kinds(log: Mapping[str, pd.DataFrame], recipe: Drawn[Params]) -> Figure:
-    """The three errors against depth, a curve for each kind of weights."""
+    """The three errors against depth, a curve for each kind of weights; dashed for Heun networks beside Euler's."""
     rows = log["errors"]
+    several = rows["scheme"].nunique() > 1
     figure, axes = panels(1, len(ERRORS))
     for ax, (error, (title, unit)) in zip(axes, ERRORS.items(), strict=True):
-        for kind, own in in_order(rows, "weights", COLOURS):
-            spread(ax, own, "depth", f"{error}_error", colour=COLOURS[kind], label=f"{KINDS[kind]} weights")
+        slopes = []
+        for kind, of_kind in in_order(rows, "weights", COLOURS):
+            for scheme, own in in_order(of_kind, "scheme", SCHEMES):
+                of_scheme = f", {SCHEMES[scheme][0]}" if several else ""
+                line, label = "--" if several and scheme == "heun" else "-", f"{KINDS[kind]} weights{of_scheme}"
+                spread(ax, own, "depth", f"{error}_error", colour=COLOURS[kind], label=label, line=line)
+                slopes.append((KINDS[kind] + of_scheme, _median_slope(own, error)))
         _log_axes(ax, rows)
         ax.set_title(title)
         ax.set_ylabel(unit)
         order = -2 if error == "layer_gradient" else -1
         _reference(ax, rows, error, order, 6.0, f"$N^{{{order}}}$")
-        _fits(ax, [(KINDS[kind], _median_slope(own, error)) for kind, own in in_order(rows, "weights", COLOURS)])
+        _fits(ax, slopes)
     return finish(figure, recipe)
 
 
@@ -102,7 +116,7 @@ def draw_orders(log: Mapping[str, pd.DataFrame], recipe: Drawn[Params]) -> Figur
             for slope, factor, label in ORDERS[scheme].get(kind, ()):
                 _reference(ax, own, error, slope, factor, label)
         _log_axes(ax, rows)
-        ax.set_title(f"{KINDS[kind]} weights" if error == errors[0] else "")
+        ax.set_title(f"{'input' if error == errors[0] else 'gradient'}, {KINDS[kind]} weights")
         ax.set_ylabel("{1},\n{0}".format(*ERRORS[error]) if kind == kinds[0] else "")
         _fits(ax, [(SCHEMES[scheme][0], _median_slope(own, error)) for scheme, own in schemes])
     return finish(figure, recipe)

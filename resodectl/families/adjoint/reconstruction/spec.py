@@ -8,12 +8,12 @@ from typing import Literal, Self
 
 from pydantic import model_validator
 
-from resodectl.experiment.choices import Dtype, SchemeName, Smoothness
+from resodectl.experiment.choices import Distinct, Dtype, SchemeName, Smoothness
 from resodectl.experiment.columns import Column
 from resodectl.experiment.settings import Settings, point, setting
 
 WeightKind = Literal[Smoothness, "brownian"]
-Activation = Literal["tanh", "gelu", "relu"]
+Activation = Literal["tanh", "gelu", "relu", "linear"]
 
 
 class Shared(Settings):
@@ -22,7 +22,7 @@ class Shared(Settings):
     dim: int = setting("dimension of the state", ge=1, default=8)
     hidden: int = setting("width of the residual function", ge=1, default=16)
     batch: int = setting("inputs of a network", ge=1, default=32)
-    activation: Activation = setting("activation of the residual function", default="tanh")
+    activation: Activation = setting("activation of the residual function V act(W x + b)", default="tanh")
     residual_exponent: float = setting(
         "residual layers are multiplied by N**-residual_exponent; 1 in the paper", default=1.0
     )
@@ -32,9 +32,9 @@ class Shared(Settings):
 class Params(Shared):
     """What a recipe sets."""
 
-    schemes: tuple[SchemeName, ...] = setting("schemes of the forward pass", min_length=1)
-    weights: tuple[WeightKind, ...] = setting("kinds of weights, by their smoothness in depth", min_length=1)
-    depths: tuple[int, ...] = setting("depths N", unit="layers", min_length=1)
+    schemes: Distinct[SchemeName] = setting("schemes of the forward pass", min_length=1)
+    weights: Distinct[WeightKind] = setting("kinds of weights, by their smoothness in depth", min_length=1)
+    depths: Distinct[int] = setting("depths N", unit="layers", min_length=1)
     seeds: int = setting("independent networks with their inputs and targets", ge=1)
 
     @model_validator(mode="after")
@@ -65,6 +65,9 @@ LOG = {
         Column("reconstruction_error", "float64", "", "RMS(x_0 - y_0) / RMS(y_0) with y_0 the reconstructed input"),
         Column("gradient_error", "float64", "", "relative error of the adjoint's gradient, norm over all weights"),
         Column("layer_gradient_error", "float64", "", "norm of the error of a layer's gradient, largest of all layers"),
+        Column(
+            "leading_gap", "float64", "", "|y_0 - x_0 - e| / |y_0 - x_0|, e being the leading term of the difference"
+        ),
         Column("distance", "float64", "", "largest |x_0 - y_0| over inputs, y_0 the reconstructed input"),
         Column("distance_bound", "float64", "", "(C/N) ((1 + L/N)^N - 1) for steps of 1/N; NaN for Heun"),
     ),

@@ -9,10 +9,10 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter
+from matplotlib.ticker import MaxNLocator
 
 from resodectl.claims.estimate import Estimate, over_units
-from resodectl.drawing.axes import depth_axis, note, spread
+from resodectl.drawing.axes import depth_axis, log_axis, note, plain_ticks, spread
 from resodectl.drawing.colours import BLUE, CRIMSON, NAVY, PURPLE
 from resodectl.drawing.finish import finish
 from resodectl.drawing.rows import in_order, last
@@ -25,6 +25,7 @@ RUN = ["weights", "scheme", "depth"]  # what tells the networks of a recipe apar
 COLOURS = {"euler": NAVY, "heun": CRIMSON}  # dark blue and red, as in the paper
 NAMES = {"euler": "ResNet", "heun": "HeunNet"}
 OF_GRADIENT = {"backprop": PURPLE, "adjoint": BLUE}
+TYINGS = {"tied": "tied weights", "untied": "untied weights"}
 LINES = {"backprop": "-", "adjoint": "--"}
 
 
@@ -33,24 +34,33 @@ def measure_error_gap(rows: pd.DataFrame) -> Estimate:
     return over_units(_gaps(best(rows), "test_error").groupby("seed").mean())
 
 
+def measure_loss_gap(rows: pd.DataFrame) -> Estimate:
+    """log10 of the last epoch's training loss of the adjoint over that of backpropagation."""
+    return over_units(_gaps(_ends(rows), "log").groupby("seed").mean())
+
+
 def measure_scheme_gap(rows: pd.DataFrame) -> Estimate:
-    """How much more of test error the adjoint costs the Euler network than the Heun network, in per cent points."""
-    of_scheme = _gaps(best(rows), "test_error").groupby(["seed", "scheme"]).mean().unstack("scheme")
+    """How much more of the last training loss the adjoint costs the Euler network than the Heun network, in log10."""
+    of_scheme = _gaps(_ends(rows), "log").groupby(["seed", "scheme"]).mean().unstack("scheme")
     both = of_scheme.reindex(columns=["euler", "heun"])
     return over_units(both["euler"] - both["heun"])
 
 
-def measure_loss_gap(rows: pd.DataFrame) -> Estimate:
-    """log10 of the last epoch's training loss of the adjoint over that of backpropagation."""
-    end = last(rows, "epoch")
-    logs = end.assign(log=np.log10(end["train_loss"].fillna(CAP).clip(FLOOR, CAP)))
-    return over_units(_gaps(logs, "log").groupby("seed").mean())
+def measure_worst_loss(rows: pd.DataFrame) -> Estimate:
+    """log10 of the last epoch's training loss, of the worst of a seed's networks."""
+    return over_units(_ends(rows).groupby("seed")["log"].max())
 
 
 def measure_depth_gap(rows: pd.DataFrame) -> Estimate:
     """Best test error of the deepest network minus that of the shallowest, in per cent points, mean over gradients."""
     errors = best(rows).groupby(["seed", "depth"])["test_error"].mean().unstack("depth")
     return over_units(errors.iloc[:, -1] - errors.iloc[:, 0])
+
+
+def _ends(rows: pd.DataFrame) -> pd.DataFrame:
+    """The last epoch's rows, with the logarithm of their training loss as column `log`."""
+    end = last(rows, "epoch")
+    return end.assign(log=np.log10(end["train_loss"].fillna(CAP).clip(FLOOR, CAP)))
 
 
 def best(rows: pd.DataFrame) -> pd.DataFrame:
@@ -66,39 +76,58 @@ def _gaps(runs: pd.DataFrame, column: str) -> pd.Series:
 
 
 def draw_depths(log: Mapping[str, pd.DataFrame], recipe: Drawn[Params]) -> Figure:
-    """Best test error against depth, a line for every scheme and gradient, as in Figures 3a and 3c."""
-    rows = best(log["curves"])
-    figure, (ax,) = panels(panel=(5.2, 3.9))
-    for scheme, gradient, own in _runs(rows):
-        _line(ax, own, "depth", "test_error", scheme, gradient, _colour(rows, scheme, gradient))
-    depth_axis(ax, rows["depth"].unique(), "depth $N$ (residual layers)")
-    _log_percent(ax, rows["test_error"])
-    ax.set_ylabel("best test error (%)")
+    """Best test error, as in Figures 3a and 3c, and last training loss against depth; a row of panels for each tying.
+
+    A line for every scheme and gradient.
+    """
+    rows = log["curves"]
+    tyings = in_order(rows, "weights", TYINGS)
+    figure, axes = panels(len(tyings), 2, sharex=True)
+    for row, (tying, of_tying) in enumerate(tyings):
+        error, loss = axes[2 * row : 2 * row + 2]
+        for scheme, gradient, own in _runs(of_tying):
+            colour = _colour(rows, scheme, gradient)
+            _line(error, best(own), "depth", "test_error", scheme, gradient, colour, "o")
+            _line(loss, last(own, "epoch"), "depth", "train_loss", scheme, gradient, colour, "o")
+        log_axis(error)
+        log_axis(loss)
+        of_which = f", {TYINGS[tying]}" if len(tyings) > 1 else ""
+        for ax, title in ((error, "best test error (%)"), (loss, "training loss at the end (nats)")):
+            plain_ticks(ax)
+            ax.set_title(f"{title}{of_which}")
+            depth_axis(ax, rows["depth"].unique(), "depth $N$ (residual layers)" if row == len(tyings) - 1 else "")
     return finish(figure, recipe)
 
 
 def draw_curves(log: Mapping[str, pd.DataFrame], recipe: Drawn[Params]) -> Figure:
-    """Training loss and test error against the epoch, a column of panels for every depth, as in Figure 3b."""
+    """Training loss and test error against the epoch, a column of panels for every depth and tying, as in Figure 3b."""
     rows = log["curves"]
-    depths = sorted(rows["depth"].unique())
-    figure, axes = panels(2, len(depths), sharex=True)
-    for column, depth in enumerate(depths):
-        loss, error = axes[column], axes[len(depths) + column]
-        of_depth = rows[rows["depth"] == depth]
-        for scheme, gradient, own in _runs(of_depth):
+    marker = "o" if rows["epoch"].nunique() == 1 else ""
+    columns = [
+        (f"$N = {depth}$" + (f", {TYINGS[tying]}" if rows["weights"].nunique() > 1 else ""), own)
+        for tying, of_tying in in_order(rows, "weights", TYINGS)
+        for depth, own in in_order(of_tying, "depth", sorted(rows["depth"].unique()))
+    ]
+    figure, axes = panels(2, len(columns), sharex=True)
+    losses, errors = axes[: len(columns)], axes[len(columns) :]
+    for loss, error, (title, of_column) in zip(losses, errors, columns, strict=True):
+        for scheme, gradient, own in _runs(of_column):
             colour = _colour(rows, scheme, gradient)
-            _line(loss, own, "epoch", "train_loss", scheme, gradient, colour, marker="")
-            _line(error, own, "epoch", "test_error", scheme, gradient, colour, marker="")
-        loss.set_title(f"$N = {depth}$")
-        loss.set_yscale("log")
-        _log_percent(error, of_depth["test_error"])
+            _line(loss, own, "epoch", "train_loss", scheme, gradient, colour, marker)
+            _line(error, own, "epoch", "test_error", scheme, gradient, colour, marker)
+        loss.set_title(title)
+        error.set_title(title)
         error.set_xlabel("epoch")
         error.xaxis.set_major_locator(MaxNLocator(integer=True))
-        _note_divergence(loss, of_depth)
-    axes[0].set_ylabel("training loss (nats)")
-    axes[len(depths)].set_ylabel("test error (%)")
-    _share_scale(axes[: len(depths)])
-    _share_scale(axes[len(depths) :])
+        log_axis(loss)
+        log_axis(error)
+        _note_divergence(loss, of_column)
+    losses[0].set_ylabel("training loss (nats)")
+    errors[0].set_ylabel("test error (%)")
+    _share_scale(losses)
+    _share_scale(errors)
+    for error in errors:
+        plain_ticks(error)
     return finish(figure, recipe)
 
 
@@ -114,29 +143,17 @@ def _colour(rows: pd.DataFrame, scheme: str, gradient: str) -> str:
     return COLOURS[scheme] if rows["scheme"].nunique() > 1 else OF_GRADIENT[gradient]
 
 
-def _line(
-    ax: Axes, rows: pd.DataFrame, x: str, y: str, scheme: str, gradient: str, colour: str, marker: str = "o"
-) -> None:
+def _line(ax: Axes, rows: pd.DataFrame, x: str, y: str, scheme: str, gradient: str, colour: str, marker: str) -> None:
     name = f"{NAMES[scheme]}, {gradient}"
     line = LINES[gradient]
     spread(ax, rows, x, y, colour=colour, label=name, centre="mean", line=line, marker=marker, points=False)
 
 
-def _log_percent(ax: Axes, values: pd.Series) -> None:
-    """A logarithmic axis of per cents with plain numbers, unless no value has a logarithm."""
-    if not (values > 0).any():
-        return
-    ax.set_yscale("log")
-    low, high = ax.get_ylim()
-    marks = [mark for mark in (0.5, 1, 2, 3, 4, 5, 6, 7, 8, 10, 15, 20, 30, 40, 60, 80, 100) if low <= mark <= high]
-    ax.set_yticks(marks)
-    ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    ax.yaxis.set_minor_formatter(NullFormatter())
-
-
 def _share_scale(axes: list[Axes]) -> None:
-    ends = [ax.get_ylim() for ax in axes]
-    for ax in axes:
+    """The same limits for all panels that have a logarithmic axis; others, where all is lost or zero, stay alone."""
+    logarithmic = [ax for ax in axes if ax.get_yscale() == "log"]
+    ends = [ax.get_ylim() for ax in logarithmic]
+    for ax in logarithmic:
         ax.set_ylim(min(low for low, _ in ends), max(high for _, high in ends))
 
 

@@ -7,11 +7,9 @@ import numpy as np
 
 from resodectl.experiment.cells import Cell
 from resodectl.experiment.context import Context
-from resodectl.families.adjoint.networks import network_of
+from resodectl.families.adjoint.networks import network_of, solver_of
 from resodectl.families.adjoint.training.spec import Point
 from resodectl.numerics.draws import TensorPlace
-from resodectl.numerics.networks.network import Solver
-from resodectl.numerics.ode.schemes import SCHEMES
 from resodectl.training.images import train_and_test_images
 from resodectl.training.networks import Fit, State, train_and_test
 from resodectl.training.scalings import STANDARDISED
@@ -21,7 +19,7 @@ def simulate(cell: Cell[Point], context: Context) -> Iterator[tuple[str, dict[st
     """The learning curves of one cell, an epoch at a time."""
     point, place = cell.point, TensorPlace(context.dtype, context.device)
     train, test = train_and_test_images(point.data, context.data_root, place, STANDARDISED[point.data])
-    solver = Solver(SCHEMES[point.scheme], point.gradient, point.residual_exponent)
+    solver = solver_of(point.scheme, point.gradient, point.ablation, point.residual_exponent)
     network = network_of(point.model, point.data, point.depth, point.weights == "tied")
     fit = Fit(network, solver, train, test, point.training, ("training",))
     kept = context.restore()

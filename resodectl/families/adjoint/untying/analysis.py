@@ -4,6 +4,7 @@ Sander, Ablin & Peyre 2022 (arXiv 2205.14612), Table 2.
 """
 
 from collections.abc import Mapping
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -11,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from resodectl.claims.estimate import Estimate, over_units
-from resodectl.drawing.axes import spread
+from resodectl.drawing.axes import log_axis, plain_ticks, spread
 from resodectl.drawing.colours import BLUE, GREY, ORANGE, PURPLE
 from resodectl.drawing.finish import finish
 from resodectl.drawing.rows import last
@@ -19,31 +20,32 @@ from resodectl.drawing.style import panels
 from resodectl.experiment.drawn import Drawn
 from resodectl.families.adjoint.untying.spec import Params
 
+Loss = Literal["train_loss", "test_loss"]
+
 TRAINING = ["network", "gradient"]  # what tells the trainings of a recipe apart
 FLOOR, CAP = 1e-12, 1e3  # losses are clipped to these before their logarithm is taken; NaN counts as CAP
 LOOKS = {  # colour, line and name of every training
     ("tied", "backprop"): (GREY, "-", "tied, pretraining"),
     ("untied", "backprop"): (PURPLE, "-", "untied, fine-tuned by backprop"),
     ("untied", "adjoint"): (BLUE, "--", "untied, fine-tuned by the adjoint"),
-    ("fresh", "backprop"): (ORANGE, "-", "not pretrained, backprop"),
-    ("fresh", "adjoint"): (ORANGE, "--", "not pretrained, adjoint"),
+    ("fresh", "backprop"): (ORANGE, "-", "layers drawn anew, backprop"),
+    ("fresh", "adjoint"): (ORANGE, "--", "layers drawn anew, adjoint"),
 }
 
 
-def measure_loss_change(rows: pd.DataFrame, *, gradient: str) -> Estimate:
-    """log10 of the training loss after fine-tuning by `gradient` over that after the tied pretraining."""
-    return over_units(_change(rows.assign(value=_log_loss(rows)), gradient))
-
-
-def measure_error_change(rows: pd.DataFrame, *, gradient: str) -> Estimate:
-    """Test error after fine-tuning by `gradient` minus that after the tied pretraining, in per cent points."""
-    return over_units(_change(rows.assign(value=rows["test_error"]), gradient))
+def measure_loss_change(rows: pd.DataFrame, *, gradient: str, loss: Loss) -> Estimate:
+    """log10 of a loss after fine-tuning by `gradient` over that after the tied pretraining."""
+    end = _ends(rows, loss)
+    tied = end["network"] == "tied"
+    after, before = (
+        own.groupby("seed")["log"].mean() for own in (end[~tied & (end["gradient"] == gradient)], end[tied])
+    )
+    return over_units(after - before)
 
 
 def measure_loss_gap(rows: pd.DataFrame) -> Estimate:
     """log10 of the last epoch's training loss of fine-tuning by the adjoint over that by backpropagation."""
-    end = last(rows.assign(value=_log_loss(rows)), "epoch", each=TRAINING)
-    found = end.groupby(["seed", "gradient"])["value"].mean().unstack("gradient")
+    found = _ends(rows, "train_loss").groupby(["seed", "gradient"])["log"].mean().unstack("gradient")
     both = found.reindex(columns=["adjoint", "backprop"])
     return over_units(both["adjoint"] - both["backprop"])
 
@@ -54,16 +56,10 @@ def measure_roughness(rows: pd.DataFrame) -> Estimate:
     return over_units(logs.groupby(rows["seed"]).mean())
 
 
-def _change(rows: pd.DataFrame, gradient: str) -> pd.Series:
-    """The last value of the other network, trained by `gradient`, minus that of the tied one, for every seed."""
+def _ends(rows: pd.DataFrame, loss: Loss) -> pd.DataFrame:
+    """The last epoch's rows of each training, with the logarithm of a loss as column `log`."""
     end = last(rows, "epoch", each=TRAINING)
-    tied = end["network"] == "tied"
-    after, before = end[~tied & (end["gradient"] == gradient)], end[tied]
-    return after.groupby("seed")["value"].mean() - before.groupby("seed")["value"].mean()
-
-
-def _log_loss(rows: pd.DataFrame) -> pd.Series:
-    return np.log10(rows["train_loss"].fillna(CAP).clip(FLOOR, CAP))
+    return end.assign(log=np.log10(end[loss].fillna(CAP).clip(FLOOR, CAP)))
 
 
 def draw_finetuning(log: Mapping[str, pd.DataFrame], recipe: Drawn[Params]) -> Figure:
@@ -78,10 +74,12 @@ def draw_finetuning(log: Mapping[str, pd.DataFrame], recipe: Drawn[Params]) -> F
             if own.empty:
                 continue
             label = f"{name} (test error {errors[network, gradient]:.2f} %)"
-            spread(ax, own, "epoch", column, colour=colour, label=label, line=line, centre="mean", marker="")
+            marker = "o" if own["epoch"].nunique() == 1 else ""
+            spread(ax, own, "epoch", column, colour=colour, label=label, line=line, centre="mean", marker=marker)
+        log_axis(ax)
         ax.axvline(untying, color=GREY, linewidth=0.8, linestyle=":")
-        if (rows[column] > 0).any():
-            ax.set_yscale("log")
+        if column == "test_error":
+            plain_ticks(ax)
         ax.set_xlabel("epoch")
         ax.xaxis.set_major_locator(MaxNLocator(integer=True))
         ax.set_title(f"{column.replace('train_', 'training ').replace('_', ' ')} ({unit})")

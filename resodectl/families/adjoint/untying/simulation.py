@@ -12,57 +12,65 @@ import torch
 from resodectl.experiment.cells import Cell
 from resodectl.experiment.context import Context
 from resodectl.families.adjoint.models import BottleneckModel
-from resodectl.families.adjoint.networks import network_of
+from resodectl.families.adjoint.networks import network_of, solver_of
 from resodectl.families.adjoint.untying.spec import Point
 from resodectl.numerics.draws import TensorPlace
-from resodectl.numerics.networks.network import Params, Solver, untied
-from resodectl.numerics.ode.schemes import SCHEMES
+from resodectl.numerics.networks.network import Params, untied
 from resodectl.training.images import train_and_test_images
 from resodectl.training.networks import Fit, State, moved, train_and_test
 from resodectl.training.scalings import STANDARDISED
 
+NETWORKS = {"pretrained": "untied", "fresh": "fresh"}  # what the log calls what is fine-tuned from each start
+
 
 class Phase(NamedTuple):
-    """One training: what the log calls its network, and the prefix of the names of what it trains."""
+    """One training: what the log calls its network and gradient, and how the names of all that it trains begin."""
 
     network: str
+    gradient: str
     fit: Fit
     trained: str
 
 
 def simulate(cell: Cell[Point], context: Context) -> Iterator[tuple[str, dict[str, Any]]]:
-    """The curves of the pretraining, if any, and of each fine-tuning, with the roughness that it leaves."""
+    """The curves of the pretraining and of each fine-tuning, with the roughness that it leaves."""
     point, place, seeds = cell.point, TensorPlace(context.dtype, context.device), np.array(cell.seeds)
     phases = _phases(point, context, place)
     kept = context.restore()
     if kept is None:
         first, done = 0, 0
-        start = phases[0].fit.network.initial(lambda name: context.streams("weights", name), place)
-        state = State.start(_copied(start), phases[0].trained)
+        pretrained = phases[0].fit.network.initial(lambda name: context.streams("weights", name), place)
+        state = State.start(_copied(pretrained), phases[0].trained)
     else:
         first, done = kept["phase"], kept["done"]
-        start = moved(kept["start"], context.device)
+        pretrained = moved(kept["pretrained"], context.device)
         state = State.restored(kept["state"], context.device)
     for index in range(first, len(phases)):
-        network, fit, _ = phases[index]
-        labels = {"network": network, "gradient": fit.solver.gradient, "seed": seeds}
+        network, gradient, fit, _ = phases[index]
+        labels = {"network": network, "gradient": gradient, "seed": seeds}
         for epoch in range(done, fit.training.epochs):
             found = train_and_test(fit, state, epoch, context)
             yield "curves", {**labels, "epoch": epoch + 1, **found.columns()}
-            context.save({"phase": index, "done": epoch + 1, "start": start, "state": state.kept()})
+            context.save({"phase": index, "done": epoch + 1, "pretrained": pretrained, "state": state.kept()})
             context.progress((index + (epoch + 1) / fit.training.epochs) / len(phases))
         if network == "tied":
-            start = _untied(point, state.params)
+            pretrained = _untied(point, state.params)
         else:
             yield "layers", {**labels, "roughness": roughness(state.params, _stages(point)).cpu()}
         if index + 1 < len(phases):
-            state, done = State.start(_copied(start), phases[index + 1].trained), 0
+            start = _start(phases[index + 1], pretrained, context, place)
+            state, done = State.start(start, phases[index + 1].trained), 0
 
 
 def roughness(params: Params, stages: dict[str, int]) -> torch.Tensor:
-    """N rms(theta_{n+1} - theta_n) / rms(theta_n) over the weights of a stage, `(seeds,)`; the mean over stages."""
+    """N rms(theta_{n+1} - theta_n) / rms(theta_n) over the weights of a stage, `(seeds,)`.
+
+    The mean over the stages that have several layers.
+    """
     found = []
     for prefix, depth in stages.items():
+        if depth < 2:
+            continue
         names = [name for name in params if name.startswith(prefix) and name.endswith("weight")]
         stacks = torch.cat([params[name].flatten(2) for name in names], 2)
         jumps, sizes = (part.square().sum(2).mean(0).sqrt() for part in (stacks.diff(dim=0), stacks))
@@ -72,25 +80,40 @@ def roughness(params: Params, stages: dict[str, int]) -> torch.Tensor:
 
 def _phases(point: Point, context: Context, place: TensorPlace) -> list[Phase]:
     train, test = train_and_test_images(point.data, context.data_root, place, STANDARDISED[point.data])
-    scheme, exponent = SCHEMES[point.scheme], point.residual_exponent
-    tied, own = (network_of(point.model, point.data, point.depth, shared) for shared in (True, False))
-    phases = []
-    if point.pretraining is not None:
-        fit = Fit(tied, Solver(scheme, "backprop", exponent), train, test, point.pretraining, ("pretraining",))
-        phases.append(Phase("tied", fit, ""))
-    for gradient in point.gradients:
-        fit = Fit(own, Solver(scheme, gradient, exponent), train, test, point.finetuning, ("fine-tuning",))
-        phases.append(Phase("untied" if point.pretraining else "fresh", fit, _trained(point)))
-    return phases
+    tied, copies = (network_of(point.model, point.data, point.depth, shared) for shared in (True, False))
+    solvers = {
+        gradient: solver_of(point.scheme, gradient, point.ablation, point.residual_exponent)
+        for gradient in ("backprop", *point.gradients)
+    }
+    pretraining = Fit(tied, solvers["backprop"], train, test, point.pretraining, ("pretraining",))
+    finetunings = {
+        gradient: Fit(copies, solvers[gradient], train, test, point.finetuning, ("fine-tuning",))
+        for gradient in point.gradients
+    }
+    return [
+        Phase("tied", "backprop", pretraining, ""),
+        *(
+            Phase(NETWORKS[start], gradient, fit, _trained(point))
+            for start in point.starts
+            for gradient, fit in finetunings.items()
+        ),
+    ]
+
+
+def _start(phase: Phase, pretrained: Params, context: Context, place: TensorPlace) -> Params:
+    """What a fine-tuning starts from: copies of the untied network, of which a fresh one trains new layers."""
+    if phase.network != "fresh":
+        return _copied(pretrained)
+    drawn = phase.fit.network.initial(lambda name: context.streams("fresh", name), place)
+    return {
+        name: drawn[name] if name.startswith(phase.trained) else value.clone() for name, value in pretrained.items()
+    }
 
 
 def _stages(point: Point) -> dict[str, int]:
     """The stages that are untied: how the names of their residual layers' tensors begin, and how many layers."""
-    depths = point.model.stages(point.depth)
-    if not isinstance(point.model, BottleneckModel):
-        return {"residual.": depths[0]}
-    chosen = range(1, len(depths) + 1) if point.trained_stage is None else [point.trained_stage]
-    return {f"stage{index}.residual.": depths[index - 1] for index in chosen}
+    in_stages = isinstance(point.model, BottleneckModel)
+    return {f"stage{n}.residual." if in_stages else "residual.": depth for n, depth in point.untied_stages().items()}
 
 
 def _trained(point: Point) -> str:

@@ -4,7 +4,7 @@ from typing import Literal, Self
 
 from pydantic import model_validator
 
-from resodectl.experiment.choices import Depth, Dtype, GradientName, SchemeName
+from resodectl.experiment.choices import AdjointAblation, Depth, Distinct, Dtype, GradientName, SchemeName
 from resodectl.experiment.columns import Column
 from resodectl.experiment.settings import point, setting
 from resodectl.families.adjoint.models import Trained
@@ -17,33 +17,43 @@ class Shared(Trained):
     """The settings of a recipe that each of its cells has too."""
 
     scheme: SchemeName = setting("how the residual layers are integrated")
-    gradients: tuple[GradientName, ...] = setting("how fine-tuning differentiates the network", min_length=1)
+    gradients: Distinct[GradientName] = setting("how fine-tuning differentiates the network", min_length=1)
     depth: Depth = setting("depth N: residual layers, of every stage whose number of layers is 'depth'")
     trained_stage: int | None = setting("the one stage that is fine-tuned, from 1; null: the whole network", ge=1)
+    pretraining: SgdTraining = setting("the training of the tied network, by backpropagation")
     finetuning: SgdTraining = setting("the training of the untied network")
+    starts: Distinct[Start] = setting(
+        "what is fine-tuned: the pretrained network, or the same with the layers to be trained drawn anew",
+        min_length=1,
+    )
+    ablation: AdjointAblation = setting("what is wrong on purpose with the adjoint", default="none")
     dtype: Dtype = setting("floating-point type")
 
     @model_validator(mode="after")
     def stage_exists(self) -> Self:
-        """Refuse a stage that the network does not have."""
-        stages = len(self.model.stages(self.depth))
-        if self.trained_stage is not None and self.trained_stage > stages:
-            raise ValueError(f"there is no stage {self.trained_stage}: the network has {stages}")
+        """Refuse a stage that the network does not have, or that has no second layer to be untied from."""
+        self.check_stages([self.scheme], self.depth)
+        stages = self.model.stages(self.depth)
+        if self.trained_stage is not None and self.trained_stage > len(stages):
+            raise ValueError(f"there is no stage {self.trained_stage}: the network has {len(stages)}")
+        if max(self.untied_stages().values(), default=1) < 2:
+            raise ValueError("there is nothing to untie: no stage that is fine-tuned has 2 residual layers")
         return self
+
+    def untied_stages(self) -> dict[int, int]:
+        """The residual layers of each stage that is untied, by its number, from 1."""
+        stages = dict(enumerate(self.model.stages(self.depth), 1))
+        return stages if self.trained_stage is None else {self.trained_stage: stages[self.trained_stage]}
 
 
 class Params(Shared):
     """What a recipe sets."""
 
-    pretraining: SgdTraining = setting("the training of the tied network, by backpropagation")
-    starts: tuple[Start, ...] = setting("whether fine-tuning starts from the pretrained network", min_length=1)
     seeds: int = setting("independent repetitions", ge=1)
 
 
 class Point(Shared):
-    """What determines a cell: one pretraining serves all gradients."""
-
-    pretraining: SgdTraining | None  # None: fine-tuning starts from fresh weights
+    """What determines a cell: one pretraining serves all starts and gradients."""
 
 
 _SHARED = (
@@ -52,10 +62,10 @@ _SHARED = (
 )
 LOG = {
     "curves": (
-        Column("network", "string", "", "tied (pretraining), untied (fine-tuned from it) or fresh (not pretrained)"),
+        Column("network", "string", "", "tied (pretraining), untied (fine-tuned) or fresh (its layers drawn anew)"),
         *_SHARED,
         Column("epoch", "int64", "epochs", "epochs of this training done"),
-        Column("train_loss", "float64", "nats", "mean cross-entropy over the epoch's batches"),
+        Column("train_loss", "float64", "nats", "cross-entropy of the first 2000 training images after the epoch"),
         Column("test_loss", "float64", "nats", "mean cross-entropy over the test set after the epoch"),
         Column("test_error", "float64", "%", "share of wrong answers on the test set after the epoch"),
         Column("diverged", "bool", "", "whether a loss is no longer finite"),
@@ -70,6 +80,5 @@ SEED_BLOCK = 16
 
 
 def cells(params: Params) -> list[Point]:
-    """One cell for each start."""
-    trained = {"pretrained": params.pretraining, "fresh": None}
-    return [point(Point, params, pretraining=trained[start]) for start in params.starts]
+    """One cell."""
+    return [point(Point, params)]

@@ -13,7 +13,7 @@ from matplotlib.ticker import MaxNLocator
 
 from resodectl.claims.estimate import Estimate, per_seed
 from resodectl.drawing.axes import level, spread
-from resodectl.drawing.colours import BLUE, VERMILLION
+from resodectl.drawing.colours import BLUE, GREEN, VERMILLION
 from resodectl.drawing.finish import finish
 from resodectl.drawing.rows import first_seed, in_order
 from resodectl.drawing.style import panels
@@ -22,7 +22,11 @@ from resodectl.families.eos.batchnorm_completion.spec import Params
 
 Column = Literal["test_loss", "sharpness"]
 
-ARMS = {"none": (BLUE, "weight decay"), "no-decay": (VERMILLION, "no weight decay")}
+ARMS = {
+    "none": (BLUE, "weight decay"),
+    "no-decay": (VERMILLION, "no weight decay"),
+    "linear-norm": (GREEN, "weight decay, $|w|$ for $|w|^2$ in $\\eta$"),
+}
 
 
 def measure_left(rows: pd.DataFrame, *, of: Column) -> Estimate:
@@ -60,7 +64,9 @@ def draw_losses(log: Mapping[str, pd.DataFrame], recipe: Drawn[Params]) -> Figur
     sharpness.plot([], [], ":", color="black", label="$2/\\eta_t$")
     train.set_yscale("log")
     test.set_yscale("log")
-    sharpness.set_ylim(0, 2.2 * float(first_seed(rows)["sharpness"].max()))
+    highest = float(first_seed(rows)["sharpness"].max())
+    if np.isfinite(highest) and highest > 0:
+        sharpness.set_ylim(0, 2.2 * highest)
     level(ratio, 1.0, "edge of stability")
     titles = ("train loss", "test loss", "$\\lambda$ and $2/\\eta_t$, the first seed", "$\\lambda\\,\\eta_t/2$")
     for ax, title in zip((train, test, sharpness, ratio), titles, strict=True):

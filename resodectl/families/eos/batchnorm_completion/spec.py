@@ -20,7 +20,7 @@ class Shared(Settings):
     observed: int = setting("entries that are observed", ge=3)
     width: int = setting("columns of A and B", ge=1)
     lr: float = setting("learning rate h", gt=0.0)
-    decay: float = setting("weight decay l", gt=0.0)
+    decay: float = setting("weight decay l", ge=0.0)
     steps: int = setting("length of a run", unit="steps", ge=2)
     records: int = setting("steps of a run of which a row is kept, evenly spaced", ge=10, default=121)
     tolerance: float = setting("residual of the sharpness, relative to it", gt=0.0, default=1e-4)
@@ -49,6 +49,8 @@ class Params(Shared):
             raise ValueError(f"decay: h l must be below 1, and is {self.lr * self.decay:g}")
         if self.steps < 2 * self.records:
             raise ValueError(f"records: {self.records} pairs of steps do not fit into {self.steps} steps")
+        if len(set(self.ablations)) < len(self.ablations):
+            raise ValueError("ablations: one is given twice")
         return self
 
 

@@ -32,8 +32,7 @@ def simulate(cell: Cell[Point], context: Context) -> Iterator[tuple[str, dict[st
         weights = edge_start(problem, extra, point.distance, point.lr, point.decay)
     else:
         weights = plateau_start(extra, point.norm)
-    last = round(point.duration / (point.lr * point.decay))
-    steps = np.linspace(0, last - 1, point.records).astype(int)
+    steps = np.linspace(0, point.length(point.lr) - 1, point.records).astype(int)
     found = _descend(problem, weights, steps, point, context)
     rows = {name: torch.stack(values).double().cpu().numpy() for name, values in found.items()}
     times = steps * point.lr * point.decay
@@ -46,12 +45,11 @@ def simulate(cell: Cell[Point], context: Context) -> Iterator[tuple[str, dict[st
     predicted = _predicted(rows["distance"], times, edges, point.ablation)
     floor = problem.least_sharpness.double().cpu().numpy()
     rows |= {"predicted": predicted, "predicted_sharpness": floor * (1 + predicted**2)}
+    rows["edge_reached"] = np.maximum.accumulate(rows["sharpness"] >= rows["threshold"])
     for index, step in enumerate(steps):
         own = {name: values[index] for name, values in rows.items()}
-        yield (
-            "curves",
-            {"seed": np.array(cell.seeds), "step": int(step), "time": times[index], "edge_time": edges} | own,
-        )
+        own |= {"edge_time": edges, "step_factor": _step_factor(point, int(step))}
+        yield "curves", {"seed": np.array(cell.seeds), "step": int(step), "time": times[index]} | own
 
 
 def _descend(
@@ -60,19 +58,24 @@ def _descend(
     """What is measured at these steps, a tensor `(seeds,)` each."""
     first = problem.null_part(weights)
     decay = 0.0 if point.ablation == "no-decay" else point.decay
-    smaller = point.reduction.time / (point.lr * point.decay) if point.ablation == "reduced-step" else np.inf
     found: dict[str, list[torch.Tensor]] = {}
     now = 0
     for index, wanted in enumerate(steps.tolist()):
         for step in range(now, wanted):
-            lr = point.lr * (point.reduction.factor if step >= smaller else 1.0)
+            lr = point.lr * _step_factor(point, step)
             weights = decayed_step(weights, problem.gradient(weights), lr, decay)
         now = wanted
-        lr = point.lr * (point.reduction.factor if now >= smaller else 1.0)
+        lr = point.lr * _step_factor(point, now)
         for name, value in _measured(problem, weights, first, now, lr, decay, point).items():
             found.setdefault(name, []).append(value)
         context.progress((index + 1) / len(steps))
     return found
+
+
+def _step_factor(point: Point, step: int) -> float:
+    """The learning rate at this step over the given one."""
+    lowered = point.ablation == "reduced-step" and step * point.lr * point.decay >= point.reduction.time
+    return point.reduction.factor if lowered else 1.0
 
 
 def _measured(

@@ -20,8 +20,22 @@ class Run(Settings):
     """How a run starts and how long it takes."""
 
     start: Start = setting("edge: at a minimiser with |w|^2 = h lambda / 2; plateau: large weights of random direction")
-    decay: float = setting("weight decay l", gt=0.0)
-    duration: float = setting("length of the run in the time tau = h l t", gt=0.0)
+    decay: float = setting("weight decay l", ge=0.0)
+    duration: float | None = setting("length of the run in the time tau = h l t", gt=0.0, default=None)
+    steps: int | None = setting("its length in steps, in place of duration", ge=2, default=None)
+
+    @model_validator(mode="after")
+    def the_length_is_given_once(self) -> Self:
+        """Refuse a run of no length or of two, and one of a time that never passes."""
+        if (self.duration is None) == (self.steps is None):
+            raise ValueError("a run needs its duration or its steps, and not both")
+        if self.decay == 0 and self.steps is None:
+            raise ValueError("duration: without weight decay no time h l t passes; give the steps of the run")
+        return self
+
+    def length(self, lr: float) -> int:
+        """The run's length in steps."""
+        return self.steps if self.duration is None else round(self.duration / (lr * self.decay))  # type: ignore[return-value]
 
 
 class Reduction(Settings):
@@ -65,9 +79,20 @@ class Params(Shared):
         for run in self.runs:
             if self.lr * run.decay >= 1:
                 raise ValueError(f"runs: h l must be below 1, and is {self.lr * run.decay:g}")
-            steps = round(run.duration / (self.lr * run.decay))
+            steps = run.length(self.lr)
             if steps < 2 * self.records:
                 raise ValueError(f"records: {self.records} pairs of steps do not fit into {steps} steps")
+            if run.decay == 0 and "reduced-step" in self.ablations:
+                raise ValueError("ablations: reduced-step lowers the step at a time h l t, so no run's decay may be 0")
+        return self
+
+    @model_validator(mode="after")
+    def the_log_tells_runs_apart(self) -> Self:
+        """Refuse runs that differ in their length alone, and an ablation given twice."""
+        if len({(run.start, run.decay) for run in self.runs}) < len(self.runs):
+            raise ValueError("runs: two have the same start and decay, so that their rows could not be told apart")
+        if len(set(self.ablations)) < len(self.ablations):
+            raise ValueError("ablations: one is given twice")
         return self
 
 
@@ -95,6 +120,10 @@ LOG = {
         Column("predicted_sharpness", "float64", "", "lambda_min (1 + predicted T^2)"),
         Column(
             "edge_time", "float64", "", "tau at which the sharpness first reaches 2 / eta; infinite if it never does"
+        ),
+        Column("edge_reached", "bool", "", "whether the sharpness has reached 2 / eta at this row or before"),
+        Column(
+            "step_factor", "float64", "", "learning rate at this step over h: below 1 after reduced-step lowered it"
         ),
         Column("null_error", "float64", "", "|u(t) - (1 - h l)^t u(0)| / |u(0)|, u(t) the part of w in the null space"),
         Column("null_drift", "float64", "", "|u(t) - u(0)| / |u(0)|, u(t) the part of w in the null space"),

@@ -5,6 +5,7 @@ Cohen, Kaur, Li, Kolter & Talwalkar 2021 (arXiv 2103.00065).
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from itertools import cycle
 from typing import Literal
 
 import numpy as np
@@ -13,7 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from resodectl.claims.estimate import Estimate, per_seed
-from resodectl.drawing.axes import note
+from resodectl.drawing.axes import note, spread
 from resodectl.drawing.colours import BLACK, BLUE, GREEN, GREY, ORANGE, PURPLE, VERMILLION
 from resodectl.drawing.finish import finish
 from resodectl.drawing.rows import first_seed
@@ -33,6 +34,8 @@ COLOURS = (BLUE, VERMILLION, GREEN, PURPLE, ORANGE)
 NAMES = {"gradient": "no momentum", "polyak": "Polyak", "nesterov": "Nesterov", "flow": "gradient flow"}
 LAST = 0.1  # of the records: what the loss at the end is averaged over
 HIGHEST = 0.99  # quantile of sharpness that the panels have room for
+RUN = ["method", "run", "momentum", "lr"]  # what tells the curves of a panel apart
+TOGETHER = 1e-9  # times that differ by less, relative to them, are equal
 
 
 def measure_edge_ratio(rows: pd.DataFrame, *, threshold: Rule | None = None) -> Estimate:
@@ -71,12 +74,19 @@ def measure_loss_ratio(rows: pd.DataFrame) -> Estimate:
 
 
 def measure_distance_from_flow(rows: pd.DataFrame) -> Estimate:
-    """The largest |log| of the ratio of descent's sharpness to that of gradient flow, at the times that both have."""
+    """The largest |log| of the ratio of descent's sharpness to that of gradient flow, at the times lr t > 0 that both
+    have."""
 
     def of_seed(own: pd.DataFrame) -> float:
-        flow = own[own["method"] == "flow"]
-        both = own[own["method"] != "flow"].merge(flow, on=["step", "lr"], suffixes=("", "_of_flow"))
-        ratios = (both["sharpness"] / both["sharpness_of_flow"]).to_numpy()
+        timed = own.assign(time=own["step"] * own["lr"]).sort_values("time")
+        flow, descent = (timed[timed["method"] == "flow"], timed[timed["method"] != "flow"])
+        if flow.empty or descent.empty:
+            return math.nan
+        place = np.searchsorted(flow["time"].to_numpy(), descent["time"].to_numpy() * (1 - TOGETHER))
+        nearest = flow.iloc[place.clip(max=len(flow) - 1)]
+        common = np.isclose(nearest["time"].to_numpy(), descent["time"].to_numpy(), rtol=TOGETHER, atol=0)
+        common &= descent["time"].to_numpy() > 0
+        ratios = (descent["sharpness"].to_numpy() / nearest["sharpness"].to_numpy())[common]
         return float(np.abs(np.log(ratios)).max()) if len(ratios) else math.nan
 
     return per_seed(rows, of_seed)
@@ -91,17 +101,18 @@ def _in_time(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def draw_problems(log: Mapping[str, pd.DataFrame], recipe: Drawn[Params]) -> Figure:
-    """Loss above sharpness against the step, a column for each problem and a colour for each step size."""
+    """Loss above sharpness against the step, a column for each problem and a colour for each run."""
     rows = log["curves"]
     figure, axes = _columns([own for _, own in rows.groupby("problem", sort=False)])
     for ax, problem in zip(axes, rows["problem"].unique(), strict=False):
-        ax.set_title(f"$T_{problem.rpartition('-')[2]}$")
+        kind, _, number = problem.rpartition("-")
+        ax.set_title(f"$T_{{{number}}}$" if kind == "chebyshev" else f"{number} {kind}")
     return _finished(figure, axes, recipe)
 
 
 def draw_methods(log: Mapping[str, pd.DataFrame], recipe: Drawn[Params]) -> Figure:
-    """Loss above sharpness against the step, a column for each method; dotted, what 2/lr would be."""
-    groups = [own for _, own in log["curves"].groupby(["method", "momentum"], sort=False)]
+    """Loss above sharpness against the step, a column for each run of a method; dotted, what 2/lr would be."""
+    groups = [own for _, own in log["curves"].groupby(["problem", *RUN], sort=False)]
     figure, axes = _columns(groups)
     for upper, lower, own in zip(axes, axes[len(groups) :], groups, strict=False):
         method, beta, lr = (own[name].iloc[0] for name in ("method", "momentum", "lr"))
@@ -112,8 +123,9 @@ def draw_methods(log: Mapping[str, pd.DataFrame], recipe: Drawn[Params]) -> Figu
 
 
 def draw_flow(log: Mapping[str, pd.DataFrame], recipe: Drawn[Params]) -> Figure:
-    """Loss and sharpness against the step, and against the time step x lr with those of gradient flow."""
+    """Loss and sharpness of the first problem against the step, and against the time step x lr beside gradient flow."""
     rows = log["curves"].assign(time=log["curves"]["step"] * log["curves"]["lr"])
+    rows = rows[rows["problem"] == rows["problem"].iloc[0]]
     figure, axes = panels(2, 2)
     flow, descent = rows[rows["method"] == "flow"], rows[rows["method"] != "flow"]
     for column, x in enumerate(("step", "time")):
@@ -137,13 +149,14 @@ def _columns(groups: Sequence[pd.DataFrame]) -> tuple[Figure, list[Axes]]:
 
 
 def _curves(loss: Axes, sharpness: Axes, rows: pd.DataFrame, x: str) -> None:
-    """A curve for each step size in both panels, and its threshold in that of sharpness."""
+    """A curve for each run in both panels, and its threshold in that of sharpness."""
     seen = float(rows["sharpness"].quantile(HIGHEST))
-    lrs = rows["lr"].unique()
-    for lr, colour in zip(lrs, COLOURS, strict=False):
-        own = rows[rows["lr"] == lr]
-        threshold = float(own["threshold"].iloc[0])
-        label = f"$\\eta = {lr:g}$, threshold {threshold:.3g}" if len(lrs) > 1 else None
+    runs = [own for _, own in rows.groupby(RUN, sort=False)]
+    several = rows["method"].nunique() > 1
+    for own, colour in zip(runs, cycle(COLOURS), strict=False):
+        method, lr, threshold = (own[name].iloc[0] for name in ("method", "lr", "threshold"))
+        name = f"{NAMES[method]}, " if several else ""
+        label = f"{name}$\\eta = {lr:g}$, threshold {threshold:.3g}" if len(runs) > 1 else None
         _curve(loss, own, x, "loss", colour, label)
         _curve(sharpness, own, x, "sharpness", colour)
         if threshold < 1.3 * seen:
@@ -156,18 +169,18 @@ def _curves(loss: Axes, sharpness: Axes, rows: pd.DataFrame, x: str) -> None:
 
 
 def _curve(ax: Axes, rows: pd.DataFrame, x: str, y: str, colour: str, label: str | None = None) -> None:
-    """The first seed as a line, and the middle half of all seeds as a band."""
-    first = _in_time(first_seed(rows))
-    ax.plot(first[x], first[y].where(np.isfinite(first[y])), color=colour, linewidth=1.0, label=label, zorder=3)
+    """The median over seeds as a line with a band of quartiles, and the first seed alone as a thin line."""
+    spread(ax, rows, x, y, colour=colour, label=label, marker="")
     if rows["seed"].nunique() > 1:
-        middle = rows.groupby(x)[y].quantile(np.array([0.25, 0.75])).unstack()
-        ax.fill_between(middle.index, middle[0.25], middle[0.75], color=colour, alpha=0.25, linewidth=0, zorder=2)
+        first = _in_time(first_seed(rows))
+        ax.plot(first[x], first[y].where(np.isfinite(first[y])), color=colour, linewidth=0.6, alpha=0.7, zorder=2)
 
 
 def _finished(figure: Figure, axes: list[Axes], recipe: Drawn[Params]) -> Figure:
     columns = len(axes) // 2
     axes[0].plot([], [], "--", color=GREY, label="threshold")
-    axes[0].fill_between([], [], color=GREY, alpha=0.25, linewidth=0, label="middle half of the seeds")
+    axes[0].plot([], [], color=GREY, label="median of the seeds")
+    axes[0].plot([], [], color=GREY, linewidth=0.6, label="the first seed alone")
     axes[0].set_ylabel("training loss")
     axes[columns].set_ylabel("sharpness $\\lambda_1$")
     return finish(figure, recipe)

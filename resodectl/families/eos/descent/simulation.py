@@ -63,7 +63,7 @@ def simulate(cell: Cell[Point], context: Context) -> Iterator[tuple[str, dict[st
         "method": method.kind,
         "run": method.name,
         "momentum": method.momentum,
-        "lr": task.lr[:, 0],
+        "lr": np.repeat(method.lrs, len(cell.seeds)),
         "seed": np.tile(cell.seeds, len(method.lrs)),
         "threshold": threshold,
     }

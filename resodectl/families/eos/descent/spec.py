@@ -64,6 +64,8 @@ class Method(Settings):
         """Refuse a momentum that plays no part."""
         if (self.momentum > 0) != (self.kind in ("polyak", "nesterov")):
             raise ValueError(f"methods: '{self.kind}' and momentum {self.momentum:g} do not go together")
+        if len(set(self.lrs)) < len(self.lrs):
+            raise ValueError("methods: a learning rate is given twice")
         return self
 
 
@@ -102,6 +104,17 @@ class Params(Shared):
                 check_size("problems", self.data, problem.samples)
         if self.stop_accuracy is not None and not images:
             raise ValueError("stop_accuracy: only images have right answers")
+        return self
+
+    @model_validator(mode="after")
+    def runs_can_be_told_apart(self) -> Self:
+        """Refuse problems, and runs of a method, that have one name in the log."""
+        names = [problem.name for problem in self.problems]
+        if len(set(names)) < len(names):
+            raise ValueError("problems: two have one name in the log, the degree or the number of samples")
+        runs = [(method.kind, method.name, method.momentum, lr) for method in self.methods for lr in method.lrs]
+        if len(set(runs)) < len(runs):
+            raise ValueError("methods: a learning rate is given twice; give the runs different names")
         return self
 
 

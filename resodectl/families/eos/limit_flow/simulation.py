@@ -15,12 +15,14 @@ from resodectl.experiment.cells import Cell
 from resodectl.experiment.choices import Algorithm
 from resodectl.experiment.context import Context
 from resodectl.families.eos.limit_flow.spec import Point
-from resodectl.families.eos.toys import TOYS, Toy
+from resodectl.families.eos.toys import TOYS, Toy, ellipse
 from resodectl.numerics.curvature.minimisers import (
     Ambient,
     GaussNewton,
+    NormalSpace,
     Potential,
     SharpnessFlow,
+    Unretracted,
     landing,
     retract,
     squared,
@@ -36,9 +38,10 @@ POTENTIALS: dict[Algorithm, tuple[Potential, float]] = {
 
 
 def simulate(cell: Cell[Point], context: Context) -> Iterator[tuple[str, dict[str, Any]]]:
-    point, toy = cell.point, TOYS[cell.point.toy]
+    point = cell.point
+    toy = ellipse(point.axes) if point.toy == "ellipse" else TOYS[point.toy]
     lrs = torch.tensor(point.lrs, dtype=context.dtype)
-    start = toy.start(lrs)
+    start = toy.start(lrs) if point.start is None else lrs.new_tensor(point.start).repeat(len(lrs), 1)
     landed = landing(lambda at: toy.loss_and_gradient(at)[1], start, LANDING_STEP, tolerance=1e-7)
     landed = retract(toy.residuals, landed)
     yield "flows", _integrated(point, toy, landed)
@@ -49,9 +52,9 @@ def simulate(cell: Cell[Point], context: Context) -> Iterator[tuple[str, dict[st
     entries = []
     for index, (lr, count) in enumerate(zip(point.lrs, steps, strict=True)):
         own = path[: count + 2, index]
-        near = toy.distance(own) <= lr
-        entry = int(near.int().argmax()) if near.any() else len(own)
-        entries.append(entry * lr if entry < len(own) else torch.inf)
+        near = torch.nonzero(toy.distance(own[: count + 1]) <= lr)
+        entry = int(near[0]) if len(near) else None
+        entries.append(torch.inf if entry is None else entry * lr)
         yield "paths", _records(point, toy, lr, own, toy.coordinate(landed[index]), entry)
     yield "landings", {"lr": lrs, "landing": toy.coordinate(landed), "entry": np.array(entries, dtype=float)}
 
@@ -72,6 +75,11 @@ def descend(toy: Toy, algorithm: Algorithm, start: torch.Tensor, lrs: torch.Tens
     return path
 
 
+def _speed(point: Point) -> float:
+    """What the time of the closed-form flow is multiplied by."""
+    return 2.0 if point.ablation == "double-time" else 1.0
+
+
 def curvature(toy: Toy, points: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """lambda_1 of Hess L and its unit eigenvector at points `(count, size)`: `(count,)` and `(count, size)`."""
     hessian = torch.func.vmap(torch.func.hessian(toy.loss))
@@ -79,14 +87,20 @@ def curvature(toy: Toy, points: torch.Tensor) -> tuple[torch.Tensor, torch.Tenso
     return torch.cat([values[:, -1] for values, _ in found]), torch.cat([vectors[..., -1] for _, vectors in found])
 
 
-def _records(point: Point, toy: Toy, lr: float, path: torch.Tensor, landed: torch.Tensor, entry: int) -> dict[str, Any]:
-    """The rows of one learning rate, from its path of one iterate more than there are steps to record."""
+def _records(
+    point: Point, toy: Toy, lr: float, path: torch.Tensor, landed: torch.Tensor, entry: int | None
+) -> dict[str, Any]:
+    """The rows of one learning rate, from its path of one iterate more than there are steps to record.
+
+    Args:
+        entry: the step at which the path lands; None if it never does.
+    """
     count = len(path) - 1
     step = torch.arange(count)
-    time = step * lr**2
-    coordinate = toy.coordinate(path[:-1])
-    speed = 2.0 if point.ablation == "double-time" else 1.0
-    flow = toy.clocks[point.algorithm].flow(landed, time, speed)
+    time = step.double() * lr**2
+    places = toy.coordinate(path)
+    coordinate = places[:-1]
+    flow = toy.clocks[point.algorithm].flow(landed, time, _speed(point))
     gradient = toy.loss_and_gradient(path)[1]
     sharpness, vector = curvature(toy, path)
     roots = toy.loss(path).sqrt()
@@ -100,7 +114,7 @@ def _records(point: Point, toy: Toy, lr: float, path: torch.Tensor, landed: torc
         roots_sum = lr * on_manifold / 2
     cosine = (gradient * vector).sum(1).abs() / gradient.norm(dim=1)
     even = torch.linspace(0, count - 1, min(point.records, count), dtype=torch.float64).round().long()
-    at = torch.cat([even, torch.tensor([min(entry, count - 1)])]).unique()
+    at = even if entry is None else torch.cat([even, torch.tensor([entry])]).unique()
     ends = [*at[1:].tolist(), count]
 
     def largest(values: torch.Tensor) -> torch.Tensor:
@@ -111,8 +125,9 @@ def _records(point: Point, toy: Toy, lr: float, path: torch.Tensor, landed: torc
         "step": step[at],
         "time": time[at],
         "fraction": time[at] / point.horizon,
-        "landed": at >= entry,
+        "landed": torch.zeros_like(at, dtype=torch.bool) if entry is None else at >= entry,
         "coordinate": coordinate[at],
+        "pair_mean": (places[:-1] + places[1:])[at] / 2,
         "flow": flow[at],
         "error": largest((coordinate - flow).abs()),
         "pair_stableness": largest(pair),
@@ -124,20 +139,24 @@ def _records(point: Point, toy: Toy, lr: float, path: torch.Tensor, landed: torc
 def _integrated(point: Point, toy: Toy, landed: torch.Tensor) -> dict[str, Any]:
     """The flow along the minimisers from third derivatives, beside the closed form, from the landing of every rate."""
     potential, scale = POTENTIALS[point.algorithm]
-    ambient = point.ablation == "ambient-flow"
-    flow = SharpnessFlow(
-        squared(toy.residuals), potential, lambda at: Ambient() if ambient else GaussNewton(toy.residuals, at)
-    )
+
+    def manifold(at: torch.Tensor) -> NormalSpace:
+        if point.ablation == "ambient-flow":
+            return Ambient()
+        space = GaussNewton(toy.residuals, at)
+        return Unretracted(space) if point.ablation == "no-retraction" else space
+
+    flow = SharpnessFlow(squared(toy.residuals), potential, manifold)
     step = point.horizon / point.flow_steps
     at, start, found = landed, torch.ones_like(landed), [landed]
     for _ in range(point.flow_steps):
         at, start = flow.advance(at, start, scale * step)
         found.append(at)
     points = torch.stack(found)
-    time = (step * torch.arange(len(points), dtype=points.dtype)).unsqueeze(1).expand(points.shape[:2])
-    closed = toy.clocks[point.algorithm].flow(toy.coordinate(landed), time)
+    time = (step * torch.arange(len(points), dtype=torch.float64)).unsqueeze(1).expand(points.shape[:2])
+    closed = toy.clocks[point.algorithm].flow(toy.coordinate(landed), time, _speed(point))
     return {
-        "lr": torch.tensor(point.lrs).expand(points.shape[:2]).flatten(),
+        "lr": torch.tensor(point.lrs, dtype=torch.float64).expand(points.shape[:2]).flatten(),
         "time": time.flatten(),
         "integrated": toy.coordinate(points).flatten(),
         "flow": closed.flatten(),

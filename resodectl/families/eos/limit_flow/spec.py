@@ -12,6 +12,10 @@ from resodectl.experiment.columns import Column
 from resodectl.experiment.settings import Settings, point, setting
 
 SmallRate = Annotated[Rate, Field(le=0.25)]
+NearBy = Annotated[float, Field(ge=-2.5, le=2.5)]
+HalfAxis = Annotated[float, Field(ge=1.0, le=4.0)]
+ELLIPSE: tuple[float, float] = (2.0, 1.0)
+SIZES: dict[ToyName, int] = {"surface": 2, "ellipse": 2, "two-normals": 3}
 
 
 class Run(Settings):
@@ -20,6 +24,34 @@ class Run(Settings):
     toy: ToyName = setting("the loss")
     algorithm: Algorithm = setting("descent normalised by the gradient's norm, or on sqrt(L)")
     horizon: float = setting("how long the flow is followed", unit="tau = lr^2 t", gt=0.0, le=20.0)
+    start: tuple[NearBy, ...] | None = setting(
+        "first iterate: x and y, or a, b and z of two-normals; null: (2, 0.3 lr) on the surface, 0.3 lr times its "
+        "point at the angle 1.2 outside the ellipse, (0.8, 1, 2) of two-normals",
+        default=None,
+    )
+    axes: tuple[HalfAxis, HalfAxis] = setting("half axes of the ellipse, the longer one first", default=ELLIPSE)
+
+    @model_validator(mode="after")
+    def starts_on_a_slope(self) -> Self:
+        """Refuse axes that play no part or make no flow, and starts without a gradient or of the wrong size."""
+        if self.toy != "ellipse" and self.axes != ELLIPSE:
+            raise ValueError(f"axes: '{self.toy}' has none")
+        if self.axes[0] <= self.axes[1]:
+            raise ValueError("axes: give the longer one first; on a circle nothing flows")
+        if self.start is None:
+            return self
+        if len(self.start) != SIZES[self.toy]:
+            raise ValueError(f"start: '{self.toy}' has {SIZES[self.toy]} coordinates")
+        if self.toy == "ellipse":
+            x, y = self.start
+            if x <= 0:
+                raise ValueError("start: the ellipse is entered from x > 0; its other half is a mirror image")
+            on_minimisers = (x / self.axes[0]) ** 2 + (y / self.axes[1]) ** 2 == 1
+        else:
+            on_minimisers = self.start[1] == 0 and (self.toy == "surface" or self.start[0] == 0)
+        if on_minimisers:
+            raise ValueError("start: both descents divide by zero on the minimisers")
+        return self
 
 
 class Shared(Settings):
@@ -27,10 +59,10 @@ class Shared(Settings):
 
     lrs: tuple[SmallRate, ...] = setting("learning rates", min_length=1)
     records: int = setting("rows of a path; an error in a row is the largest one up to the next row", ge=2, default=200)
-    flow_steps: int = setting("midpoint steps of the flow along the manifold", ge=1, default=400)
+    flow_steps: int = setting("midpoint steps of the flow along the manifold", ge=1, default=200)
     ablation: FlowAblation = setting(
-        "what is wrong on purpose, or none: double-time takes the closed-form flow at twice the speed, ambient-flow "
-        "integrates the flow without tangent projection and retraction",
+        "what is wrong on purpose, or none: double-time takes the closed-form flow at twice the speed, no-retraction "
+        "integrates the flow tangent to the minimisers but never brought back to them, ambient-flow not tangent either",
         default="none",
     )
     dtype: Dtype = setting("floating-point type", default="float64")
@@ -50,6 +82,8 @@ class Params(Shared):
             raise ValueError(f"lrs: the learning rate {max(self.lrs):g} makes fewer than 2 steps in a horizon")
         if len(set(self.lrs)) < len(self.lrs):
             raise ValueError("lrs: a learning rate is given twice")
+        if len({(run.toy, run.algorithm) for run in self.runs}) < len(self.runs):
+            raise ValueError("runs: an algorithm is given twice on one toy, which the log could not tell apart")
         return self
 
 
@@ -70,6 +104,7 @@ LOG = {
         Column("fraction", "float64", "", "share of the horizon that has passed"),
         Column("landed", "bool", "", "whether the path has been within lr of the minimisers"),
         Column("coordinate", "float64", "", "place of the iterate along the minimisers"),
+        Column("pair_mean", "float64", "", "mean of that place and the next iterate's"),
         Column("flow", "float64", "", "place of the closed-form limiting flow along the minimisers"),
         Column("error", "float64", "", "largest |coordinate - flow| from this row to the next"),
         Column("pair_stableness", "float64", "", "largest |1/S_t + 1/S_t+1 - 1| to the next row; NaN for sqrt(L)"),

@@ -4,6 +4,7 @@ Arora, Li & Panigrahi 2022 (arXiv 2205.09745).
 """
 
 from collections.abc import Mapping
+from itertools import cycle
 from typing import Literal
 
 import numpy as np
@@ -68,7 +69,7 @@ def draw_flow(log: Mapping[str, pd.DataFrame], recipe: Drawn[Params]) -> Figure:
     rows = log["curves"]
     figure, axes = panels(1, 3)
     for ax, (column, name) in zip(axes, COLUMNS.items(), strict=True):
-        _paths(ax, rows, column)
+        _paths(ax, rows, column, bands=column != "test_error")
         ax.set_title(name)
         ax.set_xlabel("$s=\\eta^2t/4$")
     axes[0].set_ylim(bottom=0)
@@ -76,12 +77,17 @@ def draw_flow(log: Mapping[str, pd.DataFrame], recipe: Drawn[Params]) -> Figure:
     return finish(figure, recipe)
 
 
-def _paths(ax: Axes, rows: pd.DataFrame, column: str) -> None:
+def _paths(ax: Axes, rows: pd.DataFrame, column: str, bands: bool) -> None:
+    """Medians over seeds; bands of quartiles for all paths, or where they would hide each other for the flow alone."""
     lrs = sorted(lr for lr in rows["lr"].unique() if lr > 0)
-    for lr, colour in zip(lrs, COLOURS, strict=False):
+    for lr, colour in zip(lrs, cycle(COLOURS), strict=False):
         own = rows[rows["lr"] == lr]
         label = f"normalised descent, $\\eta={lr:g}$"
-        spread(ax, own, "s", column, colour=colour, label=label, marker="")
+        if bands:
+            spread(ax, own, "s", column, colour=colour, label=label, marker="")
+        else:
+            medians = own.groupby("s")[column].median()
+            ax.plot(medians.index, medians, color=colour, label=label, zorder=3)
     flow = rows[rows["path"] == "flow"]
     label = "flow of $-P\\,\\nabla\\log\\lambda_1$"
     spread(ax, flow, "s", column, colour=BLACK, label=label, line="--", marker="")

@@ -23,6 +23,7 @@ from resodectl.numerics.curvature.minimisers import (
     GaussNewton,
     NormalSpace,
     SharpnessFlow,
+    Unretracted,
     retract,
     squared,
 )
@@ -128,11 +129,13 @@ def _flow(task: Task, point: Point) -> Advance:
     """From one record to the next along the flow."""
 
     def manifold(at: torch.Tensor) -> NormalSpace:
-        if point.ablation == "ambient-flow":
+        by_descent = isinstance(point.retraction, DescentWay)
+        if point.ablation == "ambient-flow" or (point.ablation == "no-retraction" and by_descent):
             return Ambient()
         if isinstance(point.retraction, DescentWay):
             return _descended(task, point.retraction)
-        return GaussNewton(task.residuals, at, task.rows)
+        space = GaussNewton(task.residuals, at, task.rows)
+        return Unretracted(space) if point.ablation == "no-retraction" else space
 
     flow = SharpnessFlow(squared(task.residuals), "log-sharpness", manifold, TOLERANCE[point.dtype])
     tableau = TABLEAUX[point.flow.scheme]

@@ -61,8 +61,9 @@ class Shared(Settings):
     horizon: float = setting("how long both paths are followed", unit="s = lr^2 t / 4", gt=0.0)
     records: int = setting("rows of a path after the first", ge=1)
     ablation: Ablation = setting(
-        "what is wrong on purpose, or none: double-time takes the flow at twice the speed, ambient-flow takes it "
-        "without projection and retraction, plain-descent is not normalised and has the approach's learning rate",
+        "what is wrong on purpose, or none: double-time takes the flow at twice the speed, no-retraction takes it "
+        "without retraction, ambient-flow without projection too (if the retraction is descent it is both), "
+        "plain-descent is not normalised and has the approach's learning rate",
         default="none",
     )
     dtype: Dtype = setting("floating-point type", default="float64")
@@ -83,6 +84,8 @@ class Params(Shared):
     @model_validator(mode="after")
     def records_fall_on_steps(self) -> Self:
         """Refuse records between two steps of the flow, and several records in a step of descent."""
+        if len(set(self.lrs)) < len(self.lrs):
+            raise ValueError("lrs: a learning rate is given twice")
         between = self.horizon / self.records
         ratio = between / self.flow.step
         if ratio < 0.5 or abs(ratio - round(ratio)) > 1e-9 * ratio:

@@ -16,19 +16,20 @@ from mpl_toolkits.mplot3d.axes3d import Axes3D  # type: ignore[import-untyped]
 
 from resodectl.claims.estimate import Estimate, loglog_slope, per_seed
 from resodectl.drawing.axes import log_axis_at, reference_slope, spread
-from resodectl.drawing.colours import BLACK, BLUE, GREEN, GREY, ORANGE, VERMILLION
+from resodectl.drawing.colours import BLACK, BLUE, GREEN, GREY, ORANGE, VERMILLION, sequence
 from resodectl.drawing.finish import finish
 from resodectl.drawing.rows import first_seed, in_order
 from resodectl.experiment.drawn import Drawn
 from resodectl.families.eos.edges import edge_time
 from resodectl.families.eos.sphere.spec import Params
 
-COLOURS = (VERMILLION, ORANGE, GREEN, BLUE)
+COLOURS = (VERMILLION, ORANGE, GREEN, BLUE)  # of weight decays, from the largest on
 WINDOW = 0.5  # of tau, over which oscillations are averaged
 RUN = ["start", "decay"]
-WIDTHS = (4.6, 3.4, 2.3, 1.2)  # of lines that lie on each other
+WIDTHS = (4.6, 1.2)  # of lines that lie on each other, from the first to the last
 VIEW = 1.0  # longitude from which the sphere is seen
-THIN = 5  # every so many pairs of steps are drawn, lest the zigzag is a solid band
+THIN = 8  # every so many pairs of steps are drawn, lest the zigzag is a solid band
+ENLARGED = 6  # how much u_3 is on the sphere, where the zigzag is a line otherwise
 
 
 def measure_flow_error(rows: pd.DataFrame) -> Estimate:
@@ -101,7 +102,7 @@ def draw_sphere(log: Mapping[str, pd.DataFrame], recipe: Drawn[Params]) -> Figur
 
 
 def _globe(figure: Figure, ax: Axes, path: pd.DataFrame, run: pd.DataFrame) -> None:
-    """The sphere shaded by L, its minimisers coloured by lambda, and on it descent and flow."""
+    """The sphere shaded by L, its minimisers coloured by lambda, and flow and descent on it, the height enlarged."""
     if not isinstance(ax, Axes3D):
         raise TypeError("the globe needs three-dimensional axes")
     a = float(run["anisotropy"].iloc[0])
@@ -114,10 +115,10 @@ def _globe(figure: Figure, ax: Axes, path: pd.DataFrame, run: pd.DataFrame) -> N
     circle = np.linspace(VIEW - 1.35, VIEW + 1.35, 200)
     points = np.stack([np.cos(circle), np.sin(circle), np.zeros_like(circle)], 1)
     gamma = Line3DCollection(np.stack([points[:-1], points[1:]], 1), cmap="viridis", norm=Normalize(1, 1 + a),
-                             linewidths=9, zorder=2)
+                             linewidths=5, zorder=2)
     gamma.set_array(1 + a * np.cos(circle[:-1]) ** 2)
     ax.add_collection3d(gamma)
-    ax.plot(*(path[u] for u in ("u1", "u2", "u3")), color=VERMILLION, linewidth=0.9, zorder=3)
+    ax.plot(path["u1"], path["u2"], ENLARGED * path["u3"], color=VERMILLION, linewidth=0.9, zorder=3)
     flow = run["flow"].to_numpy()
     ax.plot(np.cos(flow), np.sin(flow), np.zeros_like(flow), "--", color=BLACK, linewidth=1.2, zorder=4)
     # fmt: on
@@ -125,7 +126,7 @@ def _globe(figure: Figure, ax: Axes, path: pd.DataFrame, run: pd.DataFrame) -> N
     ax.set(xlim=(-1, 1), ylim=(-1, 1), zlim=(-1, 1))
     ax.view_init(elev=22, azim=float(np.degrees(VIEW)))
     ax.set_axis_off()
-    ax.set_title("$L$ in grey, minimisers $\\Gamma$ in colour", loc="left")
+    ax.set_title(f"$L$ in grey, minimisers $\\Gamma$; $u_3$ times {ENLARGED}", loc="left")
     bar = figure.colorbar(gamma, ax=ax, orientation="horizontal", shrink=0.6, pad=0.0, aspect=25)
     bar.set_label("$\\lambda$ on $\\Gamma$")
 
@@ -143,7 +144,7 @@ def _zigzag(ax: Axes, path: pd.DataFrame, run: pd.DataFrame) -> None:
 
 
 def _longitudes(ax: Axes, rows: pd.DataFrame) -> None:
-    for colour, width, (decay, run) in zip(COLOURS, WIDTHS, _runs(rows), strict=False):
+    for colour, width, decay, run in _runs(rows):
         ax.plot(run["time"], run["longitude"], color=colour, linewidth=width, label=f"descent, $l = {decay:g}$")
     ax.plot(run["time"], run["flow"], "--", color=BLACK, label="sharpness-reduction flow")
     ax.axhline(np.pi / 2, color=GREY, linewidth=0.8)
@@ -155,7 +156,7 @@ def _longitudes(ax: Axes, rows: pd.DataFrame) -> None:
 
 
 def _edges(ax: Axes, rows: pd.DataFrame) -> None:
-    for colour, width, (_, run) in zip(COLOURS, WIDTHS, _runs(rows), strict=False):
+    for colour, width, _, run in _runs(rows):
         ax.plot(run["time"], run["sharpness"], color=colour, linewidth=width)
     ax.plot(run["time"], run["threshold"], ":", color=BLACK, label="$2/\\eta_t$, smallest $l$")
     ax.set_title("spherical sharpness $\\lambda$ and $2/\\eta_t$")
@@ -177,23 +178,26 @@ def _errors(ax: Axes, rows: pd.DataFrame) -> None:
 
 
 def _oscillations(ax: Axes, rows: pd.DataFrame) -> None:
-    for colour, width, (_, run) in zip(COLOURS, WIDTHS, _runs(rows), strict=False):
+    for colour, width, _, run in _runs(rows):
         means = run.groupby(run["time"] // WINDOW)[["time", "oscillation"]].mean()
         rate = float((run["lr"] * run["decay"]).iloc[0])
         ax.plot(means["time"], means["oscillation"] / rate, "o", color=colour, markersize=2 + 1.5 * width)
     ax.plot(run["time"], run["predicted_oscillation"] / rate, "--", color=BLACK)
     ax.axhline(0.5, color=GREY, linewidth=0.8)
-    ax.annotate("without its denominator: 1/2", (0.97, 0.5), xycoords=("axes fraction", "data"), xytext=(0, 4),
-                textcoords="offset points", color=GREY, fontsize=8.5, ha="right")  # fmt: skip
+    ax.annotate("without its denominator: 1/2", (0.03, 0.5), xycoords=("axes fraction", "data"), xytext=(0, 4),
+                textcoords="offset points", color=GREY, fontsize=8.5)  # fmt: skip
     ax.set_ylim(0, 0.58)
     ax.set_title(f"oscillation, means over $\\tau$ of {WINDOW:g}")
     ax.set_xlabel("$\\tau = hlt$")
     ax.set_ylabel("mean $u_3^2 \\,/\\, hl$")
 
 
-def _runs(rows: pd.DataFrame) -> list[tuple[float, pd.DataFrame]]:
-    """The runs by their weight decay, from the largest on."""
-    return in_order(rows, "decay", sorted(rows["decay"].unique().tolist(), reverse=True))
+def _runs(rows: pd.DataFrame) -> list[tuple[str, float, float, pd.DataFrame]]:
+    """Colour, line width, weight decay and rows of the runs, from the largest decay on."""
+    runs = in_order(rows, "decay", sorted(rows["decay"].unique().tolist(), reverse=True))
+    colours = COLOURS if len(runs) <= len(COLOURS) else sequence(len(runs))
+    widths = np.linspace(*WIDTHS, max(len(runs), 2))
+    return [(colour, float(width), *run) for colour, width, run in zip(colours, widths, runs, strict=False)]
 
 
 def _error(rows: pd.DataFrame) -> pd.Series:

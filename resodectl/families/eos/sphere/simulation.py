@@ -30,7 +30,7 @@ def simulate(cell: Cell[Point], context: Context) -> Iterator[tuple[str, dict[st
     shrink = 1.0 if point.ablation == "no-decay" else 1 - lr * decay
     drawn = np.array([stream.uniform(-1, 1) for stream in context.streams("longitude")])
     start = point.longitude + point.spread * drawn
-    w = initial(start, a, lr, decay, point.norm).astype(point.dtype)
+    w = initial(start, a, lr, decay, point.norm, point.height).astype(point.dtype)
     edge_time = np.log((w**2).sum(0) / (lr * sharpness_on_circle(start, a) / 2)) / 2
     steps = round(point.duration / (lr * decay))
     cuts = np.linspace(0, steps, point.records + 1).astype(int)
@@ -69,10 +69,10 @@ def simulate(cell: Cell[Point], context: Context) -> Iterator[tuple[str, dict[st
         context.progress((index + 1) / point.records)
 
 
-def initial(longitude: Floats, a: float, lr: float, decay: float, norm: float | None) -> Floats:
-    """Weights `(3, seeds)` with u_3 = e / 2, e = sqrt(2 h l): of a given norm, or at the edge if it is None."""
-    height = math.sqrt(2 * lr * decay) / 2
-    u = np.stack([np.cos(longitude), np.sin(longitude), np.full_like(longitude, height)])
+def initial(longitude: Floats, a: float, lr: float, decay: float, norm: float | None, height: float = 0.5) -> Floats:
+    """Weights `(3, seeds)` over the circle by `height` e, e = sqrt(2 h l): of a given norm, or at the edge if None."""
+    over = np.full_like(longitude, height * math.sqrt(2 * lr * decay))
+    u = np.stack([np.cos(longitude), np.sin(longitude), over])
     size = np.sqrt(lr * sharpness_on_circle(longitude, a) / 2) if norm is None else norm
     return u / np.sqrt((u**2).sum(0)) * size
 

@@ -34,6 +34,7 @@ class Shared(Settings):
     spread: float = setting(
         "each seed draws its longitude of the start within this distance of `longitude`", unit="rad", ge=0.0
     )
+    height: float = setting("height u_3 of the start over the circle, in units of e = sqrt(2 h l)", gt=0.0, default=0.5)
     records: int = setting("intervals that a run is cut into, a row each", ge=10, default=300)
     ablation: Ablation = setting(
         "what is wrong on purpose, or none: no-decay descends without weight decay, linear-norm takes |w| for |w|^2 in "
@@ -60,6 +61,8 @@ class Params(Shared):
         steps = self.duration / (self.lr * max(decays))
         if steps < 2 * self.records:
             raise ValueError(f"records: {self.records} intervals of at least 2 steps do not fit into {steps:.0f} steps")
+        if len(set(self.decays)) < len(self.decays):
+            raise ValueError("decays: one is given twice")
         return self
 
 

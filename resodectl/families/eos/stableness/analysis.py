@@ -9,16 +9,17 @@ holds with its curvature, g^T H g / |g|^2, for lambda_1.
 """
 
 from collections.abc import Callable, Mapping
+from itertools import cycle
 from typing import Literal
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import NullFormatter
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from resodectl.claims.estimate import Estimate, loglog_slope, over_units
-from resodectl.drawing.axes import level, log_axis_at, reference_slope, spread
+from resodectl.drawing.axes import level, log_axis_at, note, reference_slope, spread
 from resodectl.drawing.colours import BLUE, CRIMSON, GREEN, NAVY, ORANGE, PURPLE, VERMILLION
 from resodectl.drawing.finish import finish
 from resodectl.drawing.rows import in_order
@@ -35,6 +36,7 @@ NAMES = {
     "square-root": "descent on $\\sqrt{L}$",
     "gradient": "descent on $L$",
 }
+HIGHEST = 4.0  # stableness that its panel has room for
 TITLES = (
     "train loss",
     "$\\lambda_1$ (thin: $\\lambda_2$)",
@@ -146,12 +148,15 @@ def draw_network(log: Mapping[str, pd.DataFrame], recipe: Drawn[Params]) -> Figu
     lrs = sorted(pairs["lr"].unique(), reverse=True)
     for row, (algorithm, own) in enumerate(algorithms):
         loss, sharpness, stableness, gaps = axes[len(TITLES) * row :][: len(TITLES)]
-        for lr, colour in zip(lrs, COLOURS, strict=False):
+        for lr, colour in zip(lrs, cycle(COLOURS), strict=False):
             of_rate = own[own["lr"] == lr]
             if len(of_rate):
                 _curves(loss, sharpness, stableness, of_rate, f"$\\eta={lr:g}$", colour)
         level(stableness, 2.0, "theory (loss: from $\\lambda_1$)")
-        stableness.set_ylim(0, 3)
+        stableness.set_ylim(0, HIGHEST)
+        overshoot = (2 / own["stableness"]).groupby([own["lr"], own["step"]]).median().max()
+        if overshoot > HIGHEST:
+            note(stableness, f"overshoot to {overshoot:.2g}", "upper right")
         loss.set_yscale("log")
         loss.set_ylabel(NAMES[algorithm], fontsize=10.5)
         for ax in (loss, sharpness, stableness):
@@ -190,7 +195,9 @@ def _orders(ax: Axes, rows: pd.DataFrame, algorithm: str) -> None:
     middle = gaps.groupby("lr")["gap"].median()
     if len(middle) > 1 and np.isfinite(middle).all():
         ends = float(middle.index.min()), float(middle.index.max())
-        reference_slope(ax, ends, 1.0, (ends[0], 0.7 * float(middle.iloc[0])), "$\\eta$")
+        reference_slope(ax, ends, 1.0, (ends[0], 0.7 * float(middle.iloc[0])), "$\\propto\\eta$")
     ax.set_yscale("log")
+    ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     ax.yaxis.set_minor_formatter(NullFormatter())
     log_axis_at(ax, middle.index, "learning rate $\\eta$")

@@ -40,6 +40,13 @@ class Params(Shared):
     runs: tuple[Run, ...] = setting("the descents", min_length=1)
     seeds: int = setting("1: nothing is random", ge=1, le=1, default=1)
 
+    @model_validator(mode="after")
+    def runs_can_be_told_apart(self) -> Self:
+        """Refuse two runs of one algorithm with one learning rate."""
+        if len({(run.algorithm, run.lr) for run in self.runs}) < len(self.runs):
+            raise ValueError("runs: an algorithm is given twice with one learning rate")
+        return self
+
 
 class Point(Shared, Run):
     """What determines a cell."""

@@ -4,7 +4,9 @@ Lyu, Li & Arora 2022 (arXiv 2206.07085), Figure 1.
 """
 
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 import torch
@@ -26,7 +28,8 @@ from resodectl.training.settings import CLASSES
 SCALINGS = {"digits": unscaled, "cifar10": IMAGENET}
 
 
-class Problem(NamedTuple):
+@dataclass(frozen=True)
+class Problem:
     """A network with its last layer `(seeds, classes, features)`, and what it is trained on and tested with."""
 
     network: NormalisedPerceptron | Vgg
@@ -50,6 +53,30 @@ class Problem(NamedTuple):
             return each.view(len(weights), -1).sum(1) / count
 
         return losses
+
+    def loss_and_gradient(self, weights: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """The mean loss over all images `(seeds,)` and its gradient `(seeds, size)`; that of a perceptron by hand."""
+        if not isinstance(self.network, NormalisedPerceptron):
+            here = SummedHessian(self._all_parts, weights)
+            return here.loss, here.gradient
+        loss, gradient = torch.zeros_like(weights[:, 0]), torch.zeros_like(weights)
+        for inputs, one_hot in self._batches:
+            outputs, pull = self.network.pullback(weights, self.head, inputs)
+            logarithms = (self.logit_scale * outputs).log_softmax(2)
+            loss -= (logarithms * one_hot).sum((1, 2))
+            gradient += pull(logarithms.exp_().sub_(one_hot))
+        count = len(self.train.classes)
+        return loss / count, gradient * (self.logit_scale / count)
+
+    @cached_property
+    def _all_parts(self) -> list[Losses]:
+        return self.parts(len(self.train.classes))
+
+    @cached_property
+    def _batches(self) -> list[tuple[torch.Tensor, torch.Tensor]]:
+        """The micro-batches, with their classes as `(n, 10)`."""
+        size = self.micro_batch
+        return list(zip(self.train.inputs.split(size), self.train.one_hot().split(size), strict=True))
 
     @torch.no_grad()
     def accuracies(self, weights: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -78,7 +105,7 @@ def simulate(cell: Cell[Point], context: Context) -> Iterator[tuple[str, dict[st
     """The records of one weight decay, all seeds side by side."""
     point, seeds = cell.point, np.array(cell.seeds)
     problem, weights = _problem(point, context)
-    trained, measured = problem.parts(point.images), problem.parts(point.curvature_images)
+    measured = problem.parts(point.curvature_images)
     kept = context.restore()
     if kept is None:
         done = 0
@@ -89,9 +116,9 @@ def simulate(cell: Cell[Point], context: Context) -> Iterator[tuple[str, dict[st
         accuracies, seen = problem.accuracies(weights), []
         for _ in range(2):
             found, krylov = _measured(point, measured, weights, krylov)
-            here = SummedHessian(trained, weights)
-            seen.append({"train_loss": here.loss, **found})
-            weights = decayed_step(weights, here.gradient, point.lr, point.weight_decay)
+            loss, gradient = problem.loss_and_gradient(weights)
+            seen.append({"train_loss": loss, **found})
+            weights = decayed_step(weights, gradient, point.lr, point.weight_decay)
         both = {name: torch.stack([one[name] for one in seen]) for name in seen[0]}
         columns = {
             "train_accuracy": accuracies[0],
@@ -101,9 +128,10 @@ def simulate(cell: Cell[Point], context: Context) -> Iterator[tuple[str, dict[st
             **{name: values.mean(0) for name, values in both.items()},
         }
         rows = {name: values.cpu().numpy() for name, values in columns.items()}
-        yield "records", {"seed": seeds, "step": step, **rows}
+        time = point.lr * point.clock * step
+        yield "records", {"seed": seeds, "step": step, "time": time, **rows}
         for _ in range(min(point.every, point.steps - step) - 2):
-            weights = decayed_step(weights, SummedHessian(trained, weights).gradient, point.lr, point.weight_decay)
+            weights = decayed_step(weights, problem.loss_and_gradient(weights)[1], point.lr, point.weight_decay)
         context.save({"done": step + point.every, "weights": weights, "krylov": krylov})
         context.progress(min(1.0, (step + point.every) / point.steps))
 

@@ -85,13 +85,15 @@ class Point(Shared):
     """What determines a cell."""
 
     weight_decay: Decay
+    clock: Decay
 
 
 LOG = {
     "records": (
         Column("weight_decay", "float64", "", "weight decay l"),
         Column("seed", "int64", "", "seed of the initialisation"),
-        Column("step", "int64", "steps", "steps done"),
+        Column("step", "int64", "steps", "steps done, t"),
+        Column("time", "float64", "", "h l t, with the largest weight decay l of the recipe in all of its runs"),
         Column("train_loss", "float64", "nats", "mean cross-entropy over the training images, mean of two steps"),
         Column("train_accuracy", "float64", "", "share of right answers on the training images"),
         Column("test_accuracy", "float64", "", "share of right answers on the test images"),
@@ -111,5 +113,6 @@ SEED_BLOCK = 16
 
 
 def cells(params: Params) -> list[Point]:
-    """One cell for each weight decay."""
-    return [point(Point, params, weight_decay=decay) for decay in params.weight_decays]
+    """One cell for each weight decay; the largest one is the clock of all."""
+    clock = max(params.weight_decays)
+    return [point(Point, params, weight_decay=decay, clock=clock) for decay in params.weight_decays]

@@ -5,6 +5,7 @@ Cohen, Cont, Rossier & Xu 2021 (arXiv 2105.12245), the figures on CIFAR-10.
 
 import math
 from collections.abc import Mapping, Sequence
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -12,7 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from resodectl.claims.estimate import Estimate, loglog_slope, per_seed
-from resodectl.drawing.axes import depth_axis, dots, note, spread
+from resodectl.drawing.axes import depth_axis, dots, note, plain_ticks, spread
 from resodectl.drawing.colours import BLUE, CRIMSON, GREY, MAGENTA, ORANGE
 from resodectl.drawing.finish import finish
 from resodectl.drawing.rows import first_seed, in_order
@@ -30,6 +31,7 @@ PUBLISHED = {  # levels at the paper's smallest and largest depth, as read from 
     "A": {"largest": (4.0, 4.0), "increment": (3.0, 3.0), "root_sum_square": (10.0, 10.0)},
     "Delta": {"largest": (5.5, 4.0), "increment": (6.5, 6.5), "root_sum_square": (12.0, 12.0)},
 }
+Statistic = Literal["largest", "increment", "root_sum_square"]
 PAPER_DEPTHS = (8.0, 121.0)
 
 
@@ -61,6 +63,11 @@ def measure_growth(rows: pd.DataFrame) -> Estimate:
         return _unless_diverged(own, float((largest["norm"] / largest["initial_norm"]).mean()))
 
     return per_seed(rows, ratio)
+
+
+def measure_slope(rows: pd.DataFrame, *, statistic: Statistic) -> Estimate:
+    """The exponent of a statistic of the operator norms: the slope of its logarithm against log L."""
+    return per_seed(_statistics(rows), lambda own: loglog_slope(own["depth"], own[statistic]))
 
 
 def measure_median_test_error(rows: pd.DataFrame) -> Estimate:
@@ -97,6 +104,8 @@ def draw_norms(log: Mapping[str, pd.DataFrame], recipe: Drawn[Params]) -> Figure
             dots(norms, depth, of_depth["norm"], colour=BLUE, label=label)
         _curves(norms, statistics, tensor, ["largest"])
         _curves(steps, statistics, tensor, ["root_sum_square", "increment"])
+        for ax in (norms, steps):
+            plain_ticks(ax)
         norms.set_title(f"norms of {name}")
         steps.set_title(f"hypotheses for {name}")
     axes[0].set_ylabel("operator norm")

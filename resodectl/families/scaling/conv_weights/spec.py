@@ -70,10 +70,13 @@ class Params(Shared):
 
     @model_validator(mode="after")
     def depths_are_the_paper_s(self) -> Self:
-        """Refuse depths without known stages."""
+        """Refuse depths without known stages, and what the log cannot tell apart."""
         unknown = [depth for depth in self.depths if depth not in BLOCKS]
         if unknown:
             raise ValueError(f"depths: no stages are known for {unknown[0]}; known: {', '.join(map(str, BLOCKS))}")
+        twice = [depth for place, depth in enumerate(self.depths) if depth in self.depths[:place]]
+        if twice:
+            raise ValueError(f"depths: {twice[0]} is listed twice")
         return self
 
 

@@ -67,7 +67,7 @@ def draw_paths(log: Mapping[str, pd.DataFrame], recipe: Drawn[Params]) -> Figure
             ax.plot(time, sign * time**hurst, "--", color=BLACK, linewidth=1.1, label=r"$\pm$ standard deviation $t^H$")
         found = measure_roughness(displacements[displacements["hurst"] == hurst])
         half = f" $\\pm$ {(found.high - found.low) / 2:.4f}" if found.finite else ""
-        ax.set_title(f"$H = {hurst:g}$, found {found.value:.4f}{half}")
+        ax.set_title(f"$H = {hurst:g}$, measured {found.value:.4f}{half}")
         ax.set_xlabel("time $t$")
     axes[0].set_ylabel("$B(t)$")
     return finish(figure, recipe)

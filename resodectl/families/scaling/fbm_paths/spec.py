@@ -7,7 +7,7 @@ from typing import Literal, Self
 
 from pydantic import model_validator
 
-from resodectl.experiment.choices import Dtype
+from resodectl.experiment.choices import Distinct, Dtype
 from resodectl.experiment.columns import Column
 from resodectl.experiment.settings import Settings, point, setting
 
@@ -31,7 +31,7 @@ class Shared(Settings):
 class Params(Shared):
     """What a recipe sets."""
 
-    hursts: tuple[float, ...] = setting("Hurst indices H, between 0 and 1", min_length=1)
+    hursts: Distinct[float] = setting("Hurst indices H, between 0 and 1", min_length=1)
     seeds: int = setting("independent repetitions, the units of the intervals", ge=1)
 
     @model_validator(mode="after")

@@ -22,7 +22,7 @@ from resodectl.drawing.colours import BLACK, DIVERGING, GREEN, ORANGE
 from resodectl.drawing.finish import finish
 from resodectl.drawing.style import panels
 from resodectl.experiment.drawn import Drawn
-from resodectl.families.scaling.hurst_map.spec import Params
+from resodectl.families.scaling.hurst_map.spec import Architecture, Params
 from resodectl.numerics.laws.correlations import Floats, fractional_noise
 from resodectl.numerics.laws.residual_norms import Norm, critical_exponent, first_order_change
 
@@ -64,8 +64,8 @@ def measure_log10_of_first_order(rows: pd.DataFrame, *, norm: Norm) -> Estimate:
     are, and r^2 has a relative variance v over draws, this is v / (4 log 10) below the logarithm of the mean: 0.007 for
     v = 0.06.
     """
-    places = rows[["hurst", "beta", "depth", "dim"]].itertuples(index=False)
-    law = np.array([first_order(hurst, beta, depth, dim, norm) for hurst, beta, depth, dim in places])
+    places = rows[["hurst", "beta", "depth", "dim", "architecture"]].itertuples(index=False)
+    law = np.array([first_order(hurst, beta, depth, dim, norm, kind) for hurst, beta, depth, dim, kind in places])
     gaps = rows[f"log10_rms_{SHORT[norm]}"] - np.log10(law)
     return estimate.over_units(gaps.groupby(rows["seed"]).mean())
 
@@ -88,15 +88,19 @@ def _crossing(curve: pd.DataFrame) -> float:
     return float(beta[last] + (beta[last + 1] - beta[last]) * logs[last] / (logs[last] - logs[last + 1]))
 
 
-def first_order(hurst: float, beta: float, depth: int, dim: int, norm: Norm) -> float:
+def first_order(
+    hurst: float, beta: float, depth: int, dim: int, norm: Norm, architecture: Architecture = "res-3"
+) -> float:
     """sqrt(E r^2) for fractional noise of Hurst index `hurst`, to first order in the scale of the layers."""
     correlation = fractional_noise(np.arange(depth), hurst)
-    return first_order_change(correlation, beta, norm, dim)
+    return first_order_change(correlation, beta, norm, dim, architecture)
 
 
-def continued_boundary(hursts: Floats, depth: int, dim: int, norm: Norm) -> Floats:
+def continued_boundary(
+    hursts: Floats, depth: int, dim: int, norm: Norm, architecture: Architecture = "res-3"
+) -> Floats:
     """The boundary of the law that continues the first-order law to r = 1."""
-    squares = np.array([first_order(hurst, 0.0, depth, dim, norm) ** 2 for hurst in hursts])
+    squares = np.array([first_order(hurst, 0.0, depth, dim, norm, architecture) ** 2 for hurst in hursts])
     found: Floats = np.log(squares / math.log(2)) / (2 * math.log(depth))
     return found
 
@@ -108,7 +112,7 @@ def draw_maps(log: Mapping[str, pd.DataFrame], recipe: Drawn[Params]) -> Figure:
     for ax, (norm, title) in zip(axes, TITLES.items(), strict=True):
         mesh = heat_map(ax, rows, "hurst", "beta", f"log10_{SHORT[norm]}", colours=DIVERGING, ends=(-1, 1))
         ax.set_xlabel(f"Hurst index $H$ of the weights ({params.depth} layers of width {params.dim})")
-        _theory(ax, params.depth, params.dim, norm)
+        _theory(ax, params, norm)
         _measured(ax, rows, norm)
         ax.set_title(title)
     axes[0].set_ylabel("scaling exponent $\\beta$")
@@ -116,15 +120,16 @@ def draw_maps(log: Mapping[str, pd.DataFrame], recipe: Drawn[Params]) -> Figure:
     return finish(figure, recipe)
 
 
-def _theory(ax: Axes, depth: int, dim: int, norm: Norm) -> None:
+def _theory(ax: Axes, params: Params, norm: Norm) -> None:
     x, y = ax.get_xlim(), ax.get_ylim()
     hursts = np.linspace(max(x[0], 0.01), min(x[1], 0.99), 99)
-    ax.plot(hursts, continued_boundary(hursts, depth, dim, norm), color=BLACK, label="first-order law, continued to 1")
-    if norm == "output":
+    boundaries = continued_boundary(hursts, params.depth, params.dim, norm, params.architecture)
+    ax.plot(hursts, boundaries, color=BLACK, label="first-order law, continued to 1")
+    if (norm, params.architecture) == ("output", "res-3"):
         ax.plot(
             hursts, np.maximum(0.5, hursts), "--", color=BLACK, linewidth=1.1, label="max(1/2, $H$): infinite depth"
         )
-    exact = float(critical_exponent(depth))
+    exact = float(critical_exponent(params.depth))
     ax.plot(
         0.5, exact, "*", color=ORANGE, markersize=13, markeredgecolor=BLACK, zorder=4, label="independent layers, exact"
     )

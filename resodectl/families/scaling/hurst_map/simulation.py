@@ -24,7 +24,7 @@ from resodectl.numerics.propagation.residual_norms import backward, forward, ran
 def simulate(cell: Cell[Point], context: Context) -> Iterator[tuple[str, dict[str, Any]]]:
     point, betas = cell.point, cell.point.betas.values()
     streams = {name: context.streams("weights", name) for name in ("V", "Theta")}
-    layers = random_layers("res-3", "fbm", streams, point.depth, point.dim, 1, point.hurst, *_place(context))
+    layers = random_layers(point.architecture, "fbm", streams, point.depth, point.dim, 1, point.hurst, *_place(context))
     alpha = torch.tensor([point.depth**-beta for beta in betas], dtype=context.dtype, device=context.device)
     alpha = alpha.repeat_interleave(point.inputs)
     first, last = (draw(point, context).repeat(1, 1, len(betas)) for draw in (_first_states, _last_gradients))
@@ -39,12 +39,15 @@ def simulate(cell: Cell[Point], context: Context) -> Iterator[tuple[str, dict[st
 
 
 def summary(changes: torch.Tensor, name: str, cap: float) -> dict[str, torch.Tensor]:
-    """The columns of a log for relative changes `(places, inputs)`: NaN and infinity count as 10^cap, as is usual."""
-    logs = torch.log10(changes).nan_to_num(nan=cap, posinf=cap).clamp(max=cap)
+    """The columns of a log for relative changes `(places, inputs)`: NaN and infinity count as 10^cap, as is usual.
+
+    No change at all, which a ReLU that lets nothing pass makes, counts as 10^-cap.
+    """
+    logs = torch.log10(changes).nan_to_num(nan=cap, posinf=cap).clamp(-cap, cap)
     square = torch.log10(changes.square().mean(1)).nan_to_num(nan=2 * cap, posinf=2 * cap) / 2
     return {
         f"log10_{name}": logs.mean(1),
-        f"log10_rms_{name}": square.clamp(max=cap),
+        f"log10_rms_{name}": square.clamp(-cap, cap),
         f"capped_{name}": (logs >= cap).double().mean(1),
     }
 

@@ -1,13 +1,17 @@
 """Maps of norms at initialisation: Marion, Fermanian, Biau & Vert 2022 (arXiv 2206.06929), Figure 7.
 
-h_{k+1} = h_k + L^-beta V_k relu(Theta_k h_k), h_0 = A x; along the layers, each entry of V_k and Theta_k is fractional
-Gaussian noise of Hurst index H and variance 1/d.
+h_{k+1} = h_k + L^-beta V_k relu(Theta_k h_k), or without Theta_k, and h_0 = A x; along the layers, each entry of V_k
+and Theta_k is fractional Gaussian noise of Hurst index H and variance 1/d.
 """
+
+from typing import Literal
 
 from resodectl.experiment.choices import Dtype
 from resodectl.experiment.columns import Column
 from resodectl.experiment.settings import Settings, point, setting
 from resodectl.families.scaling.grids import Grid, HurstGrid
+
+Architecture = Literal["res-1", "res-3"]
 
 
 class Shared(Settings):
@@ -18,7 +22,12 @@ class Shared(Settings):
     dim: int = setting("dimension d of the hidden state", ge=2)
     pixels: int = setting("dimension of the inputs, uniform on [0, 1]", ge=1, default=64)
     inputs: int = setting("inputs through each draw of the layers, each with its own first and last layer", ge=1)
-    cap: float = setting("largest log10 of a norm: larger ones, and overflows, are set to it", gt=1.0, default=16.0)
+    architecture: Architecture = setting("f(h): V relu(h) or V relu(Theta h)", default="res-3")
+    cap: float = setting(
+        "largest log10 of a norm: larger ones, and overflows, are set to it, and those below its negative to that",
+        gt=1.0,
+        default=16.0,
+    )
     dtype: Dtype = setting("floating-point type; float32 overflows sooner", default="float64")
 
 
@@ -41,6 +50,7 @@ LOG = {
         Column("beta", "float64", "", "exponent beta of the residual scale L^-beta"),
         Column("depth", "int64", "layers", "residual layers L"),
         Column("dim", "int64", "", "dimension d of the hidden state"),
+        Column("architecture", "string", "", "f(h): V relu(h) (res-1) or V relu(Theta h) (res-3)"),
         Column("seed", "int64", "", "seed of the weights and inputs"),
         Column("log10_out", "float64", "", "mean over inputs of log10 |h_L - h_0| / |h_0|, capped"),
         Column("log10_grad", "float64", "", "mean over inputs of log10 |p_0 - p_L| / |p_L|, p_k = dl/dh_k, capped"),

@@ -16,8 +16,9 @@ from scipy import special
 from resodectl.claims import estimate
 from resodectl.claims.estimate import Estimate
 from resodectl.drawing.axes import histogram, mean_with_interval, note
-from resodectl.drawing.colours import BLACK, BLUE, ORANGE, VERMILLION
+from resodectl.drawing.colours import BLACK, BLUE, ORANGE, SILVER, VERMILLION
 from resodectl.drawing.finish import finish
+from resodectl.drawing.rows import last
 from resodectl.drawing.style import panels
 from resodectl.experiment.drawn import Drawn
 from resodectl.families.scaling.initial_norms.spec import Params
@@ -30,6 +31,7 @@ SYMBOLS: dict[Norm, tuple[str, str]] = {
 }
 SMALL = 0.5  # up to here a first-order law is drawn
 BINS = 60
+HEAVY = 3.0  # times the median: a larger root mean square takes a logarithmic axis
 TOP = 1.15  # of the vertical axis, in units of the largest value
 
 
@@ -111,12 +113,18 @@ def draw_gradient(log: Mapping[str, pd.DataFrame], recipe: Drawn[Params]) -> Fig
 
 
 def draw_histograms(log: Mapping[str, pd.DataFrame], recipe: Drawn[Params]) -> Figure:
-    """Histograms of the stretch of hidden state and gradient, with the log-normal limit law."""
-    rows = log["norms"]
+    """Histograms of the stretch of hidden state and gradient, with the log-normal limit law.
+
+    Of the first exponent and the largest depth, where there are several; networks that overflow are left out.
+    """
+    rows = last(log["norms"], "depth")
+    rows = rows[rows["exponent"] == recipe.params.exponents[0]]
     figure, axes = panels(1, len(SYMBOLS), sharey=True)
     stretches = rows[[f"{norm}_stretch" for norm in SYMBOLS]].to_numpy()
-    finite = stretches[np.isfinite(stretches)]
-    edges = np.linspace(finite.min(), finite.max(), BINS + 1)
+    kept = np.isfinite(stretches).all(axis=1)
+    rows, finite = rows.loc[kept], stretches[kept]
+    low, high = (finite.min(), finite.max()) if finite.size else (1.0, 2.0)
+    edges = np.linspace(low, high, BINS + 1)
     mean, deviation = log_normal_limit(recipe.params.dim)
     x = np.linspace(edges[0], edges[-1], 400)
     law = np.exp(-((np.log(x) - mean) ** 2) / (2 * deviation**2)) / (x * deviation * math.sqrt(2 * math.pi))
@@ -140,14 +148,23 @@ def _against_depth(rows: pd.DataFrame, recipe: Drawn[Params], norm: Norm) -> Fig
         depths, roots = _curves(ax, own, f"{norm}_change")
         name, law = _law(recipe.params, exponent, depths, norm)
         if name:
-            ax.plot(depths, law, "--", color=BLACK, linewidth=1.1, label=name, zorder=4)
+            ax.plot(depths, law, color=SILVER, linewidth=5, alpha=0.6, label=name, zorder=1)
         ax.set_title(rf"$\beta = {exponent:g}$")
         ax.set_xlabel("depth $L$")
         ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}".replace("e+0", "e")))
-        if np.isfinite(roots).all():
+        if _heavy(own, f"{norm}_change"):
+            ax.set_yscale("log")
+        elif np.isfinite(roots).all():
             ax.set_ylim(0, TOP * roots.max())
     axes[0].set_ylabel(SYMBOLS[norm][0])
     return finish(figure, recipe)
+
+
+def _heavy(rows: pd.DataFrame, change: str) -> bool:
+    """Whether a few networks of the deepest dominate the root mean square, so that it hides all others."""
+    deepest = rows.loc[rows["depth"] == rows["depth"].max(), change].to_numpy()
+    root, median = np.mean(deepest**2) ** 0.5, np.median(deepest)
+    return bool(np.isfinite(root) and median > 0 and root > HEAVY * median)
 
 
 def _curves(ax: Axes, rows: pd.DataFrame, change: str) -> tuple[np.ndarray, np.ndarray]:
@@ -155,8 +172,8 @@ def _curves(ax: Axes, rows: pd.DataFrame, change: str) -> tuple[np.ndarray, np.n
     mean_with_interval(ax, rows, "depth", change, colour=BLUE, label="mean with 95 % interval")
     medians = rows.groupby("depth", sort=True)[change].median()
     roots = (rows[change] ** 2).groupby(rows["depth"], sort=True).mean() ** 0.5
-    ax.plot(medians.index, medians, ":", color=ORANGE, label="median")
-    ax.plot(roots.index, roots, "o", color=VERMILLION, label="root mean square", zorder=3)
+    ax.plot(medians.index, medians, ":", color=ORANGE, linewidth=2.2, label="median")
+    ax.plot(roots.index, roots, "o", color=VERMILLION, markerfacecolor="none", label="root mean square", zorder=3)
     return roots.index.to_numpy(), roots.to_numpy()
 
 
@@ -166,13 +183,19 @@ def _law(params: Params, exponent: float, depths: np.ndarray, norm: Norm) -> tup
         return "", np.empty(0)
     if params.weights in ("uniform", "gaussian"):
         return "exact law of the root mean square", np.sqrt(mean_square_change(depths, exponent))
-    correlation = {
-        "rbf": correlations.smooth,
-        "rbf_increments": correlations.smooth_increments,
-        "fbm": lambda lags, _: correlations.fractional_noise(lags, params.hurst),
-    }[params.weights]
-    law = [first_order_change(correlation(np.arange(depth), depth), exponent, norm, params.dim) for depth in depths]
+    law = [first_order_change(_correlation(params, depth), exponent, norm, params.dim) for depth in depths]
     return ("first-order law of the root mean square" if max(law) < SMALL else ""), np.array(law)
+
+
+def _correlation(params: Params, depth: int) -> correlations.Floats:
+    """Of layers at the lags 0, ..., depth - 1, where they are correlated."""
+    lags = np.arange(depth)
+    if params.weights == "fbm":
+        return correlations.fractional_noise(lags, params.hurst)
+    if params.weights == "rbf_and_gaussian":
+        return correlations.smooth_and_rough(lags, depth, params.length_scale, params.rough_share)
+    smooth = correlations.smooth if params.weights == "rbf" else correlations.smooth_increments
+    return smooth(lags, depth, params.length_scale)
 
 
 def _root(square: Estimate) -> Estimate:

@@ -66,7 +66,7 @@ def _norms(
     """Each norm, `(networks, exponents)`, of the next networks of a seed."""
     place = context.dtype, context.device
     law = point.weights, streams, point.depth, point.dim, networks, point.hurst
-    layers = random_layers(point.architecture, *law, *place)
+    layers = random_layers(point.architecture, *law, *place, point.length_scale, point.rough_share)
     outer = "uniform" if point.weights == "uniform" else "gaussian"
     embedding = _matrices(outer, streams["A"], networks, (point.dim, point.inputs), *place) / point.inputs**0.5
     x = uniform(streams["x"], (networks, point.inputs, 1), 0.0, 1.0, *place).flatten(0, 1)

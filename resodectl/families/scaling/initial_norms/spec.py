@@ -7,11 +7,11 @@ from typing import Literal, Self
 
 from pydantic import model_validator
 
-from resodectl.experiment.choices import Dtype, WeightLaw
+from resodectl.experiment.choices import Distinct, Dtype, WeightLaw
 from resodectl.experiment.columns import Column
 from resodectl.experiment.settings import Settings, point, setting
 
-Law = Literal[WeightLaw, "rbf_increments", "fbm"]
+Law = Literal[WeightLaw, "rbf_increments", "rbf_and_gaussian", "fbm"]
 Architecture = Literal["res-1", "res-2", "res-3"]
 Activation = Literal["relu", "leaky_relu", "tanh", "linear"]
 Method = Literal["direct", "joint", "marginal"]
@@ -20,8 +20,10 @@ Method = Literal["direct", "joint", "marginal"]
 class Shared(Settings):
     """The settings of a recipe that each of its cells has too."""
 
-    weights: Law = setting("law of each entry along the layers: independent, smooth, or fractional noise")
-    exponents: tuple[float, ...] = setting("exponents beta of the residual scale L^-beta", min_length=1)
+    weights: Law = setting(
+        "law of each entry along the layers: independent, smooth, smooth plus independent, or fractional noise"
+    )
+    exponents: Distinct[float] = setting("exponents beta of the residual scale L^-beta", min_length=1)
     repetitions: int = setting("networks of a seed at each depth", ge=1)
     method: Method = setting(
         "direct: with all matrices; joint, marginal: without them, sampled from the exact law of Gaussian res-3 ReLU "
@@ -33,13 +35,24 @@ class Shared(Settings):
     architecture: Architecture = setting("f(h): V act(h), V act(h + b) or V act(Theta h)", default="res-3")
     activation: Activation = setting("activation of the residual function", default="relu")
     hurst: float = setting("Hurst index of fbm weights", gt=0, lt=1, default=0.5)
+    length_scale: float = setting(
+        "length scale l of smooth weights, of kernel exp(-(s - t)^2 / (2 l^2)) at the depths s, t in [0, 1]",
+        ge=0.02,
+        default=0.1,
+    )
+    rough_share: float = setting(
+        "share of the variance of rbf_and_gaussian weights that is independent from layer to layer",
+        ge=0,
+        le=1,
+        default=0.1,
+    )
     dtype: Dtype = setting("floating-point type; float32 overflows where networks explode", default="float64")
 
 
 class Params(Shared):
     """What a recipe sets."""
 
-    depths: tuple[int, ...] = setting("depths L", unit="layers", min_length=1)
+    depths: Distinct[int] = setting("depths L", unit="layers", min_length=1)
     seeds: int = setting("independent repetitions of the whole figure, the units of the intervals", ge=1)
 
     @model_validator(mode="after")

@@ -3,8 +3,8 @@
 Cohen, Cont, Rossier & Xu 2021 (arXiv 2105.12245) and Cont, Rossier & Xu 2022 (arXiv 2212.08199).
 """
 
-from collections.abc import Mapping
-from typing import Literal
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -14,13 +14,15 @@ from matplotlib.figure import Figure
 from resodectl.claims import estimate
 from resodectl.claims.estimate import Estimate
 from resodectl.drawing.axes import depth_axis, note, reference_slope, spread
-from resodectl.drawing.colours import BLACK, BLUE, GREEN, ORANGE, PURPLE, SKY, VERMILLION
+from resodectl.drawing.colours import BLACK, BLUE, CYCLE, GREEN, MAGENTA, ORANGE, PURPLE, SKY, VERMILLION
 from resodectl.drawing.finish import finish
 from resodectl.drawing.style import panels
 from resodectl.experiment.drawn import Drawn
 from resodectl.families.scaling.limits.spec import Params
 
 Error = Literal["state", "jacobian", "gradient"]
+Look = tuple[str, str, str]  # label, colour, line
+CASE = ("limit", "alpha", "beta", "activation", "noise", "bias_noise", "gain")
 
 NAMES = {"neural-ode": "neural ODE", "linear-ode": "linear ODE", "ito-sde": "Ito SDE"}
 ERRORS: dict[Error, str] = {
@@ -39,10 +41,12 @@ ODE_CURVES = {  # limit, alpha, activation, noise or not: label, colour, line
 }
 SDE_CURVES = {  # activation, drift: label, colour, line
     ("exp", 0.5): (r"$e^z - 1$, drift $\frac{1}{2}\sigma''(0)\,Q$", VERMILLION, "-"),
-    ("tanh", 0.0): (r"tanh, no drift", BLUE, "-"),
+    ("softplus", 0.5): (r"softplus, drift $\frac{1}{2}\sigma''(0)\,Q$", GREEN, "-"),
+    ("tanh", 0.0): (r"tanh, no drift", MAGENTA, "-"),
     ("exp", 0.0): (r"$e^z - 1$, no drift (wrong)", VERMILLION, ":"),
     ("exp", 1.0): (r"$e^z - 1$, drift $\sigma''(0)\,Q$ (wrong)", VERMILLION, "--"),
     ("relu", 0.0): ("ReLU (no limit)", ORANGE, ":"),
+    ("softplus", 0.0): ("softplus, no drift (wrong)", GREEN, ":"),
 }
 
 
@@ -67,27 +71,71 @@ def draw_limits(log: Mapping[str, pd.DataFrame], recipe: Drawn[Params]) -> Figur
     figure, axes = panels(2, len(ERRORS), panel=(4.2, 3.3))
     for column, error in enumerate(ERRORS):
         above, below = axes[column], axes[column + len(ERRORS)]
-        for (limit, alpha, activation, noisy), look in ODE_CURVES.items():
-            own = rows[(rows["limit"] == limit) & (rows["alpha"] == alpha) & (rows["activation"] == activation)]
-            _curve(above, own[(own["noise"] > 0) == noisy], error, look)
-        for (activation, drift), look in SDE_CURVES.items():
-            own = rows[(rows["limit"] == "ito-sde") & (rows["activation"] == activation) & (rows["drift"] == drift)]
+        for own, look in _ode_curves(rows[rows["limit"] != "ito-sde"]):
+            _curve(above, own, error, look)
+        for own, look in _sde_curves(rows[rows["limit"] == "ito-sde"]):
             _curve(below, own, error, look)
         ode, sde = rows[rows["limit"] != "ito-sde"], rows[rows["limit"] == "ito-sde"]
         _reference(above, ode[(ode["noise"] == 0) & (ode["limit"] == "neural-ode")], error, -1, "$-1$")
         _reference(below, sde[(sde["drift"] == 0.5) & (sde["activation"] == "exp")], error, -0.5, r"$-\frac{1}{2}$")
         above.set_title(ERRORS[error])
+        below.set_title(f"{ERRORS[error].split(',')[0]}, against the SDE")
         for ax, own in ((above, ode), (below, sde)):
             ax.set_yscale("log")
             if len(own):
                 depth_axis(ax, own["depth"], "depth $L$")
-        _window(below, sde[sde["activation"] != "relu"], error)
+        _window(below, sde, error)
     axes[0].set_ylabel("error against an ODE")
     axes[len(ERRORS)].set_ylabel("RMS error against an Ito SDE")
     return finish(figure, recipe)
 
 
-def _curve(ax: Axes, rows: pd.DataFrame, error: Error, look: tuple[str, str, str]) -> None:
+def _ode_curves(rows: pd.DataFrame) -> list[tuple[pd.DataFrame, Look]]:
+    """The rows of each case with an ODE for its limit, and how they are drawn."""
+
+    def key(case: pd.Series) -> tuple[str, float, str, bool]:
+        return case["limit"], case["alpha"], case["activation"], max(case["noise"], case["bias_noise"]) > 0
+
+    return _with_looks(rows, CASE, key, ODE_CURVES)
+
+
+def _sde_curves(rows: pd.DataFrame) -> list[tuple[pd.DataFrame, Look]]:
+    """The same for the SDE; of cases without a look of their own, with the right drift alone."""
+
+    def key(case: pd.Series) -> tuple[str, float]:
+        return case["activation"], case["drift"]
+
+    straight = rows["activation"].isin(["tanh", "relu"])  # no curvature at 0: all drifts are the same
+    seen = rows[(rows["drift"] == 0) | ~straight]
+    return _with_looks(seen, (*CASE, "drift"), key, SDE_CURVES)
+
+
+def _with_looks(
+    rows: pd.DataFrame, columns: Sequence[str], key: Callable[[pd.Series], Any], looks: Mapping[Any, Look]
+) -> list[tuple[pd.DataFrame, Look]]:
+    """The rows of each case, in the order of the looks; cases that share a look, or have none, are named in full."""
+    groups = [own for _, own in rows.groupby(list(columns), sort=False)]
+    keys = [key(own.iloc[0]) for own in groups]
+    known = [
+        (own, looks[name]) for own, name in zip(groups, keys, strict=True) if keys.count(name) == 1 and name in looks
+    ]
+    order = list(looks.values())
+    known.sort(key=lambda drawn: order.index(drawn[1]))
+    rest = [own for own, name in zip(groups, keys, strict=True) if keys.count(name) > 1 or name not in looks]
+    return known + [
+        (own, (_name(own.iloc[0], columns), CYCLE[place % len(CYCLE)], "-.")) for place, own in enumerate(rest)
+    ]
+
+
+def _name(case: pd.Series, columns: Sequence[str]) -> str:
+    """All that tells a case from others, in words."""
+    parts = [
+        f"{column.replace('_', ' ')} {case[column]:g}" for column in columns if column not in ("limit", "activation")
+    ]
+    return f"{case['activation']}, {NAMES[case['limit']]}: {', '.join(parts)}"
+
+
+def _curve(ax: Axes, rows: pd.DataFrame, error: Error, look: Look) -> None:
     if len(rows):
         label, colour, line = look
         spread(ax, rows, "depth", f"{error}_error", colour=colour, label=label, line=line, points=False)
@@ -104,8 +152,10 @@ def _reference(ax: Axes, rows: pd.DataFrame, error: Error, slope: float, label: 
 
 def _window(ax: Axes, rows: pd.DataFrame, error: Error) -> None:
     """Scale the axis to the curves that stay finite; ReLU networks leave it."""
-    values = rows[f"{error}_error"]
-    values = values[np.isfinite(values)]
+    smooth = rows[rows["activation"] != "relu"]
+    values = smooth[f"{error}_error"]
+    values = values[np.isfinite(values) & (values > 0)]
     if len(values):
         ax.set_ylim(values.min() / 4, values.max() * 12)
-        note(ax, "ReLU: off the scale above", "upper right")
+        if len(smooth) < len(rows):
+            note(ax, "ReLU: off the scale above", "upper right")

@@ -4,8 +4,8 @@ Cohen, Cont, Rossier & Xu 2021 (arXiv 2105.12245) and Cont, Rossier & Xu 2022 (a
 h_{k+1} = h_k + L^-alpha sigma(A_k h_k + b_k), sigma(0) = 0, sigma'(0) = 1, and of the Jacobian dh_k/dx:
 - alpha = 1, beta = 0: dH = sigma(A H + b) dt, dJ = diag(sigma'(A H + b)) A J dt;
 - alpha + beta = 1, alpha < 1: dH = (A H + b) dt, dJ = A J dt;
-- alpha = 0, beta = 1 and Brownian increments of size s in the weights: dH = dW H + dB + (A H + b) dt
-  + sigma''(0)/2 Q(H) dt with Q_i(x) = s^2 (|x|^2 + 1), and dJ = dW J + (A + sigma''(0)/2 dQ/dx) J dt (Ito).
+- alpha = 0, beta = 1 and Brownian increments of sizes s in A and r in b: dH = dW H + dB + (A H + b) dt
+  + sigma''(0)/2 Q(H) dt with Q_i(x) = s^2 |x|^2 + r^2, and dJ = dW J + (A + sigma''(0)/2 dQ/dx) J dt (Ito).
 The loss gradient at time t is (J_1 J_t^-1)^T grad l(H_1), for a network too; the loss here is |H_1 - y|^2 / 2.
 
 A state and its Jacobian travel together as X = [h, J], `(..., seeds, paths, dim, 1 + dim)`. All processes are compared
@@ -65,6 +65,7 @@ def simulate(cell: Cell[Point], context: Context) -> Iterator[tuple[str, dict[st
         for place, drift in enumerate(drifts):
             of_drift = {name: error[place].cpu().double() for name, error in errors.items()}
             run = {"depth": depth, "drift": drift, "seed": np.array(cell.seeds), "diverged": lost[place].cpu()}
+            run["bias_noise"] = point.noises[0]
             yield "errors", run | of_drift
 
 
@@ -105,14 +106,15 @@ def ito(
     `state` is `(drifts, seeds, paths, dim, 1 + dim)`, the rest as in `network`, a layer being a step.
     """
     factors = torch.tensor(drifts, dtype=state.dtype, device=state.device)[:, None, None, None, None]
-    correction = factors * activation.derivatives(torch.zeros(())).second().item() * point.noise**2
+    curvature = factors * activation.derivatives(torch.zeros(())).second().item()
+    of_bias, of_matrix = (curvature * noise**2 for noise in point.noises)
 
     def change(x: torch.Tensor, n: int, step: float, increment: torch.Tensor) -> torch.Tensor:
-        theta, drift = step * weights[n] + increment, correction * step
+        theta = step * weights[n] + increment
         h, jacobian = x[..., :1], x[..., 1:]
         total = theta[..., 1:] @ x
-        total[..., :1] += theta[..., :1] + drift * (h.square().sum(-2, keepdim=True) + 1)
-        total[..., 1:] += 2 * drift * (h.mT @ jacobian)
+        total[..., :1] += theta[..., :1] + step * (of_matrix * h.square().sum(-2, keepdim=True) + of_bias)
+        total[..., 1:] += 2 * step * of_matrix * (h.mT @ jacobian)
         return total
 
     return euler_maruyama(change, state, increments, 1 / point.reference_steps)
@@ -158,11 +160,12 @@ def _start(point: Point, context: Context) -> torch.Tensor:
 
 def _increments(point: Point, streams: list[np.random.Generator], coarse: int, context: Context) -> torch.Tensor | None:
     """The next increments of the paths of [b, A], `(steps, seeds, paths, dim, 1 + dim)`, up to the next common time."""
-    if not point.noise:
+    if not any(point.noises):
         return None
     shape = (point.reference_steps // coarse, point.paths, point.dim, 1 + point.dim)
     drawn = normal(streams, shape, context.dtype, context.device).transpose(0, 1)
-    return point.noise / math.sqrt(point.reference_steps) * drawn
+    of_bias, of_matrix = (noise / math.sqrt(point.reference_steps) for noise in point.noises)
+    return drawn * drawn.new_tensor([of_bias] + [of_matrix] * point.dim)
 
 
 def _with_gradients(states: torch.Tensor, target: torch.Tensor) -> dict[str, torch.Tensor]:

@@ -13,7 +13,7 @@ from resodectl.experiment.columns import Column
 from resodectl.experiment.settings import Settings, point, setting
 
 Limit = Literal["neural-ode", "linear-ode", "ito-sde"]
-Activation = Literal["tanh", "exp", "relu"]
+Activation = Literal["tanh", "exp", "softplus", "relu"]
 
 
 class Case(Settings):
@@ -22,14 +22,22 @@ class Case(Settings):
     limit: Limit = setting("the limit that the network is compared with")
     alpha: float = setting("exponent of the residual scale L^-alpha")
     beta: float = setting("exponent of the scale L^-beta of smooth weights")
-    activation: Activation = setting("sigma: tanh, exp(z) - 1 or ReLU", default="tanh")
+    activation: Activation = setting(
+        "sigma: tanh, exp(z) - 1, softplus as 2 log((1 + exp(z)) / 2), or ReLU", default="tanh"
+    )
     noise: float = setting("standard deviation of a weight's Brownian path at time 1; 0 for none", ge=0, default=0.0)
+    bias_noise: float | None = setting("the same of the biases' paths alone; null: as `noise`", ge=0, default=None)
     gain: float = setting("entries of A(s) and b(s) are of order gain / sqrt(dim)", ge=0, default=1.5)
+
+    @property
+    def noises(self) -> tuple[float, float]:
+        """The standard deviations at time 1 of the Brownian paths of b and of A."""
+        return (self.noise if self.bias_noise is None else self.bias_noise), self.noise
 
     @model_validator(mode="after")
     def limit_has_the_noise(self) -> Self:
         """Refuse an SDE as the limit of a network without noise."""
-        if self.limit == "ito-sde" and not self.noise:
+        if self.limit == "ito-sde" and not any(self.noises):
             raise ValueError("noise: a network without noise has no Ito SDE as its limit")
         return self
 
@@ -50,6 +58,21 @@ class Params(Shared):
     cases: tuple[Case, ...] = setting("scalings and limits", min_length=1)
     noisy_depths: tuple[int, ...] = setting("depths L of networks with noise", unit="layers", min_length=1)
     seeds: int = setting("independent smooth weights, each with its Brownian paths", ge=1)
+
+    @model_validator(mode="after")
+    def cases_and_depths_differ(self) -> Self:
+        """Refuse what the log cannot tell apart."""
+        for name in ("cases", "depths", "noisy_depths"):
+            own = getattr(self, name)
+            known = (
+                [(case.noises, case.model_copy(update={"bias_noise": None})) for case in own]
+                if name == "cases"
+                else own
+            )
+            twice = [entry for place, entry in enumerate(own) if known[place] in known[:place]]
+            if twice:
+                raise ValueError(f"{name}: {twice[0]} is listed twice")
+        return self
 
     @model_validator(mode="after")
     def grids_are_nested(self) -> Self:
@@ -77,6 +100,8 @@ LOG = {
         Column("beta", "float64", "", "exponent of the scale L^-beta of smooth weights"),
         Column("activation", "string", "", "sigma"),
         Column("noise", "float64", "", "standard deviation of a weight's Brownian path at time 1"),
+        Column("bias_noise", "float64", "", "standard deviation of a bias's Brownian path at time 1"),
+        Column("gain", "float64", "", "entries of A(s) and b(s) are of order gain / sqrt(dim)"),
         Column("drift", "float64", "", "factor of sigma''(0) Q in the limit's drift: 1/2 is right; 0 for an ODE"),
         Column("depth", "int64", "layers", "depth L"),
         Column("seed", "int64", "", "seed of the smooth weights, the paths and the loss"),
@@ -93,4 +118,4 @@ def cells(params: Params) -> list[Point]:
     """One cell for each case."""
     of_noise = {"depths": params.noisy_depths, "paths": params.paths}
     without = {"depths": params.depths, "paths": 1}
-    return [point(Point, params, **dict(case), **(of_noise if case.noise else without)) for case in params.cases]
+    return [point(Point, params, **dict(case), **(of_noise if any(case.noises) else without)) for case in params.cases]

@@ -3,6 +3,7 @@
 Sander, Ablin & Peyre 2022 (arXiv 2205.14612), section 3 and Figure 2.
 """
 
+import math
 from collections.abc import Callable, Mapping
 from typing import Literal
 
@@ -27,8 +28,9 @@ INITS = {
     "smooth": ("smooth initial weights", BLUE),
     "rough": ("rough initial weights", VERMILLION),
 }
-STOP = 1e-5  # the loss at which the paper's training stops
-JUMP = r"$N \max_n |A_{n+1} - A_n|$"
+ROUNDING = 1e-32  # the square of a rounding error
+CORNER = 2  # rows and columns of a matrix whose entries are drawn
+JUMP = r"$N \max_n |A_{n+1} - A_n|_F$"
 TITLES = (
     "weights of depth $N$ and $2N$",
     "product of all layers",
@@ -37,17 +39,32 @@ TITLES = (
     "one weight through the layers",
     "what the flow conserves",
 )
-DOUBLING = r"$\sup_s |A^N(s) - A^{2N}(s)|$"
+DOUBLING = r"$\sup_s |A^N(s) - A^{2N}(s)|_F$"
+WORST = "at the worst step"
 
 
-def measure_steps_to_loss(rows: pd.DataFrame, *, below: float) -> Estimate:
-    """The first logged step whose loss is below a level; one more than the last step if there is none."""
+def measure_steps_to_loss(rows: pd.DataFrame) -> Estimate:
+    """The first step after which the loss is below a level, of the slowest network; steps + 1 if it never is."""
+    return _over_inits(rows, lambda own: own["passage"].max())
+
+
+def measure_log10_loss(rows: pd.DataFrame) -> Estimate:
+    """log10 of the loss at the last step, of the depth where it is largest; of a loss of zero, that of the rounding."""
 
     def of_run(own: pd.DataFrame) -> float:
-        reached = own.loc[own["loss"] < below, "step"]
-        return float(reached.min() if len(reached) else own["step"].max() + 1)
+        return math.log10(max(own["loss"].max(skipna=False), ROUNDING))
 
-    return _over_inits(rows, of_run)
+    return _over_inits(last(rows, "step"), of_run)
+
+
+def measure_least_change(rows: pd.DataFrame) -> Estimate:
+    """How far training has moved the layer that it moved most, |A_n - A_n(0)|_F, at the depth where that is least."""
+    return _over_inits(last(rows, "step"), lambda own: own["change"].min(skipna=False))
+
+
+def measure_scaled_jump(rows: pd.DataFrame) -> Estimate:
+    """N times the largest jump between neighbouring layers at the last step, of the deepest network."""
+    return _over_inits(last(last(rows, "step"), "depth"), lambda own: float((own["jump"] * own["depth"]).iloc[0]))
 
 
 def measure_loglog_slope(rows: pd.DataFrame, *, of: Distance) -> Estimate:
@@ -96,26 +113,38 @@ def _over_inits(rows: pd.DataFrame, statistic: Callable[[pd.DataFrame], float]) 
 
 
 def draw_weights(log: Mapping[str, pd.DataFrame], recipe: Drawn[Params]) -> Figure:
-    """Entries of A_n against the layer n at several steps, as in Figure 2, and what makes them smooth."""
+    """Entries of A_n against the layer n at several steps, as in Figure 2, and what makes them smooth.
+
+    A row of panels for each depth that is shown, with the entries of the upper left corner of the matrices; in the row
+    below the same from other initial weights, if the recipe has any, the training, and both against depth.
+    """
     layers, training, jumps = (_main(log[kind], recipe) for kind in ("layers", "training", "jumps"))
-    layers = first_seed(layers)
-    entries = sorted(set(zip(layers["row"], layers["column"], strict=True)))
-    figure, axes = panels(2, len(entries), panel=(3.5, 3.0))
-    for ax, (row, column) in zip(axes, entries, strict=False):
-        own = layers[(layers["row"] == row) & (layers["column"] == column)]
-        _entry(ax, own[own["init"] == "zero"])
-        ax.set_title(f"entry ({row + 1}, {column + 1}), zero start")
-    axes[0].set_ylabel("weight")
-    below = axes[len(entries) :]
-    rough = layers[(layers["init"] == "rough") & (layers["row"] == 0) & (layers["column"] == 0)]
-    _entry(below[0], rough)
-    below[0].set_title("entry (1, 1), rough start")
-    below[0].set_ylabel("weight")
-    _losses(below[1], training)
-    _jumps(below[2], jumps[jumps["part"] == "weights"], "-")
-    _distances(below[3], training, "doubling_distance", -1)
-    below[3].set_ylabel(f"{DOUBLING}, worst step")
-    for ax, title in zip(below[1:], ("training, zero start", TITLES[3], TITLES[0]), strict=True):
+    layers = first_seed(layers[(layers["row"] < CORNER) & (layers["column"] < CORNER)])
+    shown, (start, *others) = recipe.params.shown, recipe.params.inits
+    figure, axes = panels(len(shown) + 1, CORNER**2, panel=(3.5, 3.1))
+    for line, depth in enumerate(shown):
+        place = axes[line * CORNER**2 : (line + 1) * CORNER**2]
+        own = layers[(layers["init"] == start) & (layers["depth"] == depth)]
+        entries = sorted(set(zip(own["row"], own["column"], strict=True)))
+        for ax, (row, column) in zip(place, entries, strict=False):
+            _entry(ax, own[(own["row"] == row) & (own["column"] == column)])
+            ax.set_title(f"entry ({row + 1}, {column + 1}), {start} start")
+        for ax in place[len(entries) :]:
+            ax.remove()
+        place[0].set_ylabel(f"weight, $N = {depth}$")
+    other, *below = axes[-(CORNER**2) :]
+    if others:
+        corner = layers[(layers["row"] == 0) & (layers["column"] == 0) & (layers["depth"] == shown[0])]
+        _entry(other, corner[corner["init"] == others[0]])
+        other.set_title(f"entry (1, 1), {others[0]} start")
+        other.set_ylabel(f"weight, $N = {shown[0]}$")
+    else:
+        other.remove()
+    _losses(below[0], training[training["init"] == start], recipe.params)
+    _jumps(below[1], jumps[jumps["part"] == "weights"], "-")
+    _distances(below[2], training, "doubling_distance")
+    below[2].set_ylabel(f"{DOUBLING},\n{WORST}")
+    for ax, title in zip(below, (f"training, {start} start", TITLES[3], TITLES[0]), strict=True):
         ax.set_title(title)
     return finish(figure, recipe)
 
@@ -124,16 +153,15 @@ def draw_regularization(log: Mapping[str, pd.DataFrame], recipe: Drawn[Params]) 
     """Convergence in depth, uniform in training time; what stays smooth, what stays rough, and what is conserved."""
     training, jumps = (_main(log[kind], recipe) for kind in ("training", "jumps"))
     figure, axes = panels(2, 3, panel=(4.0, 3.2))
-    _distances(axes[0], training, "doubling_distance", -1)
-    axes[0].set_ylabel(f"{DOUBLING}, worst step")
-    _distances(axes[1], training, "output_distance", -1)
-    axes[1].set_ylabel(f"$|X^N - X^{{{recipe.params.reference}}}|$, worst step")
-    _uniformity(axes[2], training[training["init"] == "smooth"])
+    _distances(axes[0], training, "doubling_distance")
+    axes[0].set_ylabel(f"{DOUBLING},\n{WORST}")
+    _distances(axes[1], training, "output_distance")
+    axes[1].set_ylabel(f"$|X^N - X^{{{recipe.params.reference}}}|_F$, {WORST}")
+    _uniformity(axes[2], training)
     for part, line in (("weights", "-"), ("change", "--")):
         _jumps(axes[3], jumps[jumps["part"] == part], line)
-    note(axes[3], "dashed: what training changed", "upper left")
-    layers = _main(log["layers"], recipe)
-    _through_depth(axes[4], first_seed(layers))
+    note(axes[3], "dashed: of the change in training", "upper left")
+    _through_depth(axes[4], first_seed(_main(log["layers"], recipe)))
     _balance(axes[5], log["training"], recipe)
     for ax, title in zip(axes, TITLES, strict=True):
         ax.set_title(title)
@@ -154,18 +182,21 @@ def _entry(ax: Axes, rows: pd.DataFrame) -> None:
     ax.set_xlabel("layer $n$")
 
 
-def _losses(ax: Axes, rows: pd.DataFrame) -> None:
-    """Training curves from zero weights, of the shallowest and the deepest network."""
-    own = rows[rows["init"] == "zero"]
-    for depth, line in ((own["depth"].min(), ":"), (own["depth"].max(), "-")):
-        one = first_seed(own[own["depth"] == depth])
+def _losses(ax: Axes, rows: pd.DataFrame, params: Params) -> None:
+    """Training curves from one kind of weights, of the shallowest, the shown and the deepest network."""
+    depths = rows["depth"].unique()
+    drawn = dict.fromkeys([min(depths), *sorted(set(depths) & set(params.shown)), max(depths)])
+    for depth, line in zip(drawn, (":", *["-"] * (len(drawn) - 2), "--"), strict=False):
+        one = first_seed(rows[rows["depth"] == depth])
         ax.plot(one["step"], one["loss"], line, color=BLACK, label=f"loss, $N = {depth}$")
+    for loss in params.levels:
+        level(ax, loss, f"loss {loss:g}")
+    reached = rows.loc[rows["loss"] < min(params.levels), "step"]
+    ax.set_xlim(0, min(2 * int(reached.min()), params.steps) if len(reached) else params.steps)
     ax.set_yscale("log")
-    ax.set_xlim(0, 60)
-    ax.set_ylim(1e-8, 10)
+    ax.set_ylim(bottom=min(params.levels) / 100)
     ax.set_xlabel("step")
     ax.set_ylabel("loss")
-    level(ax, STOP, f"loss {STOP:g}")
 
 
 def _jumps(ax: Axes, rows: pd.DataFrame, line: str) -> None:
@@ -176,10 +207,10 @@ def _jumps(ax: Axes, rows: pd.DataFrame, line: str) -> None:
         spread(ax, own, "depth", "scaled", colour=colour, line=line, label=name if line == "-" else None)
     ax.set_yscale("log")
     depth_axis(ax, rows["depth"])
-    ax.set_ylabel(f"{JUMP}, last step")
+    ax.set_ylabel(f"{JUMP},\nat the last step")
 
 
-def _distances(ax: Axes, rows: pd.DataFrame, of: Distance, order: int) -> None:
+def _distances(ax: Axes, rows: pd.DataFrame, of: Distance) -> None:
     """The worst distance over the steps against depth, for every kind of initial weights."""
     worst = rows.groupby(["init", "depth", "seed"])[of].max().reset_index()
     for init, own in in_order(worst, "init", INITS):
@@ -191,27 +222,31 @@ def _distances(ax: Axes, rows: pd.DataFrame, of: Distance, order: int) -> None:
     if smooth["depth"].nunique() > 1:
         first, last = float(smooth["depth"].min()), float(smooth["depth"].max())
         height = float(smooth.loc[smooth["depth"] == first, of].median())
-        reference_slope(ax, (first, last), order, (first, height / 3), f"${order}$")
+        reference_slope(ax, (first, last), -1, (first, height / 3), r"$\propto 1/N$")
 
 
 def _uniformity(ax: Axes, rows: pd.DataFrame) -> None:
-    """N times the distance to twice the depth against the step: one curve for all depths."""
-    depths = sorted(rows["depth"].unique())
+    """N times the distance to depth 2N against the step, from weights without jumps: one curve for all depths."""
+    smooth = [init for init in INITS if init != "rough" and (rows["init"] == init).any()]
+    own = rows[rows["init"].isin(smooth[-1:])]
+    depths = sorted(own["depth"].unique())
     for depth, colour in zip(depths, sequence(len(depths)), strict=True):
-        own = rows[rows["depth"] == depth]
-        curve = (own["doubling_distance"] * depth).groupby(own["step"]).median()
+        of_depth = own[own["depth"] == depth]
+        curve = (of_depth["doubling_distance"] * depth).groupby(of_depth["step"]).median()
         ax.plot(curve.index + 1, curve, color=colour, label=f"$N = {depth}$")
-    ax.set_xscale("log")
+    if depths:
+        ax.set_xscale("log")
     ax.set_ylim(0)
     ax.set_xlabel("step + 1")
-    ax.set_ylabel(f"$N$ {DOUBLING}, smooth")
+    ax.set_ylabel(f"$N$ {DOUBLING},\nmedian, {smooth[-1] if smooth else 'smooth'} start")
 
 
 def _through_depth(ax: Axes, rows: pd.DataFrame) -> None:
-    """One entry through the layers before (thin) and after training."""
+    """One entry through the layers of each depth that is shown, before (thin) and after training."""
     for init, own in in_order(rows[(rows["row"] == 0) & (rows["column"] == 0)], "init", INITS):
-        for step, width in ((own["step"].min(), 0.7), (own["step"].max(), 1.8)):
-            one = own[own["step"] == step].sort_values("layer")
+        for (_, step), one in own[own["step"].isin({own["step"].min(), own["step"].max()})].groupby(["depth", "step"]):
+            one = one.sort_values("layer")
+            width = 0.7 if step == own["step"].min() else 1.8
             ax.plot(one["layer"] / len(one), one["weight"], color=INITS[init][1], linewidth=width)
     ax.set_xlabel("$s = n/N$")
     ax.set_ylabel("entry (1, 1) of $A_n$")
@@ -219,13 +254,16 @@ def _through_depth(ax: Axes, rows: pd.DataFrame) -> None:
 
 
 def _balance(ax: Axes, rows: pd.DataFrame, recipe: Drawn[Params]) -> None:
-    """The largest drift of the balance against the learning rate."""
+    """The largest drift of the balance against the learning rate; nothing if there are no further runs."""
     own = rows[(rows["init"] == "zero") & (rows["lr"] != recipe.params.lr)]
     drift = own.groupby("lr")["imbalance"].max()
+    ax.set_xlabel(r"learning rate $\eta$")
+    ax.set_ylabel(r"$N \max_n |D_n - D_n(0)|_F$" + f",\n{WORST}")
+    if drift.empty:
+        return
     ax.plot(drift.index, drift, "o-", color=GREEN, label="drift of the balance")
     ax.set_yscale("log")
     if len(drift) > 1:
         ends = (float(drift.index[0]), float(drift.index[-1]))
-        reference_slope(ax, ends, 1, (ends[0], float(drift.iloc[0]) / 2), "$1$")
+        reference_slope(ax, ends, 1, (ends[0], float(drift.iloc[0]) / 2), r"$\propto \eta$")
     log_axis_at(ax, drift.index, r"learning rate $\eta$")
-    ax.set_ylabel(r"$N \max_n |D_n - D_n(0)|$, worst step")

@@ -27,24 +27,34 @@ def simulate(cell: Cell[Point], context: Context) -> Blocks:
     point = cell.point
     target = torch.tensor(point.target, dtype=context.dtype, device=context.device)
     doubled = {2 * depth for depth in point.depths}
-    depths = sorted({*point.depths, *doubled, point.reference, point.shown})
+    depths = sorted({*point.depths, *doubled, point.reference, *point.shown})
     first = {depth: _initial(point, depth, context) for depth in depths}
     trained = {depth: first[depth].clone() for depth in depths}
+    levels = torch.tensor(point.levels, dtype=context.dtype, device=context.device)[:, None]
+    passages = {depth: torch.full((len(levels), len(cell.seeds)), point.steps + 1) for depth in point.depths}
     for step in range(point.steps + 1):
         found = {depth: gradient(trained[depth], target) for depth in depths}
+        losses = {depth: (found[depth][0] - target).square().mean((1, 2)) for depth in point.depths}
+        for depth, passed in passages.items():
+            passed[(losses[depth] < levels).cpu() & (passed > step)] = step
         if step <= DENSE or step % 10 == 0 or step == point.steps:
             run = {"seed": np.array(cell.seeds), "step": step}
             outputs = {depth: output for depth, (output, _) in found.items()}
             for depth in point.depths:
-                yield "training", run | {"depth": depth} | _progress(depth, trained, first, outputs, target, point)
+                progress = _progress(depth, trained, first, outputs, point.reference)
+                yield "training", run | {"depth": depth, "loss": losses[depth]} | progress
                 for part, layers in (("weights", trained[depth]), ("change", trained[depth] - first[depth])):
                     yield "jumps", run | {"depth": depth, "part": part, "jump": _jump(layers)}
         if step in SHOWN or step == point.steps:
-            yield "layers", _layers(trained[point.shown], cell.seeds) | {"step": step, "depth": point.shown}
+            for depth in point.shown:
+                yield "layers", _layers(trained[depth], cell.seeds) | {"step": step, "depth": depth}
         for depth, (_, slope) in found.items():
             trained[depth] -= point.lr * depth ** (point.lr_exponent - 1) * slope
         if step % 16 == 0:
             context.progress(step / (point.steps + 1))
+    for depth, passed in passages.items():
+        of_each = {"seed": np.tile(cell.seeds, len(levels)), "level": np.repeat(point.levels, len(cell.seeds))}
+        yield "passages", of_each | {"depth": depth, "passage": passed.flatten()}
 
 
 def gradient(layers: torch.Tensor, target: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -93,17 +103,16 @@ def _progress(
     trained: dict[int, torch.Tensor],
     first: dict[int, torch.Tensor],
     outputs: dict[int, torch.Tensor],
-    target: torch.Tensor,
-    point: Point,
+    reference: int,
 ) -> dict[str, torch.Tensor]:
-    """The columns of `training` for one depth at one step, `(seeds,)` each."""
+    """The other columns of `training` for one depth at one step, `(seeds,)` each."""
     drift = _balance(trained[depth]) - _balance(first[depth])
     apart = trained[2 * depth].unflatten(0, (depth, 2)) - trained[depth][:, None]
     return {
-        "loss": (outputs[depth] - target).square().mean((1, 2)),
         "doubling_distance": apart.flatten(3).norm(dim=3).amax((0, 1)),
-        "output_distance": (outputs[depth] - outputs[point.reference]).flatten(1).norm(dim=1),
+        "output_distance": (outputs[depth] - outputs[reference]).flatten(1).norm(dim=1),
         "imbalance": depth * drift.flatten(2).norm(dim=2).amax(0),
+        "change": (trained[depth] - first[depth]).flatten(2).norm(dim=2).amax(0),
     }
 
 

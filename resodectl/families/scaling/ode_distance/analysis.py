@@ -41,6 +41,11 @@ def measure_loglog_slope(rows: pd.DataFrame, *, of: Literal["distance", "bound"]
     return estimate.per_seed(rows, lambda own: estimate.loglog_slope(own["depth"], own[of]))
 
 
+def measure_leading_gap(rows: pd.DataFrame) -> Estimate:
+    """How far the difference of network and ODE is from its leading term, relative to it; at the worst depth."""
+    return estimate.per_seed(rows, lambda own: own["leading_gap"].max(skipna=False))
+
+
 def measure_log10_of_bound(rows: pd.DataFrame) -> Estimate:
     """log10 of a seed's largest ratio of distance to bound, capped where it explodes."""
 
@@ -89,8 +94,8 @@ def _curves(ax: Axes, rows: pd.DataFrame, field: str) -> None:
 
 
 def _order(ax: Axes, smooth: pd.DataFrame) -> None:
-    """The slope -1 below the curve of the smooth weights."""
+    """A line of slope -1 below the curve of the smooth weights."""
     if smooth["depth"].nunique() > 1:
         first, last = float(smooth["depth"].min()), float(smooth["depth"].max())
         height = float(smooth.loc[smooth["depth"] == first, "distance"].median())
-        reference_slope(ax, (first, last), -1, (first, height / 4), "$-1$")
+        reference_slope(ax, (first, last), -1, (first, height / 4), r"$\propto 1/N$")

@@ -4,7 +4,7 @@ h_{k+1} = h_k + L^-beta (V_k relu(h_k) + b_k). Along the layers, each entry of V
 index H at the start; the biases b_k are zero then, and trained as in the official code.
 """
 
-from resodectl.experiment.choices import Dtype, MnistDataName, Rate
+from resodectl.experiment.choices import Distinct, Dtype, MnistDataName, Rate
 from resodectl.experiment.columns import Column
 from resodectl.experiment.settings import Settings, point, setting
 from resodectl.families.scaling.grids import Grid, HurstGrid
@@ -16,10 +16,8 @@ class Shared(Settings):
 
     hursts: HurstGrid = setting("Hurst indices H of the initial weights")
     betas: Grid = setting("exponents beta of the residual scale L^-beta")
-    lrs: tuple[Rate, ...] = setting(
-        "learning rates at the start; the map shows the best one of each place", min_length=1
-    )
-    depth: int = setting("residual layers L", unit="layers", ge=1)
+    lrs: Distinct[Rate] = setting("learning rates at the start; the map shows the best one of each place", min_length=1)
+    depth: int = setting("residual layers L", unit="layers", ge=2)
     dim: int = setting("dimension d of the hidden state", ge=1)
     training: AdamTraining = setting("the training of every network")
     dtype: Dtype = setting("floating-point type")
@@ -28,7 +26,7 @@ class Shared(Settings):
 class Params(Shared):
     """What a recipe sets."""
 
-    data: tuple[MnistDataName, ...] = setting("the data sets, a panel each", min_length=1)
+    data: Distinct[MnistDataName] = setting("the data sets, a panel each", min_length=1)
     seeds: int = setting("independent repetitions: weights and orders of batches", ge=1)
 
 

@@ -4,6 +4,7 @@ Marion, Fermanian, Biau & Vert 2022 (arXiv 2206.06929), Figure 8.
 """
 
 from collections.abc import Mapping
+from itertools import cycle
 
 import numpy as np
 import pandas as pd
@@ -30,6 +31,16 @@ def measure_roughness(rows: pd.DataFrame) -> Estimate:
     return estimate.per_seed(last(rows, "epoch"), lambda own: own["roughness"].mean())
 
 
+def measure_roughness_over_start(rows: pd.DataFrame) -> Estimate:
+    """The roughness after the last epoch over that before the first: below 1 where training makes layers smoother."""
+
+    def of_seed(own: pd.DataFrame) -> float:
+        ends = [own.loc[own["epoch"] == epoch, "roughness"].mean() for epoch in (own["epoch"].max(), 0)]
+        return float(ends[0] / ends[1])
+
+    return estimate.per_seed(rows, of_seed)
+
+
 def measure_lowest_accuracy(rows: pd.DataFrame) -> Estimate:
     """The test accuracy after the last epoch, of a seed's worst network."""
     return estimate.per_seed(last(rows, "epoch"), lambda own: own["accuracy"].min())
@@ -42,7 +53,7 @@ def draw_layers(log: Mapping[str, pd.DataFrame], recipe: Drawn[Params]) -> Figur
     columns = min(2, len(networks))
     figure, axes = panels(-(-(len(networks) + 1) // columns), columns, panel=(4.6, 2.9))
     paths = first_seed(paths)
-    for ax, colour, (weights, beta) in zip(axes, COLOURS, networks, strict=False):
+    for ax, colour, (weights, beta) in zip(axes, cycle(COLOURS), networks, strict=False):
         name = f"{NAMES[weights]}, $\\beta = {beta:g}$"
         _path(ax, _of(paths, weights, beta), colour)
         ax.set_title(name)
@@ -72,7 +83,7 @@ def _path(ax: Axes, rows: pd.DataFrame, colour: str) -> None:
 
 def _roughness_axis(ax: Axes) -> None:
     ax.set_title("roughness: mean $|V_{k+1} - V_k|^2$ / (2 mean $|V_k|^2$)")
-    ax.set_yscale("log")
+    ax.set_ylim(bottom=0)
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     ax.set_xlabel("epochs of training")
     ax.set_ylabel("roughness")

@@ -3,7 +3,7 @@
 h_{k+1} = h_k + L^-beta V_k relu(h_k); along the layers, the entries of V_k are smooth or independent at the start.
 """
 
-from resodectl.experiment.choices import Dtype, MnistDataName, WeightLaw
+from resodectl.experiment.choices import Distinct, Dtype, MnistDataName, WeightLaw
 from resodectl.experiment.columns import Column
 from resodectl.experiment.settings import Settings, point, setting
 from resodectl.training.settings import AdamTraining
@@ -22,7 +22,7 @@ class Shared(Settings):
     """The settings of a recipe that each of its cells has too."""
 
     data: MnistDataName = setting("the data set")
-    networks: tuple[Network, ...] = setting("the networks, side by side", min_length=1)
+    networks: Distinct[Network] = setting("the networks, side by side", min_length=1)
     depth: int = setting("residual layers L", unit="layers", ge=2)
     dim: int = setting("dimension d of the hidden state", ge=1)
     lr: float = setting("learning rate at the start", gt=0.0)

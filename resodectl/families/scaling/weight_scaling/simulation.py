@@ -1,7 +1,7 @@
 """Train residual networks of one depth, all seeds side by side, and measure their weights along the depth.
 
 Cohen, Cont, Rossier & Xu 2021 (arXiv 2105.12245). As in the official code, batches are fixed and only their order is
-random, and a training stops at the end of an epoch; the weights of a seed stay as they are once its training stopped.
+random, and a training stops at the end of an epoch; a seed whose training stopped takes no further part.
 """
 
 from collections.abc import Iterator
@@ -17,6 +17,7 @@ from resodectl.families.scaling.vector_pairs import Pairs, mnist_pairs, ode_pair
 from resodectl.families.scaling.weight_scaling.spec import Point
 from resodectl.numerics.descent import adam
 from resodectl.numerics.draws import TensorPlace, normal
+from resodectl.numerics.networks.activations import InPlace, in_place
 from resodectl.numerics.networks.delta import Passes, Stack, outputs
 from resodectl.numerics.networks.network import layers_first
 from resodectl.numerics.weights.statistics import bin_means, roughness, statistics
@@ -36,18 +37,22 @@ def simulate(cell: Cell[Point], context: Context) -> Iterator[tuple[str, dict[st
     trends = {name: bin_means(path, point.bins) for name, path in paths.items()}
     seeds = np.array(cell.seeds)
     for name, path in paths.items():
+        shared = stack.steps[0] if stack.shared else torch.ones_like(stack.steps[0])
+        measured = statistics(path)
         squares = path.flatten(2).double().square().sum((0, 2))
         yield (
             "weights",
             {
                 "seed": seeds,
                 "tensor": name,
-                **statistics(path),
+                **measured,
+                "residual": measured["largest"] * shared.double(),
+                "largest_share": path.flatten(2).double().square().sum(2).amax(0) / squares,
                 "trend_share": trends[name].flatten(2).double().square().sum((0, 2)) / squares,
                 "noise_roughness": _noise_roughness(path, trends[name], point.bins),
             },
         )
-    smooth = Stack(trends["A"], trends["b"], stack.deltas if stack.shared else stack.deltas.sign())
+    pairs = {name: bin_means(path, -(-point.depth // 2)) for name, path in paths.items()}
     yield (
         "training",
         {
@@ -56,10 +61,16 @@ def simulate(cell: Cell[Point], context: Context) -> Iterator[tuple[str, dict[st
             "largest_delta": stack.steps.abs().amax(0),
             "train_loss": _loss(stack, train, point),
             "test_loss": _loss(stack, test, point),
-            "trend_loss": _loss(smooth, train, point),
+            "trend_loss": _loss(_with(stack, trends), train, point),
+            "pair_loss": _loss(_with(stack, pairs), train, point),
         },
     )
     yield "entries", _entries(paths, stack.steps, point, seeds)
+
+
+def _with(stack: Stack, means: dict[str, torch.Tensor]) -> Stack:
+    """The network with other weights; where each layer has its delta, the weights have its size and keep its sign."""
+    return Stack(means["A"], means["b"], stack.deltas if stack.shared else stack.deltas.sign())
 
 
 def _pairs(point: Point, context: Context, place: TensorPlace) -> tuple[Pairs, Pairs]:
@@ -98,13 +109,12 @@ def _trained(point: Point, train: Pairs, context: Context) -> tuple[Stack, dict[
     else:
         stack = Stack(*(tensor.to(context.device) for tensor in kept.pop("stack")))
         moments = adam.restored(kept.pop("moments"), context.device)
-    passes = Passes(stack, point.activation, training.batch)
     for epoch in range(kept["done"], training.epochs):
-        if RUNNING not in kept["stopped"]:
+        running = [place for place, why in enumerate(kept["stopped"]) if why == RUNNING]
+        if not running:
             break
-        active = torch.tensor([why == RUNNING for why in kept["stopped"]], device=context.device)
-        losses = _epoch(passes, moments, batches, active, epoch, point, context)
-        _note(kept, losses, epoch, point)
+        losses = _epoch(stack, moments, batches, torch.tensor(running, device=context.device), epoch, point, context)
+        _note(kept, dict(zip(running, losses, strict=True)), epoch, point)
         context.save({**kept, "done": epoch + 1, "stack": list(stack), "moments": moments.kept()})
         context.progress((epoch + 1) / training.epochs)
     return stack, {
@@ -125,34 +135,40 @@ def _batches(train: Pairs, batch: int) -> Pairs:
 
 
 def _epoch(
-    passes: Passes,
+    stack: Stack,
     moments: adam.Moments,
     batches: Pairs,
-    active: torch.Tensor,
+    running: torch.Tensor,
     epoch: int,
     point: Point,
     context: Context,
 ) -> list[float]:
-    """Train every active seed for one epoch, in place; returns the mean loss over its batches of each seed."""
-    seeds, count = batches.inputs.shape[:2]
-    orders = np.stack([stream.permutation(count) for stream in context.streams("order", epoch)])
-    order, seed = torch.from_numpy(orders).to(context.device), torch.arange(seeds, device=context.device)
-    trained = len(moments.first)
-    masked = None if bool(active.all()) else active
-    total = torch.zeros(seeds, dtype=torch.float64, device=context.device)
+    """Train the seeds at the places `running` for one epoch, in place; returns the mean loss over batches of each."""
+    orders = np.stack([stream.permutation(batches.inputs.shape[1]) for stream in context.streams("order", epoch)])
+    order = torch.from_numpy(orders).to(context.device)[running]
+    part = Stack(*(tensor[:, running] for tensor in stack))
+    first, second = ([moment[:, running] for moment in both] for both in (moments.first, moments.second))
+    own = adam.Moments(first, second, moments.steps[running])
+    passes, trained = Passes(part, _activation(point), point.training.batch), len(own.first)
+    total = torch.zeros(len(running), dtype=torch.float64, device=context.device)
     for chosen in order.unbind(1):
-        loss, slopes = passes.gradients(batches.inputs[seed, chosen], batches.targets[seed, chosen])
+        loss, slopes = passes.gradients(batches.inputs[running, chosen], batches.targets[running, chosen])
         total += loss
-        adam.step(passes.stack[:trained], slopes[:trained], moments, point.training.lr, masked, (1, 1, 1))
-    return (total / count).tolist()
+        adam.step(part[:trained], slopes[:trained], own, point.training.lr, leading=(1, 1, 1))
+    for whole, trained_part in zip((*stack, *moments.first, *moments.second), (*part, *first, *second), strict=True):
+        whole[:, running] = trained_part
+    moments.steps[running] = own.steps
+    return (total / order.shape[1]).tolist()
 
 
-def _note(kept: dict[str, Any], losses: list[float], epoch: int, point: Point) -> None:
-    """Decide which seeds stop after an epoch."""
+def _activation(point: Point) -> InPlace:
+    return in_place(point.activation, point.leak)
+
+
+def _note(kept: dict[str, Any], losses: dict[int, float], epoch: int, point: Point) -> None:
+    """Decide which seeds stop after an epoch; `losses` are those of the seeds that ran."""
     training = point.training
-    for seed, loss in enumerate(losses):
-        if kept["stopped"][seed] != RUNNING:
-            continue
+    for seed, loss in losses.items():
         kept["losses"][seed], kept["epochs"][seed] = loss, epoch + 1
         improved = loss < IMPROVEMENT * kept["best"][seed]
         kept["waited"][seed] = 0 if improved else kept["waited"][seed] + 1
@@ -177,7 +193,7 @@ def _noise_roughness(path: torch.Tensor, trend: torch.Tensor, bins: int) -> torc
 def _loss(stack: Stack, pairs: Pairs, point: Point) -> torch.Tensor:
     """The loss of each seed over all pairs, in chunks."""
     parts = zip(*(part.split(EVALUATED, 2) for part in pairs), strict=True)
-    defects = (outputs(stack, point.activation, inputs).sub_(targets).double() for inputs, targets in parts)
+    defects = (outputs(stack, _activation(point), inputs).sub_(targets).double() for inputs, targets in parts)
     return torch.stack([defect.square_().sum((1, 2)) for defect in defects]).sum(0) / pairs.targets[0].numel()
 
 

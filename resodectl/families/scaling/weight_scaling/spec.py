@@ -23,12 +23,15 @@ class Network(Settings):
         "shared: all layers have one trained |delta|, at first 1/L; layers: each layer has a trained delta_k, at first "
         "from N(0, 1/L^2); fixed: 1/L"
     )
+    leak: float = setting("slope of relu below zero; 1 makes the network linear", ge=0.0, le=1.0, default=0.0)
 
     @model_validator(mode="after")
     def deltas_can_go_into_the_weights(self) -> Self:
         """Refuse what has no weights free of scale: delta act(z) = act(delta z) needs a homogeneous activation."""
         if self.activation == "tanh" and self.delta == "layers":
             raise ValueError("a delta a layer can be multiplied into the weights for relu only; take shared for tanh")
+        if self.activation == "tanh" and self.leak:
+            raise ValueError("leak: tanh has no slope below zero to be set; leave it out")
         return self
 
 
@@ -81,6 +84,16 @@ class Params(Shared):
     depths: tuple[Depth, ...] = setting("depths L", unit="layers", min_length=1)
     seeds: int = setting("independent repetitions: pairs, weights and orders of batches", ge=1)
 
+    @model_validator(mode="after")
+    def networks_differ(self) -> Self:
+        """Refuse what the log cannot tell apart."""
+        for name in ("tasks", "networks", "depths"):
+            own = getattr(self, name)
+            twice = [entry for place, entry in enumerate(own) if entry in own[:place]]
+            if twice:
+                raise ValueError(f"{name}: {twice[0]} is listed twice")
+        return self
+
 
 class Point(Shared, Network):
     """What determines a cell."""
@@ -94,6 +107,7 @@ _SHARED = (
     Column("task", "string", "", "what was learnt: ode or mnist"),
     Column("activation", "string", "", "tanh or relu"),
     Column("delta", "string", "", "shared (one trained |delta|), layers (a trained delta_k each) or fixed (1/L)"),
+    Column("leak", "float64", "", "slope of relu below zero"),
     Column("depth", "int64", "layers", "depth L"),
     Column("seed", "int64", "", "seed of the pairs, the weights and the order of batches"),
 )
@@ -102,6 +116,7 @@ LOG = {
         *_SHARED,
         Column("tensor", "string", "", "T: A (matrices) or b (biases), times |delta_k| where each layer has one"),
         Column("largest", "float64", "", "max_k |T_k|, Frobenius norms"),
+        Column("residual", "float64", "", "max_k |delta_k T_k|: times the shared delta too, where there is one"),
         Column("increment", "float64", "", "max_k |T_{k+1} - T_k|"),
         Column("detrended", "float64", "", "max_k |T_k - moving mean over a tenth of the layers|"),
         Column("root_sum_square", "float64", "", "(sum_k |T_k|^2)^(1/2)"),
@@ -109,6 +124,7 @@ LOG = {
         Column("quadratic_variation", "float64", "", "sum_k |T_{k+1} - T_k|^2"),
         Column("h1_seminorm", "float64", "", "(L times the quadratic variation)^(1/2)"),
         Column("roughness", "float64", "", "mean_k |T_{k+1} - T_k|^2 / (2 mean_k |T_k|^2)"),
+        Column("largest_share", "float64", "", "max_k |T_k|^2 / sum_k |T_k|^2"),
         Column("trend_share", "float64", "", "sum_k |bin mean of T_k|^2 / sum_k |T_k|^2"),
         Column(
             "noise_roughness", "float64", "", "roughness of T_k minus its bin mean; NaN if every layer is its own bin"
@@ -123,6 +139,7 @@ LOG = {
         Column("train_loss", "float64", "", "loss of the trained network over the training set"),
         Column("test_loss", "float64", "", "loss of the trained network over the test set"),
         Column("trend_loss", "float64", "", "loss over the training set with the bin means for weights"),
+        Column("pair_loss", "float64", "", "loss over the training set with the mean of each two layers for weights"),
     ),
     "entries": (
         *_SHARED,
@@ -133,7 +150,7 @@ LOG = {
         Column("step", "float64", "", "delta_k"),
     ),
 }
-SEED_BLOCK = 8
+SEED_BLOCK = 16
 
 
 def cells(params: Params) -> list[Point]:
