@@ -10,6 +10,7 @@ import hashlib
 import importlib.metadata
 import importlib.util
 import sys
+from collections.abc import Iterator
 from functools import cache
 from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
@@ -69,6 +70,7 @@ def _version(package: str) -> str | None:
         return None
 
 
+@cache
 def _with_parents(name: str) -> list[str]:
     parts = name.split(".")
     return [".".join(parts[:length]) for length in range(1, len(parts) + 1)]
@@ -97,21 +99,25 @@ def _imports(name: str, file: Path) -> tuple[str, ...]:
     """All names that a module imports, absolute, wherever the import stands, except for type checkers only."""
     package = name if file.name == "__init__.py" else name.rpartition(".")[0]
     names: list[str] = []
-    waiting: list[ast.AST] = [_tree(file)]
-    while waiting:
-        node = waiting.pop()
+    for node in _statements(_tree(file)):
         if isinstance(node, ast.Import):
             names.extend(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             base = importlib.util.resolve_name("." * node.level + (node.module or ""), package)
             names.append(base)
             names.extend(f"{base}.{alias.name}" for alias in node.names)
-        elif isinstance(node, ast.If) and ast.unparse(node.test) in _FOR_TYPE_CHECKERS:
-            waiting.extend(node.orelse)
-            continue
-        for inside in _STATEMENTS:
-            waiting.extend(getattr(node, inside, ()))
     return tuple(names)
+
+
+def _statements(tree: ast.Module) -> Iterator[ast.AST]:
+    """A module and all statements in it, except those for type checkers only."""
+    waiting: list[ast.AST] = [tree]
+    while waiting:
+        node = waiting.pop()
+        yield node
+        for_checkers = isinstance(node, ast.If) and ast.unparse(node.test) in _FOR_TYPE_CHECKERS
+        for inside in _STATEMENTS[1:] if for_checkers else _STATEMENTS:
+            waiting.extend(getattr(node, inside, ()))
 
 
 @cache
@@ -122,8 +128,9 @@ def _tree(file: Path) -> ast.Module:
 @cache
 def _code(file: Path) -> str:
     """The source without docstrings, prose, comments and formatting."""
-    tree = _tree(file)  # without its prose it imports the same
-    for node in ast.walk(tree):
+    tree = _tree(file)  # it imports the same without its prose
+    has_prose = any(f"{name}(" in file.read_text("utf-8") for name in _PROSE)
+    for node in ast.walk(tree) if has_prose else _statements(tree):
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
             body = node.body
             if body and isinstance(body[0], ast.Expr) and isinstance(body[0].value, ast.Constant):

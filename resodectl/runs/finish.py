@@ -135,4 +135,4 @@ def _same_but_times(path: Path, about: dict[str, Any]) -> bool:
     except (OSError, ValueError, KeyError, TypeError):
         return False
     timed = ("finished", "cells", "seconds", "commit")
-    return same_cells and all(known.get(k) == v for k, v in json.loads(to_json(about)).items() if k not in timed)
+    return same_cells and all(known.get(k) == v for k, v in json.loads(json.dumps(about)).items() if k not in timed)

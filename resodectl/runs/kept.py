@@ -45,7 +45,11 @@ def find(job: "Job", store: Store) -> Kept | None:
     cells = store.find(task.address for task in job.wanted(controls=True))
     if not all(task.address in cells for task in job.tasks):
         return None
-    for path in (store.folder / MEASURED).glob(f"{_address(job, cells)}.*.json"):
+    try:
+        address = _address(job, cells)
+    except SyntaxError:  # of the analysis, or of what it imports: whoever imports it can say more
+        return None
+    for path in (store.folder / MEASURED).glob(f"{address}.*.json"):
         with suppress(OSError, ValueError, LookupError, TypeError, AttributeError):
             data = path.read_bytes()
             if hashlib.sha256(data).hexdigest() == path.name.split(".")[1]:
