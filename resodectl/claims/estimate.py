@@ -1,12 +1,16 @@
 """Estimates with 95 % intervals over independent units (seeds or declared replicates)."""
 
+from __future__ import annotations
+
 import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-import pandas as pd
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 LEVEL = 0.95
 BOOTSTRAP_FROM = 20

@@ -1,12 +1,13 @@
 """Measuring: the functions of an analysis that claims name, the rows that they look at, the verdicts that follow."""
 
+from __future__ import annotations
+
 import inspect
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from types import ModuleType
-from typing import Any
-
-import pandas as pd
+from typing import TYPE_CHECKING, Any
 
 from resodectl.claims.estimate import Estimate
 from resodectl.claims.verdict import ControlVerdict, Verdict, judge, judge_control
@@ -15,13 +16,27 @@ from resodectl.recipe.load import Recipe
 from resodectl.recipe.reading import KeyPath, RecipeError
 from resodectl.recipe.schema import Claim, Near, Range, Selection
 
-Logs = Mapping[str, pd.DataFrame]
+if TYPE_CHECKING:
+    import pandas as pd
+
+Logs = Mapping[str, "pd.DataFrame"]
 PlacedControl = tuple[int, KeyPath]  # the index of a claim, and where in the claim the control stands
 NEAR = 0.02  # relative: what is further away from a wanted value than this is not near it
 
 
-def check(recipe: Recipe, log: Logs, control_logs: Mapping[PlacedControl, Logs]) -> list[Verdict]:
-    """The verdicts on all claims of a recipe.
+@dataclass(frozen=True)
+class Measured:
+    """The estimate of a claim, and those under its controls by their place; None where no row was selected.
+
+    A control that was not run is not among them.
+    """
+
+    estimate: Estimate | None
+    controls: Mapping[KeyPath, Estimate | None]
+
+
+def measure(recipe: Recipe, log: Logs, control_logs: Mapping[PlacedControl, Logs]) -> list[Measured]:
+    """The estimates of all claims of a recipe.
 
     Args:
         log: the run's tables by kind.
@@ -31,19 +46,35 @@ def check(recipe: Recipe, log: Logs, control_logs: Mapping[PlacedControl, Logs])
     Raises:
         UserError: a measure fails, or gives no Estimate.
     """
-    measures = _measures(recipe)
-    verdicts = []
-    for index, (claim, measure) in enumerate(zip(recipe.claims, measures, strict=True)):
-        band = claim.band(recipe.profile)
-        estimate = _estimate(recipe, measure, claim, log, claim.where)
-        controls = []
+    measured = []
+    for index, (claim, function) in enumerate(zip(recipe.claims, _measures(recipe), strict=True)):
+        estimate = _estimate(recipe, function, claim, log, claim.where)
+        controls = {}
         for place, control in claim.every_control().items():
             seen = control_logs.get((index, place)) if control.set else log
-            under = None if seen is None else _estimate(recipe, measure, claim, seen, claim.where | control.where)
-            state = "not run" if seen is None else judge_control(under, band)
+            if seen is not None:
+                controls[place] = _estimate(recipe, function, claim, seen, claim.where | control.where)
+        measured.append(Measured(estimate, controls))
+    return measured
+
+
+def judged(recipe: Recipe, measured: Sequence[Measured]) -> list[Verdict]:
+    """The verdicts that follow from the estimates of all claims of a recipe."""
+    verdicts = []
+    for claim, of_claim in zip(recipe.claims, measured, strict=True):
+        band = claim.band(recipe.profile)
+        controls = []
+        for place, control in claim.every_control().items():
+            under = of_claim.controls.get(place)
+            state = judge_control(under, band) if place in of_claim.controls else "not run"
             controls.append(ControlVerdict(control, under, state))
-        verdicts.append(Verdict(claim, band, estimate, judge(estimate, band), tuple(controls)))
+        verdicts.append(Verdict(claim, band, of_claim.estimate, judge(of_claim.estimate, band), tuple(controls)))
     return verdicts
+
+
+def check(recipe: Recipe, log: Logs, control_logs: Mapping[PlacedControl, Logs]) -> list[Verdict]:
+    """The verdicts on all claims of a recipe; see `measure`."""
+    return judged(recipe, measure(recipe, log, control_logs))
 
 
 def check_measures(recipe: Recipe) -> None:
@@ -120,12 +151,15 @@ def _estimate(
 def select(rows: pd.DataFrame, where: Selection) -> pd.DataFrame:
     """The rows whose columns have the given values: this one, one of these, inside a range, or the nearest to a value.
 
+    >>> import pandas as pd
     >>> rows = pd.DataFrame({"hurst": [0.2, 0.4916, 0.8], "seed": [0, 0, 0]})
     >>> select(rows, {"hurst": Near(near=0.5)})["hurst"].to_list()
     [0.4916]
     >>> select(rows, {"hurst": Near(near=0.6)})["hurst"].to_list()
     []
     """
+    import pandas as pd
+
     keep = pd.Series(True, index=rows.index)
     # What is nearest is looked for among the rows that the other columns leave.
     for column, wanted in sorted(where.items(), key=lambda item: isinstance(item[1], Near)):

@@ -41,13 +41,19 @@ def claims_held(verdicts: Sequence[Verdict]) -> str:
 
 def finished_line(result: Result) -> str:
     """One line on a finished recipe."""
-    if result.errors:
-        return f"{result.recipe.name}: no figure: {result.errors[0]}"
-    return f"{result.recipe.name}: {claims_held(result.verdicts)}, {result.seconds:.1f} s, {result.figures[0]}"
+    figure = str(result.figures[0]) if result.figures else "no figure"
+    return "; ".join(
+        (f"{result.recipe.name}: {standing(result)}, {result.seconds:.1f} s, {figure}", *result.errors[:2])
+    )
 
 
-def print_verdicts(recipe: Recipe, verdicts: Sequence[Verdict]) -> None:
-    """Print what was measured of each claim of a recipe, and what its controls show."""
+def standing(result: Result) -> str:
+    """How the claims of a recipe stand; `no verdicts` where something failed before."""
+    return "no verdicts" if result.errors and not result.verdicts else claims_held(result.verdicts)
+
+
+def print_verdicts(recipe: Recipe, verdicts: Sequence[Verdict], errors: Sequence[str] = ()) -> None:
+    """Print what was measured of each claim of a recipe, what its controls show, and what failed."""
     print(f"{recipe.name} ({recipe.profile}): {recipe.title}")
     for verdict in verdicts:
         claim, word = verdict.claim, verdict.judgement
@@ -65,6 +71,8 @@ def print_verdicts(recipe: Recipe, verdicts: Sequence[Verdict]) -> None:
         print(f"          {', '.join(parts)}")
         for of_control in verdict.controls:
             print(f"          {_control_line(of_control)}")
+    for error in errors:
+        print(f"  {coloured('error'.ljust(8), 'red')}{error}")
     print()
 
 
@@ -86,15 +94,14 @@ def print_report(results: Sequence[Result], as_json: bool, junit_file: Path | No
         document_on_stdout({"exit_code": code, "recipes": [_result_document(result) for result in results]})
         return
     for result in results:
-        if not result.errors:
-            print_verdicts(result.recipe, result.verdicts)
+        print_verdicts(result.recipe, result.verdicts, result.errors)
     rows = [
         (
             result.recipe.name,
-            "failed" if result.errors else claims_held(result.verdicts),
+            standing(result),
             f"{result.seconds:.1f} s",
             f"{result.computed} computed, {result.reused} reused",
-            str(result.figures[0]) if result.figures else "",
+            str(result.figures[0]) if result.figures else "no figure",
         )
         for result in results
     ]

@@ -1,15 +1,9 @@
-"""Saving figures: the same bytes for the same figure, and in them what the figure was made from.
+"""Saving figures: the same bytes for the same figure, and in them what the figure was made from."""
 
-A file is current if it is whole and says that it was made from the same package version, recipe, log and drawing code,
-with the same footer; a current file need not be drawn again.
-"""
-
-import hashlib
 import io
 from bisect import bisect_left
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +14,7 @@ from matplotlib.text import Text
 from matplotlib.transforms import Bbox
 
 from resodectl.drawing.colours import GREY
+from resodectl.drawing.provenance import Provenance, is_current
 from resodectl.drawing.style import style
 from resodectl.files import write_atomically
 
@@ -29,27 +24,6 @@ MARGIN = 0.06  # inches around both
 ROOM = 0.97  # of the width, for formats whose letters run a little wider
 LINES = 2  # of the footer, at most
 CUT = "... (more in manifest.json)"
-# How a whole file begins and ends.
-_SIGNATURES = {
-    "png": (b"\x89PNG\r\n\x1a\n", b"IEND\xaeB`\x82"),
-    "pdf": (b"%PDF-", b"%%EOF\n"),
-    "svg": (b"<?xml", b"</svg>\n"),
-}
-
-
-@dataclass(frozen=True)
-class Provenance:
-    """What a figure is made from: the package version, and digests of the recipe, the log and the drawing code."""
-
-    version: str
-    recipe: str
-    log: str
-    drawing: str
-
-    def stamp(self, footer: str) -> str:
-        """The one line of plain letters that a figure carries in its metadata."""
-        parts = zip(("version", "recipe", "log", "drawing", "footer"), (*astuple(self), _digest(footer)), strict=True)
-        return "resodectl figure: " + ", ".join(f"{key} {value}" for key, value in parts)
 
 
 def save(figure: Figure, stem: Path, formats: tuple[str, ...], provenance: Provenance, footer: str = "") -> list[Path]:
@@ -68,20 +42,6 @@ def save(figure: Figure, stem: Path, formats: tuple[str, ...], provenance: Prove
                 path.parent.mkdir(parents=True, exist_ok=True)
                 write_atomically(path, _render(figure, path.suffix[1:], provenance, footer, box))
     return paths
-
-
-def is_current(path: Path, provenance: Provenance, footer: str = "") -> bool:
-    """Whether a figure stands there, whole, that was made from exactly this."""
-    try:
-        data = path.read_bytes()
-    except OSError:
-        return False
-    begins, ends = _SIGNATURES[path.suffix[1:]]
-    return data.startswith(begins) and data.endswith(ends) and provenance.stamp(footer).encode() in data
-
-
-def _digest(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()
 
 
 @contextmanager

@@ -17,6 +17,7 @@ from pathlib import Path
 _DISTRIBUTIONS = {"sklearn": "scikit-learn", "yaml": "pyyaml", "PIL": "pillow"}
 # Calls of which one argument is prose: its place, and its name.
 _PROSE = {"setting": (0, "description"), "Column": (3, "meaning")}
+_STATEMENTS = ("body", "orelse", "finalbody", "handlers", "cases")  # what a statement may hold
 _FOR_TYPE_CHECKERS = ("TYPE_CHECKING", "typing.TYPE_CHECKING")
 
 
@@ -96,8 +97,9 @@ def _imports(name: str, file: Path) -> tuple[str, ...]:
     """All names that a module imports, absolute, wherever the import stands, except for type checkers only."""
     package = name if file.name == "__init__.py" else name.rpartition(".")[0]
     names: list[str] = []
-
-    def visit(node: ast.AST) -> None:
+    waiting: list[ast.AST] = [_tree(file)]
+    while waiting:
+        node = waiting.pop()
         if isinstance(node, ast.Import):
             names.extend(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -105,13 +107,10 @@ def _imports(name: str, file: Path) -> tuple[str, ...]:
             names.append(base)
             names.extend(f"{base}.{alias.name}" for alias in node.names)
         elif isinstance(node, ast.If) and ast.unparse(node.test) in _FOR_TYPE_CHECKERS:
-            for statement in node.orelse:
-                visit(statement)
-            return
-        for child in ast.iter_child_nodes(node):
-            visit(child)
-
-    visit(_tree(file))
+            waiting.extend(node.orelse)
+            continue
+        for inside in _STATEMENTS:
+            waiting.extend(getattr(node, inside, ()))
     return tuple(names)
 
 
@@ -123,7 +122,7 @@ def _tree(file: Path) -> ast.Module:
 @cache
 def _code(file: Path) -> str:
     """The source without docstrings, prose, comments and formatting."""
-    tree = ast.parse(file.read_text("utf-8"))
+    tree = _tree(file)  # without its prose it imports the same
     for node in ast.walk(tree):
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
             body = node.body

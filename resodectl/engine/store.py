@@ -2,7 +2,7 @@
 
 `<store>/<aa>/<address>.<sha256>.parquet`. Look-up is by name only; a file whose bytes or whose identity do not match
 its name is set aside and its cell computed again. Any number of processes may share a store: files appear whole, by
-renaming.
+renaming. Beside the cells stands what was measured of them, in `<store>/measured/` (see resodectl/runs/kept.py).
 """
 
 import hashlib
@@ -21,6 +21,7 @@ from typing import Any, BinaryIO
 from resodectl.engine.address import address as address_of
 from resodectl.files import write_atomically
 
+MEASURED = "measured"
 DAY = 86_400.0
 SPARED = 1.0 * DAY
 _NAME = re.compile(r"[0-9a-f]{64}\.[0-9a-f]{64}\.parquet")
@@ -73,14 +74,25 @@ class Store:
 
     def get(self, entry: Entry) -> bytes | None:
         """The bytes of a cell; None if they are damaged or another's (the file is then set aside, with a warning)."""
+        data = self._whole(entry)
+        if data is not None:
+            identity = metadata(io.BytesIO(data)).get("identity")
+            if identity is not None and address_of(identity) == entry.address:
+                return data
+            self.set_aside(entry)
+        return None
+
+    def is_whole(self, entry: Entry) -> bool:
+        """Whether the bytes of a cell are those that its name says (the file is else set aside, with a warning)."""
+        return self._whole(entry) is not None
+
+    def _whole(self, entry: Entry) -> bytes | None:
         try:
             data = entry.path.read_bytes()
         except FileNotFoundError:
             return None
         if hashlib.sha256(data).hexdigest() == entry.sha256:
-            identity = metadata(io.BytesIO(data)).get("identity")
-            if identity is not None and address_of(identity) == entry.address:
-                return data
+            return data
         self.set_aside(entry)
         return None
 
@@ -108,7 +120,7 @@ class Store:
         """Delete cells that are not in `keep`, and leftovers, if older than `older_than` seconds; returns the cells."""
         keep, latest = set(keep), time.time() - older_than
         doomed = [entry for entry in self if entry.address not in keep and _modified(entry.path) < latest]
-        leftovers = [path for pattern in ("*/.*.tmp", "checkpoints/*", "damaged/*", "failures/*")
+        leftovers = [path for pattern in ("*/.*.tmp", "checkpoints/*", "damaged/*", "failures/*", f"{MEASURED}/*.json")
                      for path in self.folder.glob(pattern) if _modified(path) < latest]  # fmt: skip
         for path in () if dry_run else (*(entry.path for entry in doomed), *leftovers):
             path.unlink(missing_ok=True)

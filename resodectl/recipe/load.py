@@ -182,7 +182,19 @@ def _validated(model: type[Settings], layers: Layers) -> Any:
     try:
         params: Any = model.model_validate_json(json.dumps(layers.values))
     except ValidationError as error:
-        raise explain(error, model, layers.values, layers.location, ("params",)) from error
+
+        def location(path: KeyPath) -> str:
+            return layers.to_blame(path, lambda values: _is_valid(model, values))
+
+        raise explain(error, model, layers.values, location, ("params",)) from error
     if params.seeds > MOST_SEEDS:
         raise RecipeError(f"{layers.location(('seeds',))}: params.seeds: more than {MOST_SEEDS} seeds are too many")
     return params
+
+
+def _is_valid(model: type[Settings], values: dict[str, Any]) -> bool:
+    try:
+        model.model_validate_json(json.dumps(values))
+    except ValidationError:
+        return False
+    return True

@@ -1,5 +1,6 @@
 """Laying profiles and overrides over a recipe's params, while remembering where every value was written."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,6 +25,24 @@ class Layer:
     values: dict[str, Any]
     written: Written
 
+    @property
+    def is_option(self) -> bool:
+        """Whether it was written on the command line."""
+        return isinstance(self.written.document, Override)
+
+    def touches(self, path: KeyPath) -> bool:
+        """Whether it says something of what stands at `path`."""
+        values: Any = self.values
+        for key in path:
+            if not isinstance(values, dict) or key not in values:
+                return False
+            values = values[key]
+        return True
+
+    def location(self, path: KeyPath) -> str:
+        """Where it says what it says of `path`."""
+        return str(Written(self.written.document, (*self.written.path, *path)))
+
 
 class Layers:
     """Params with layers laid over them: mappings merge, all else is replaced.
@@ -34,9 +53,11 @@ class Layers:
     def __init__(self, base: Layer) -> None:
         self.values: dict[str, Any] = {}
         self._written: dict[KeyPath, Written] = {}
+        self._laid: list[Layer] = []
         self.lay(base)
 
     def lay(self, layer: Layer) -> None:
+        self._laid.append(layer)
         self.values = self._merge(self.values, layer.values, (), layer.written)
 
     def location(self, path: KeyPath) -> str:
@@ -46,6 +67,38 @@ class Layers:
             if origin is not None:
                 return str(Written(origin.document, (*origin.path, *path[length:])))
         raise KeyError(path)
+
+    def to_blame(self, path: KeyPath, accepted: Callable[[dict[str, Any]], bool]) -> str:
+        """Where what is wrong at `path` was written. A mapping that is wrong as a whole may be of several layers.
+
+        If the recipe alone would be accepted, an option is to blame for it: of as few of the last ones as are refused
+        together, the last one without which the others are accepted.
+        """
+        value: Any = self.values
+        for key in path:
+            value = value.get(key) if isinstance(value, dict) else None
+        if not isinstance(value, dict):
+            return self.location(path)
+        touching = [self._laid[0], *(layer for layer in self._laid[1:] if layer.touches(path))]
+        recipe, options = ([layer for layer in touching if layer.is_option is option] for option in (False, True))
+
+        def refused(kept: list[Layer]) -> bool:
+            return not accepted(self._with_options(kept))
+
+        few = next((options[start:] for start in range(len(options), -1, -1) if refused(options[start:])), options[-1:])
+        if not few:
+            return recipe[-1].location(path)
+        guilty = next((one for one in reversed(few) if not refused([o for o in few if o is not one])), few[-1])
+        over = f" (with what {recipe[-1].location(path)} changes)" if touching[-1] is recipe[-1] else ""
+        return guilty.location(path) + over
+
+    def _with_options(self, kept: list[Layer]) -> dict[str, Any]:
+        """The values that there would be with some of the options alone."""
+        layers = Layers(self._laid[0])
+        for layer in self._laid[1:]:
+            if not layer.is_option or any(layer is one for one in kept):
+                layers.lay(layer)
+        return layers.values
 
     def _merge(self, old: Any, new: Any, path: KeyPath, written: Written) -> Any:
         mappings = isinstance(old, dict) and isinstance(new, dict)

@@ -6,35 +6,44 @@ from pathlib import Path
 from typing import Any
 
 from resodectl.claims.measures import named
+from resodectl.drawing.provenance import Provenance, is_current
 from resodectl.engine.fingerprint import fingerprint
 from resodectl.errors import UserError, in_short
-from resodectl.files import write_if_changed
 from resodectl.recipe.load import Recipe
+from resodectl.runs.exhibit import show_picture
 from resodectl.runs.folders import OutputFolders
 from resodectl.runs.manifest import version
 
 
-def draw(recipe: Recipe, frames: dict[str, Any], log_digest: str, folders: OutputFolders) -> list[Path]:
-    """Draw the figure of a log, where it is not current already; returns its files, the gallery's if there is one."""
-    from resodectl.drawing.save import Provenance, is_current, save
+def draw(recipe: Recipe, frames: Callable[[], dict[str, Any]], log_digest: str, folders: OutputFolders) -> list[Path]:
+    """Draw the figure of a log, where it is not current already; returns its files, the gallery's if there is one.
 
+    Args:
+        frames: gives the rows of the log by kind; it is called only if there is something to draw.
+
+    Raises:
+        UserError: the drawing fails, is no figure, or cannot be laid out or saved.
+    """
     provenance = Provenance(version(), recipe.hash, log_digest, drawing_code(recipe))
     footer, stem = footer_of(recipe), folders.folder(recipe) / "figure"
     shown = folders.gallery(recipe)
     formats = dict.fromkeys((*folders.formats, *(("png",) if shown else ())))
     paths = [stem.with_name(f"figure.{suffix}") for suffix in formats]
     stale = tuple(path.suffix[1:] for path in paths if not is_current(path, provenance, footer))
-    if stale:
-        figure = figure_of(recipe, frames)
-        try:
+    figure = figure_of(recipe, frames()) if stale else None
+    try:
+        if figure is not None:
+            from resodectl.drawing.save import save
+
             save(figure, stem, stale, provenance, footer)
-        except OSError:
-            raise
-        except Exception as error:  # such as a title that is no mathematics
-            raise UserError(f"{recipe.path}: its figure cannot be laid out: {in_short(error)}") from error
-    if shown is None:
-        return paths
-    write_if_changed(shown, stem.with_name("figure.png").read_bytes())
+        if shown is None:
+            return paths
+        show_picture(shown, stem.with_name("figure.png").read_bytes())
+    except OSError as error:
+        what = f"{error.filename or stem} cannot be written ({error.strerror or error})"
+        raise UserError(f"{recipe.path}: its figure {what}") from error
+    except (Exception, SystemExit) as error:  # such as a title that is no mathematics
+        raise UserError(f"{recipe.path}: its figure cannot be laid out: {in_short(error)}") from error
     return [shown]
 
 

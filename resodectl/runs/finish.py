@@ -1,34 +1,27 @@
 """Concluding: from the stored cells of a recipe to its log, verdicts, figure and manifest."""
 
-import io
 import json
 import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.parquet as pq
-
 from resodectl.claims.document import document
-from resodectl.claims.measures import PlacedControl, check
+from resodectl.claims.measures import judged, measure
 from resodectl.claims.verdict import Verdict
-from resodectl.engine.executors import InProcess
-from resodectl.engine.run import Execution, run
+from resodectl.engine.run import Execution
 from resodectl.engine.store import Store
-from resodectl.engine.tables import unpack
-from resodectl.engine.worker import Task
 from resodectl.errors import UserError
 from resodectl.files import write_if_changed
 from resodectl.recipe.load import Recipe
 from resodectl.recipe.papers import citation
 from resodectl.runs import logs
+from resodectl.runs.exhibit import show_verdicts
 from resodectl.runs.figure import draw
 from resodectl.runs.folders import OutputFolders
-from resodectl.runs.manifest import manifest, to_json
+from resodectl.runs.kept import Kept, keep
+from resodectl.runs.manifest import dated, manifest, to_json
 from resodectl.runs.plan import Job
-
-Frames = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -49,102 +42,89 @@ class Result:
         return all(verdict.acceptable for verdict in self.verdicts)
 
 
-class StoredCells:
-    """The rows of a recipe's stored cells, each cell read once; `cost` is what they took, in seconds, by address."""
-
-    def __init__(self, recipe: Recipe, execution: Execution) -> None:
-        self.store = Store(execution.store)
-        self.cost: dict[str, float] = {}
-        self._log = recipe.experiment.spec.LOG
-        self._rows: dict[str, dict[str, pa.Table]] = {}
-
-    def tables(self, tasks: list[Task]) -> dict[str, pa.Table]:
-        """The rows of tasks, in their order, one table a kind."""
-        return logs.concatenate((self._read(task) for task in tasks), self._log)
-
-    def _read(self, task: Task) -> dict[str, pa.Table]:
-        """The rows of a cell; a damaged or vanished one is computed again first."""
-        if task.address in self._rows:
-            return self._rows[task.address]
-        for _ in range(3):
-            entry = self.store.find([task.address]).get(task.address)
-            data = self.store.get(entry) if entry else None
-            if data is not None:
-                row = pq.read_table(io.BytesIO(data))
-                self.cost[task.address] = json.loads(row.schema.metadata[b"resodectl"])["seconds"]
-                self._rows[task.address] = unpack(row, self._log)
-                return self._rows[task.address]
-            for outcome in run([task], InProcess()):
-                if outcome.error:
-                    raise OSError(outcome.error)
-        raise OSError(f"{task.label}: its file in {self.store.folder} cannot be kept whole")
-
-
 def finish(job: Job, execution: Execution, folders: OutputFolders) -> Result:
     """Write the log, the verdicts, the figure and the manifest of a recipe whose cells are stored.
 
-    A measure or a drawing that fails is the recipe's own affair: it comes back among the result's errors.
+    A measure that fails costs the verdicts alone, and a drawing that fails the figure alone: the error comes back among
+    the result's. What was measured of the same cells before is not measured again.
     """
     started = time.perf_counter()
     recipe, folder = job.recipe, folders.folder(job.recipe)
     if job.errors:
         return Result(recipe, folder, [], [], 0.0, len(job.computed), 0, tuple(job.errors))
+    verdicts: list[Verdict] = []
+    figures: list[Path] = []
+    errors: list[str] = []
+    known = _recalled(job, Store(execution.store), folder)
+    if known is None:
+        known = _measured(job, execution, folder, errors)
+    if known.measured is not None:
+        verdicts = judged(recipe, known.measured)
+        write_verdicts(recipe, verdicts, folders)
+    try:
+        figures = draw(recipe, lambda: logs.frames(folder, recipe.experiment.spec.LOG), known.log, folders)
+    except UserError as error:
+        errors.append(str(error))
+    cells = [
+        {"address": address, "seconds": round(seconds, 3), "reused": address not in job.computed}
+        for address, seconds in known.seconds.items()
+    ]
+    about = manifest(recipe, execution.device, cells, known.log)
+    if job.computed or not _same_but_times(folder / "manifest.json", about):
+        write_if_changed(folder / "manifest.json", to_json(dated(about)))
+    seconds = sum(job.computed.values()) + time.perf_counter() - started
+    reused = len(cells) - len(job.computed)
+    return Result(recipe, folder, verdicts, figures, seconds, len(job.computed), reused, tuple(errors))
+
+
+def _recalled(job: Job, store: Store, folder: Path) -> Kept | None:
+    """What was measured before, if nothing was computed since, and the cells and the log are whole."""
+    if job.kept is None or job.computed:
+        return None
+    cells = store.find(task.address for task in job.tasks)
+    whole = all(task.address in cells and store.is_whole(cells[task.address]) for task in job.tasks)
+    return job.kept if whole and logs.is_there(folder, job.recipe.experiment.spec.LOG, job.kept.log) else None
+
+
+def _measured(job: Job, execution: Execution, folder: Path, errors: list[str]) -> Kept:
+    """Put the log together, measure, and keep what was measured; what fails goes to `errors`, and is not kept."""
+    from resodectl.runs.stored import StoredCells, control_frames
+
+    recipe = job.recipe
     stored = StoredCells(recipe, execution)
     tables = stored.tables(job.tasks)
     log_digest = logs.write(folder, tables, recipe.experiment.spec.LOG)
-    frames = {kind: table.to_pandas() for kind, table in tables.items()}
+    controls = control_frames(job, stored)
     try:
-        verdicts = measure(recipe, frames, control_frames(job, stored), folders)
-        figures = draw(recipe, frames, log_digest, folders)
+        measured = measure(recipe, {kind: table.to_pandas() for kind, table in tables.items()}, controls)
     except UserError as error:
-        return Result(recipe, folder, [], [], 0.0, len(job.computed), 0, (str(error),))
-    listed = [
-        {"address": address, "seconds": round(seconds, 3), "reused": address not in job.computed}
-        for address, seconds in stored.cost.items()
-    ]
-    about = manifest(recipe, execution.device, listed, log_digest)
-    if job.computed or not _same_but_times(folder / "manifest.json", about):
-        write_if_changed(folder / "manifest.json", to_json(about))
-    seconds = sum(job.computed.values()) + time.perf_counter() - started
-    return Result(recipe, folder, verdicts, figures, seconds, len(job.computed), len(stored.cost) - len(job.computed))
+        errors.append(str(error))
+        return Kept(None, log_digest, stored.cost)
+    kept = Kept(measured, log_digest, stored.cost)
+    keep(job, stored.store, stored.entries, kept)
+    return kept
 
 
-def control_frames(job: Job, stored: StoredCells) -> dict[PlacedControl, Frames]:
-    """The logs of the controls whose own cells are all stored."""
-    known = stored.store.find(task.address for of_control in job.controls.values() for task in of_control)
-    return {
-        placed: {kind: table.to_pandas() for kind, table in stored.tables(of_control).items()}
-        for placed, of_control in job.controls.items()
-        if all(task.address in known for task in of_control)
+def write_verdicts(recipe: Recipe, verdicts: list[Verdict], folders: OutputFolders) -> None:
+    """Write the verdicts on the claims of a recipe, in the gallery, too, if they belong there."""
+    content = {
+        "recipe": recipe.name,
+        "title": recipe.title,
+        "figure": recipe.figure,
+        "paper": citation(recipe.paper),
+        "profile": recipe.profile,
+        "overrides": list(recipe.request.overrides),
+        "deviations": list(map(str, recipe.deviations)),
+        "because": recipe.because,
+        "departs": recipe.file.departs,
+        "claims": [document(verdict) for verdict in verdicts],
     }
-
-
-def measure(
-    recipe: Recipe, frames: Frames, controls: dict[PlacedControl, Frames], folders: OutputFolders
-) -> list[Verdict]:
-    """Measure the claims of a log and write the verdicts."""
-    verdicts = check(recipe, frames, controls)
-    content = to_json(
-        {
-            "recipe": recipe.name,
-            "title": recipe.title,
-            "figure": recipe.figure,
-            "paper": citation(recipe.paper),
-            "profile": recipe.profile,
-            "overrides": list(recipe.request.overrides),
-            "deviations": list(map(str, recipe.deviations)),
-            "because": recipe.because,
-            "departs": recipe.file.departs,
-            "claims": [document(verdict) for verdict in verdicts],
-        }
-    )
-    write_if_changed(folders.folder(recipe) / "claims.json", content)
+    write_if_changed(folders.folder(recipe) / "claims.json", to_json(content))
     shown = folders.gallery(recipe)
     if shown is not None:
-        write_if_changed(shown.with_suffix(".json"), content)
+        show_verdicts(shown.with_suffix(".json"), content)
     elif folders.figures is not None and recipe.profile == "paper" and not recipe.request.overrides:
-        write_if_changed(folders.figures / f"{recipe.name}.paper.json", content)
-    return verdicts
+        show_verdicts(folders.figures / f"{recipe.name}.paper.json", content)
 
 
 def _same_but_times(path: Path, about: dict[str, Any]) -> bool:

@@ -1,5 +1,7 @@
 """The log of a run: one Parquet file a kind, the same bytes for the same rows."""
 
+from __future__ import annotations
+
 import hashlib
 import io
 import json
@@ -7,19 +9,19 @@ import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
-
-import pandas as pd
-import pyarrow as pa
-import pyarrow.parquet as pq
+from typing import TYPE_CHECKING
 
 from resodectl.engine.run import Execution, tasks
-from resodectl.engine.tables import schema
 from resodectl.errors import UserError
 from resodectl.experiment.columns import Log
 from resodectl.files import write_if_changed
 from resodectl.recipe.load import Recipe
 from resodectl.runs.folders import OutputFolders
 from resodectl.runs.plan import cells
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import pyarrow as pa
 
 
 def paths(folder: Path, log: Log) -> dict[str, Path]:
@@ -31,6 +33,10 @@ def paths(folder: Path, log: Log) -> dict[str, Path]:
 
 def concatenate(parts: Iterable[Mapping[str, pa.Table]], log: Log) -> dict[str, pa.Table]:
     """The rows of all cells, in the order of the cells."""
+    import pyarrow as pa
+
+    from resodectl.engine.tables import schema
+
     parts = list(parts)
     return {
         kind: pa.concat_tables([schema(columns).empty_table(), *(p[kind] for p in parts)])
@@ -40,6 +46,8 @@ def concatenate(parts: Iterable[Mapping[str, pa.Table]], log: Log) -> dict[str, 
 
 def write(folder: Path, tables: Mapping[str, pa.Table], log: Log) -> str:
     """Write the log where it differs from what is there; returns its digest."""
+    import pyarrow.parquet as pq
+
     files = paths(folder, log)
     for kind, table in tables.items():
         buffer = io.BytesIO()
@@ -56,8 +64,23 @@ def digest(folder: Path, log: Log) -> str:
     return hashed.hexdigest()
 
 
-def read(folder: Path, log: Log, expected: str, command: str) -> dict[str, pa.Table]:
-    """The log of an earlier run.
+def is_there(folder: Path, log: Log, expected: str) -> bool:
+    """Whether a log with this digest is there, whole."""
+    try:
+        return digest(folder, log) == expected
+    except OSError:
+        return False
+
+
+def frames(folder: Path, log: Log) -> dict[str, pd.DataFrame]:
+    """The rows of the log by kind."""
+    import pyarrow.parquet as pq
+
+    return {kind: pq.read_table(path).to_pandas() for kind, path in paths(folder, log).items()}
+
+
+def require(folder: Path, log: Log, expected: str, command: str) -> None:
+    """Make sure that the log of an earlier run is there.
 
     Args:
         expected: the digest that the run's manifest gives.
@@ -69,9 +92,8 @@ def read(folder: Path, log: Log, expected: str, command: str) -> dict[str, pa.Ta
     absent = [path for path in paths(folder, log).values() if not path.is_file()]
     if absent:
         raise UserError(f"{absent[0]}: there is no log yet; run `{command}` first")
-    if digest(folder, log) != expected:
+    if not is_there(folder, log, expected):
         raise UserError(f"{folder}: the log is damaged, or not of the run of the manifest; run `{command}` again")
-    return {kind: pq.read_table(path) for kind, path in paths(folder, log).items()}
 
 
 def recorded(
@@ -97,11 +119,12 @@ def recorded(
         raise UserError(f"{folder}/manifest.json: is no manifest of a run; run `{command}` again") from error
     if params != json.loads(recipe.params.model_dump_json()):
         raise UserError(f"{folder}: the log was made with other params than the recipe's; run `{command}` again")
-    tables = read(folder, recipe.experiment.spec.LOG, log_digest, command)
+    log = recipe.experiment.spec.LOG
+    require(folder, log, log_digest, command)
     try:
         today = {task.address for task in tasks(cells(recipe), replace(execution, device=device))}
     except UserError:
         today = set()  # without the data set nothing can be said about it
     if not today <= made_of:
         print(f"warning: {folder} was made with other code or versions than today's; run `{command}`", file=sys.stderr)
-    return {kind: table.to_pandas() for kind, table in tables.items()}, log_digest
+    return frames(folder, log), log_digest

@@ -16,7 +16,7 @@ PACKAGES = ("torch", "numpy", "scipy", "pandas", "pyarrow", "matplotlib")
 
 
 def manifest(recipe: Recipe, device: str, cells: list[dict[str, Any]], log_digest: str) -> dict[str, Any]:
-    """The manifest of a run.
+    """The manifest of a run, without the commit and the time; see `dated`.
 
     Args:
         cells: for each cell its address, whether it was reused, and the seconds that it took when it was computed.
@@ -34,19 +34,26 @@ def manifest(recipe: Recipe, device: str, cells: list[dict[str, Any]], log_diges
         "device": device,
         "versions": {"resodectl": version(), "python": platform.python_version(), **_versions()},
         "platform": platform.platform(),
-        "commit": _commit(),
-        "finished": datetime.now(UTC).isoformat(timespec="seconds"),
+        "commit": None,
+        "finished": None,
         "log": log_digest,
         "seconds": round(sum(cell["seconds"] for cell in cells), 3),
         "cells": cells,
     }
 
 
+def dated(about: dict[str, Any]) -> dict[str, Any]:
+    """A manifest with the commit of the package and the time of now; to ask for the commit takes its time."""
+    return {**about, "commit": _commit(), "finished": datetime.now(UTC).isoformat(timespec="seconds")}
+
+
+@cache
 def version() -> str:
     """The version of resodectl."""
     return importlib.metadata.version("resodectl")
 
 
+@cache
 def _versions() -> dict[str, str]:
     return {package: importlib.metadata.version(package) for package in PACKAGES}
 

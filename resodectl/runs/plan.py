@@ -12,6 +12,7 @@ from resodectl.errors import UserError
 from resodectl.experiment.cells import Cell, cut
 from resodectl.recipe.load import Recipe
 from resodectl.runs.figure import drawing_of
+from resodectl.runs.kept import Kept, find
 
 
 @dataclass
@@ -24,6 +25,7 @@ class Job:
     waiting: set[str] = field(default_factory=set)
     computed: dict[str, float] = field(default_factory=dict)
     errors: list[str] = field(default_factory=list)
+    kept: Kept | None = None
 
     def wanted(self, controls: bool) -> list[Task]:
         """The tasks of the recipe, and of its controls if they are asked for, each once."""
@@ -43,18 +45,33 @@ def cells(recipe: Recipe, control: PlacedControl | None = None) -> list[Cell]:
 def plan(recipes: Sequence[Recipe], execution: Execution) -> list[Job]:
     """The jobs of recipes, checked as far as possible before anything is computed or written.
 
+    What was measured of the cells before, by the same code, need not be checked: its analysis is not even imported.
+
     Raises:
         UserError: a claim names no measure, or a data set is missing.
     """
     jobs = []
     for recipe in recipes:
-        check_measures(recipe)
-        drawing_of(recipe)
         try:
-            jobs.append(Job(recipe, tasks(cells(recipe), execution), control_tasks(recipe, execution)))
+            job = Job(recipe, tasks(cells(recipe), execution), control_tasks(recipe, execution))
         except DataError as error:
+            check(recipe)
             raise UserError(f"{recipe.name}, profile {recipe.profile}: {error}") from error
+        job.kept = find(job, Store(execution.store))
+        if job.kept is None:
+            check(recipe)
+        jobs.append(job)
     return jobs
+
+
+def check(recipe: Recipe) -> None:
+    """Refuse claims that name no measure of the experiment, and a figure that no function draws.
+
+    Raises:
+        RecipeError: with the place in the recipe.
+    """
+    check_measures(recipe)
+    drawing_of(recipe)
 
 
 def control_tasks(recipe: Recipe, execution: Execution) -> dict[PlacedControl, list[Task]]:
