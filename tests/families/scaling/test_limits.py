@@ -328,7 +328,7 @@ def test_cases_without_a_look_and_cases_that_share_one_are_named_in_full():
             known(-1.0, "linear-ode", 0.5, "tanh", 0.0),
             known(-1.0, "linear-ode", 0.5, "tanh", 0.0).assign(gain=2.0),
             known(-1.0, "neural-ode", 0.7, "softplus", 0.0),
-            known(-0.5, "ito-sde", 0.0, "softplus", 0.3, 1.0).assign(bias_noise=0.0),
+            known(-0.5, "ito-sde", 0.0, "softplus", 0.3, 0.7).assign(bias_noise=0.0),
         ]
     )
     figure = analysis.draw_limits({"errors": log}, recipe)
@@ -337,7 +337,7 @@ def test_cases_without_a_look_and_cases_that_share_one_are_named_in_full():
         "tanh, linear ODE: alpha 0.5, beta 0.5, noise 0, bias noise 0, gain 1",
         "tanh, linear ODE: alpha 0.5, beta 0.5, noise 0, bias noise 0, gain 2",
         "softplus, neural ODE: alpha 0.7, beta 0.3, noise 0, bias noise 0, gain 1",
-        "softplus, Ito SDE: alpha 0, beta 1, noise 0.3, bias noise 0, gain 1, drift 1",
+        "softplus, Ito SDE: alpha 0, beta 1, noise 0.3, bias noise 0, gain 1, drift 0.7",
     }
 
 

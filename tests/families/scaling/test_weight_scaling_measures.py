@@ -93,6 +93,16 @@ def test_the_flow_has_a_limit_where_the_exponents_add_up_to_one(beta: float, jud
     assert judge(found, Band.model_validate([-0.1, 0.1])) == judgement
 
 
+@pytest.mark.parametrize(("share", "judgement"), [(0.25, "holds"), (0.03, "fails")])
+def test_the_jump_is_the_largest_share_in_equal_shares(share: float, judgement: str) -> None:
+    rows = power_law({}, largest_share=share)
+    found = analysis.measure_jump(rows[rows["depth"] >= 128])
+    assert found.value == pytest.approx(math.log10(share * math.sqrt(128 * 256)))
+    assert judge(found, Band.model_validate([1.3, None])) == judgement
+    equal = power_law({"largest_share": -1.0}, noise=0.0)
+    assert analysis.measure_jump(equal).value == pytest.approx(0, abs=1e-12)
+
+
 def test_means_are_taken_over_depths_and_of_ratios_depth_by_depth() -> None:
     rows = power_law({"increment": 1.0, "largest": 1.0}, noise=0.0, roughness=0.5)
     assert analysis.measure_mean(rows, statistic="roughness").value == pytest.approx(0.5)

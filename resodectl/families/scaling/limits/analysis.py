@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from resodectl.claims import estimate
 from resodectl.claims.estimate import Estimate
 from resodectl.drawing.axes import depth_axis, note, reference_slope, spread
-from resodectl.drawing.colours import BLACK, BLUE, CYCLE, GREEN, MAGENTA, ORANGE, PURPLE, SKY, VERMILLION
+from resodectl.drawing.colours import BLACK, BLUE, BROWN, CYCLE, GREEN, MAGENTA, ORANGE, PURPLE, SKY, VERMILLION
 from resodectl.drawing.finish import finish
 from resodectl.drawing.style import panels
 from resodectl.experiment.drawn import Drawn
@@ -41,12 +41,13 @@ ODE_CURVES = {  # limit, alpha, activation, noise or not: label, colour, line
 }
 SDE_CURVES = {  # activation, drift: label, colour, line
     ("exp", 0.5): (r"$e^z - 1$, drift $\frac{1}{2}\sigma''(0)\,Q$", VERMILLION, "-"),
-    ("softplus", 0.5): (r"softplus, drift $\frac{1}{2}\sigma''(0)\,Q$", GREEN, "-"),
+    ("softplus", 0.5): (r"softplus, drift $\frac{1}{2}\sigma''(0)\,Q$", BROWN, "-"),
     ("tanh", 0.0): (r"tanh, no drift", MAGENTA, "-"),
     ("exp", 0.0): (r"$e^z - 1$, no drift (wrong)", VERMILLION, ":"),
     ("exp", 1.0): (r"$e^z - 1$, drift $\sigma''(0)\,Q$ (wrong)", VERMILLION, "--"),
     ("relu", 0.0): ("ReLU (no limit)", ORANGE, ":"),
-    ("softplus", 0.0): ("softplus, no drift (wrong)", GREEN, ":"),
+    ("softplus", 0.0): ("softplus, no drift (wrong)", BROWN, ":"),
+    ("softplus", 1.0): (r"softplus, drift $\sigma''(0)\,Q$ (wrong)", BROWN, "--"),
 }
 
 

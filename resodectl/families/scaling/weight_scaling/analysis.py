@@ -80,6 +80,14 @@ def measure_mean(rows: pd.DataFrame, *, statistic: str) -> Estimate:
     return per_seed(rows, lambda own: float(own[statistic].mean(skipna=False)))
 
 
+def measure_jump(rows: pd.DataFrame) -> Estimate:
+    """log10 of how many times its equal share, 1 / L, the largest layer has of the squares; the mean over the depths.
+
+    0 for layers of one size; it grows like log10 L where single layers stand out, as the jumps of a path do.
+    """
+    return per_seed(rows, lambda own: float(np.log10(own["largest_share"] * own["depth"]).mean(skipna=False)))
+
+
 def measure_mean_ratio(rows: pd.DataFrame, *, statistic: str, other: str) -> Estimate:
     """One statistic over another, the mean over the depths, averaged over seeds."""
     return per_seed(rows, lambda own: float((own[statistic] / own[other]).mean(skipna=False)))
