@@ -17,7 +17,7 @@ from resodectl.drawing.axes import depth_axis, level, note, plain_ticks, referen
 from resodectl.drawing.colours import BLACK, BLUE, GREEN, GREY, MAGENTA, ORANGE, PURPLE, SKY, VERMILLION
 from resodectl.drawing.finish import finish
 from resodectl.drawing.legend import legend_inside
-from resodectl.drawing.rows import first_seed
+from resodectl.drawing.rows import first_seed, in_order
 from resodectl.drawing.style import panels
 from resodectl.experiment.drawn import Drawn
 from resodectl.families.scaling.weight_scaling.spec import Params
@@ -85,7 +85,7 @@ def measure_jump(rows: pd.DataFrame) -> Estimate:
 
     0 for layers of one size; it grows like log10 L where single layers stand out, as the jumps of a path do.
     """
-    return per_seed(rows, lambda own: float(np.log10(own["largest_share"] * own["depth"]).mean(skipna=False)))
+    return per_seed(rows, lambda own: float(np.log10((own["largest_share"] * own["depth"]).to_numpy()).mean()))
 
 
 def measure_mean_ratio(rows: pd.DataFrame, *, statistic: str, other: str) -> Estimate:
@@ -258,7 +258,7 @@ def _kinds(rows: pd.DataFrame) -> list[tuple[pd.DataFrame, str, str]]:
     kinds = []
     for (activation, delta), (name, colour) in NETWORKS.items():
         own = rows[(rows["activation"] == activation) & (rows["delta"] == delta)]
-        for leak, of_leak in own.groupby("leak"):
+        for leak, of_leak in in_order(own, "leak", sorted(float(leak) for leak in own["leak"].unique())):
             kinds.append((of_leak, f"{name}, leak {leak:g}" if leak else name, colour))
     return kinds
 
