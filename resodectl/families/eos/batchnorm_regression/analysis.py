@@ -126,7 +126,7 @@ def draw_starts(log: Mapping[str, pd.DataFrame], recipe: Drawn[Params]) -> Figur
         train.plot(one["step"], one["train_loss"], color=GREEN, linewidth=1.1, label="the first seed")
         train.set_yscale("log")
         test.set_title("test loss")
-        spread(test, own, "step", "test_loss", colour=BLUE, marker="", label="median over seeds, with quartiles")
+        spread(test, own, "step", "test_loss", colour=BLUE, marker="", label="median of the seeds")
         test.plot(one["step"], one["test_loss"], color=GREEN, linewidth=1)
         sharpness.set_title("$\\lambda$ and $2/\\eta_t$")
         _sharpness(sharpness, one, GREEN)

@@ -123,7 +123,10 @@ LOG = {
         ),
         Column("edge_reached", "bool", "", "whether the sharpness has reached 2 / eta at this row or before"),
         Column(
-            "step_factor", "float64", "", "learning rate at this step over h: below 1 after reduced-step lowered it"
+            "step_factor",
+            "float64",
+            "",
+            "factor of the learning rate h at this step, below 1 once reduced-step lowered it",
         ),
         Column("null_error", "float64", "", "|u(t) - (1 - h l)^t u(0)| / |u(0)|, u(t) the part of w in the null space"),
         Column("null_drift", "float64", "", "|u(t) - u(0)| / |u(0)|, u(t) the part of w in the null space"),

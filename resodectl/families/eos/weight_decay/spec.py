@@ -93,7 +93,7 @@ LOG = {
         Column("weight_decay", "float64", "", "weight decay l"),
         Column("seed", "int64", "", "seed of the initialisation"),
         Column("step", "int64", "steps", "steps done, t"),
-        Column("time", "float64", "", "h l t, with the largest weight decay l of the recipe in all of its runs"),
+        Column("time", "float64", "tau", "h l t, with the largest weight decay l of the recipe in all of its runs"),
         Column("train_loss", "float64", "nats", "mean cross-entropy over the training images, mean of two steps"),
         Column("train_accuracy", "float64", "", "share of right answers on the training images"),
         Column("test_accuracy", "float64", "", "share of right answers on the test images"),

@@ -129,7 +129,7 @@ def draw_histograms(log: Mapping[str, pd.DataFrame], recipe: Drawn[Params]) -> F
     x = np.linspace(edges[0], edges[-1], 400)
     law = np.exp(-((np.log(x) - mean) ** 2) / (2 * deviation**2)) / (x * deviation * math.sqrt(2 * math.pi))
     for ax, (norm, (_, symbol)) in zip(axes, SYMBOLS.items(), strict=True):
-        label = "networks (bars: two standard errors over seeds)"
+        label = "networks"
         histogram(ax, rows, f"{norm}_stretch", edges, colour=BLUE, label=label)
         ax.plot(x, law, color=BLACK, label="log-normal limit law")
         ax.set_title("hidden state" if norm == "output" else "gradient")
@@ -169,7 +169,7 @@ def _heavy(rows: pd.DataFrame, change: str) -> bool:
 
 def _curves(ax: Axes, rows: pd.DataFrame, change: str) -> tuple[np.ndarray, np.ndarray]:
     """Mean with its interval, as in the paper, median and root mean square; the depths, and the last one's values."""
-    mean_with_interval(ax, rows, "depth", change, colour=BLUE, label="mean with 95 % interval")
+    mean_with_interval(ax, rows, "depth", change, colour=BLUE, label="mean")
     medians = rows.groupby("depth", sort=True)[change].median()
     roots = (rows[change] ** 2).groupby(rows["depth"], sort=True).mean() ** 0.5
     ax.plot(medians.index, medians, ":", color=ORANGE, linewidth=2.2, label="median")
