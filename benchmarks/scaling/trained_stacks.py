@@ -3,7 +3,7 @@
 Baseline, built here: the way of the usual scripts for Cohen, Cont, Rossier & Xu 2021 (arXiv 2105.12245): torch.nn
 modules, automatic differentiation and torch.optim.Adam, one run after the other. Both train the same networks on the
 same batches; before anything is timed, all their weights are asserted to agree. Steps are timed, not the construction
-of networks, buffers and optimisers. The authors' own program, timed side by side, is 9 to 16 times slower than ours.
+of networks, buffers and optimisers.
 Run: python benchmarks/scaling/trained_stacks.py
 """
 

@@ -16,10 +16,9 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from resodectl.claims.estimate import Estimate, loglog_slope, over_units
-from resodectl.drawing.axes import level, log_axis_at, note, reference_slope, spread
+from resodectl.drawing.axes import level, log_axis_at, note, plain_ticks, reference_slope, spread
 from resodectl.drawing.colours import BLUE, CRIMSON, GREEN, NAVY, ORANGE, PURPLE, VERMILLION
 from resodectl.drawing.finish import finish
 from resodectl.drawing.rows import in_order
@@ -197,7 +196,5 @@ def _orders(ax: Axes, rows: pd.DataFrame, algorithm: str) -> None:
         ends = float(middle.index.min()), float(middle.index.max())
         reference_slope(ax, ends, 1.0, (ends[0], 0.7 * float(middle.iloc[0])), "$\\propto\\eta$")
     ax.set_yscale("log")
-    ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-    ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    ax.yaxis.set_minor_formatter(NullFormatter())
+    plain_ticks(ax)
     log_axis_at(ax, middle.index, "learning rate $\\eta$")
