@@ -49,6 +49,7 @@ def execute(references: tuple[str, ...], family: str | None, all_recipes: bool, 
     from resodectl.cli.results import finished_line, print_plans, print_report, print_shard
     from resodectl.cli.selection import chosen
     from resodectl.engine import run as engine
+    from resodectl.engine import sources
     from resodectl.engine.progress import Progress
     from resodectl.engine.store import Store
     from resodectl.runs import gallery
@@ -76,6 +77,7 @@ def execute(references: tuple[str, ...], family: str | None, all_recipes: bool, 
 
         with resumable(planned, store):
             errors = compute(planned, waiting, execution, progress, ready, asked.force)
+    sources.keep(store.folder)
     for error in dict.fromkeys(errors):
         print(f"resodectl: a cell failed: {error}", file=sys.stderr)
     if part:

@@ -5,21 +5,17 @@ library and installed packages, which have a version. Comments, docstrings, form
 and `Column(...)` leave it as it is.
 """
 
-import ast
 import hashlib
 import importlib.metadata
 import importlib.util
 import sys
-from collections.abc import Iterator
 from functools import cache
 from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
 
+from resodectl.engine.sources import source
+
 _DISTRIBUTIONS = {"sklearn": "scikit-learn", "yaml": "pyyaml", "PIL": "pillow"}
-# Calls of which one argument is prose: its place, and its name.
-_PROSE = {"setting": (0, "description"), "Column": (3, "meaning")}
-_STATEMENTS = ("body", "orelse", "finalbody", "handlers", "cases")  # what a statement may hold
-_FOR_TYPE_CHECKERS = ("TYPE_CHECKING", "typing.TYPE_CHECKING")
 
 
 @cache
@@ -48,7 +44,7 @@ def fingerprint(entries: tuple[str, ...], packages: tuple[str, ...] = ("",)) -> 
     digest = hashlib.sha256()
     for name, file in closure(entries).items():
         if name.startswith(packages):
-            digest.update(f"{name}\n{_code(file)}\n".encode())
+            digest.update(f"{name}\n{source(file).code}\n".encode())
     return digest.hexdigest()
 
 
@@ -99,44 +95,8 @@ def _imports(name: str, file: Path) -> tuple[str, ...]:
     """All names that a module imports, absolute, wherever the import stands, except for type checkers only."""
     package = name if file.name == "__init__.py" else name.rpartition(".")[0]
     names: list[str] = []
-    for node in _statements(_tree(file)):
-        if isinstance(node, ast.Import):
-            names.extend(alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            base = importlib.util.resolve_name("." * node.level + (node.module or ""), package)
-            names.append(base)
-            names.extend(f"{base}.{alias.name}" for alias in node.names)
+    for module, taken in source(file).imports:
+        base = importlib.util.resolve_name(module, package)
+        names.append(base)
+        names.extend(f"{base}.{inside}" for inside in taken)
     return tuple(names)
-
-
-def _statements(tree: ast.Module) -> Iterator[ast.AST]:
-    """A module and all statements in it, except those for type checkers only."""
-    waiting: list[ast.AST] = [tree]
-    while waiting:
-        node = waiting.pop()
-        yield node
-        for_checkers = isinstance(node, ast.If) and ast.unparse(node.test) in _FOR_TYPE_CHECKERS
-        for inside in _STATEMENTS[1:] if for_checkers else _STATEMENTS:
-            waiting.extend(getattr(node, inside, ()))
-
-
-@cache
-def _tree(file: Path) -> ast.Module:
-    return ast.parse(file.read_text("utf-8"))
-
-
-@cache
-def _code(file: Path) -> str:
-    """The source without docstrings, prose, comments and formatting."""
-    tree = _tree(file)  # it imports the same without its prose
-    has_prose = any(f"{name}(" in file.read_text("utf-8") for name in _PROSE)
-    for node in ast.walk(tree) if has_prose else _statements(tree):
-        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
-            body = node.body
-            if body and isinstance(body[0], ast.Expr) and isinstance(body[0].value, ast.Constant):
-                node.body = body[1:] or [ast.Pass()]
-        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in _PROSE:
-            place, keyword = _PROSE[node.func.id]
-            node.args = [ast.Constant("") if index == place else value for index, value in enumerate(node.args)]
-            node.keywords = [given for given in node.keywords if given.arg != keyword]
-    return ast.unparse(tree)

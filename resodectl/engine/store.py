@@ -2,7 +2,8 @@
 
 `<store>/<aa>/<address>.<sha256>.parquet`. Look-up is by name only; a file whose bytes or whose identity do not match
 its name is set aside and its cell computed again. Any number of processes may share a store: files appear whole, by
-renaming. Beside the cells stands what was measured of them, in `<store>/measured/` (see resodectl/runs/kept.py).
+renaming. Beside the cells stand what was measured of them, in `<store>/measured/` (resodectl/runs/kept.py),
+and what was found in the sources of the package (resodectl/engine/sources.py).
 """
 
 import hashlib
@@ -19,11 +20,13 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from resodectl.engine.address import address as address_of
+from resodectl.engine.sources import KEPT
 from resodectl.files import write_atomically
 
 MEASURED = "measured"
 DAY = 86_400.0
 SPARED = 1.0 * DAY
+_LEFTOVERS = ("*/.*.tmp", "checkpoints/*", "damaged/*", "failures/*", f"{MEASURED}/*.json", KEPT)
 _NAME = re.compile(r"[0-9a-f]{64}\.[0-9a-f]{64}\.parquet")
 
 
@@ -120,8 +123,7 @@ class Store:
         """Delete cells that are not in `keep`, and leftovers, if older than `older_than` seconds; returns the cells."""
         keep, latest = set(keep), time.time() - older_than
         doomed = [entry for entry in self if entry.address not in keep and _modified(entry.path) < latest]
-        leftovers = [path for pattern in ("*/.*.tmp", "checkpoints/*", "damaged/*", "failures/*", f"{MEASURED}/*.json")
-                     for path in self.folder.glob(pattern) if _modified(path) < latest]  # fmt: skip
+        leftovers = [path for pattern in _LEFTOVERS for path in self.folder.glob(pattern) if _modified(path) < latest]
         for path in () if dry_run else (*(entry.path for entry in doomed), *leftovers):
             path.unlink(missing_ok=True)
         return doomed

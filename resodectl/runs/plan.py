@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from resodectl.claims.measures import PlacedControl, check_measures
 from resodectl.datasets.dataset import DataError
+from resodectl.engine import sources
 from resodectl.engine.run import Execution, tasks
 from resodectl.engine.store import Store
 from resodectl.engine.worker import Outcome, Task
@@ -50,6 +51,7 @@ def plan(recipes: Sequence[Recipe], execution: Execution) -> list[Job]:
     Raises:
         UserError: a claim names no measure, or a data set is missing.
     """
+    sources.recall(execution.store)
     jobs = []
     for recipe in recipes:
         try:

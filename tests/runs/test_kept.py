@@ -157,13 +157,17 @@ def test_a_store_that_takes_no_files_costs_nothing_but_time(
 
 def test_gc_deletes_what_is_older_than_a_day(shell, recipe: Path, tmp_path: Path) -> None:
     (path,) = stored(tmp_path)
+    found = tmp_path / "runs/store/sources.json"
+    found.touch()
     assert shell("store", "gc").code == 0
     assert path.exists()
-    os.utime(path, (0, 0))
+    for old in (path, found):
+        os.utime(old, (0, 0))
     assert shell("store", "gc", "--dry-run").code == 0
     assert path.exists()
     assert shell("store", "gc").out == "0 cells deleted\n"
     assert not path.exists()
+    assert not found.exists()
 
 
 @pytest.fixture
