@@ -79,7 +79,7 @@ def ratio(fast: Callable[[], object], slow: Callable[[], object], repetitions: i
 def flow_step() -> None:
     first = torch_default(NETWORK, lambda name: [stream(0, "weights", name)])
     weights = retract(residuals, first)
-    start = torch.ones_like(weights)
+    start = torch.ones_like(weights)[:, None]
     a, b = ours(weights, start), plain(weights, start)
     moved = (a - weights).norm()
     # The landings differ: ours moves within one normal space, which is a difference of third order in the step.

@@ -57,7 +57,7 @@ def trajectory() -> list[torch.Tensor]:
 
 
 def cold(seed: int = 0) -> torch.Tensor:
-    return torch.randn(1, NETWORK.size, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
+    return torch.randn(1, 1, NETWORK.size, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
 
 
 class Ours:

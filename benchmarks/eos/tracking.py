@@ -37,7 +37,7 @@ class Training:
         self.inputs, self.targets = images.inputs, images.one_hot()
         self.first = torch_default(NETWORK, lambda name: [stream(0, "weights", name)]).to(dtype)
         generator = torch.Generator().manual_seed(0)
-        self.start = torch.randn(1, NETWORK.size, dtype=torch.float64, generator=generator).to(dtype)
+        self.start = torch.randn(1, 1, NETWORK.size, dtype=torch.float64, generator=generator).to(dtype)
         self.kinds: dict[str, Callable[[torch.Tensor], Operator]] = {
             "by hand": lambda w: MeanSquareHessian(NETWORK, w, self.inputs, self.targets, FACTOR),
             "by double backward": lambda w: Hessian(self.losses, w),

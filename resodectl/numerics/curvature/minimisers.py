@@ -29,8 +29,8 @@ STEPS = 30  # of Gauss-Newton, at most
 
 
 class Slope(NamedTuple):
-    """lambda_1 `(runs,)`; the gradient of lambda_1 in all of space, and a start for the next Lanczos iteration, both
-    `(runs, size)`."""
+    """lambda_1 `(runs,)`; the gradient of lambda_1 in all of space, `(runs, size)`; and a start for the next Lanczos
+    iteration, `(runs, 1, size)`."""
 
     sharpness: torch.Tensor
     gradient: torch.Tensor
@@ -181,9 +181,9 @@ def sharpness_slope(losses: Losses, weights: torch.Tensor, start: torch.Tensor, 
     """lambda_1 and grad lambda_1 = D^3 L [v, v, .], the third derivative contracted twice; lambda_1 must be simple.
 
     Args:
-        start: where Lanczos starts, `(runs, size)`, such as the last slope's.
+        start: where Lanczos starts, `(runs, 1, size)`, such as the last slope's.
     """
-    ritz = largest(Hessian(losses, weights), start, tolerance=tolerance)
+    ritz = largest(Hessian(losses, weights), start, tolerance)
     vector = ritz.vectors[:, 0]
     with torch.enable_grad():
         leaf = weights.detach().requires_grad_()
@@ -211,7 +211,7 @@ class SharpnessFlow:
     def velocity(
         self, weights: torch.Tensor, normal: NormalSpace, start: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """The velocity at `weights` by Lanczos from `start`, and a start for the next call, both `(runs, size)`."""
+        """The velocity `(runs, size)` at `weights` by Lanczos from `start`, and a start for the next call."""
         slope = sharpness_slope(self.losses, weights, start, self.tolerance)
         uphill = slope.gradient
         if self.potential == "log-sharpness":

@@ -66,7 +66,7 @@ def test_from_torch_s_own_start_the_approach_and_the_landing_are_those_of_an_ind
     assert task.operator(before).loss.item() > 1e-3 > task.operator(after).loss.item()
     landed = landing(task, of, after)
     assert task.operator(landed).loss.item() < 1e-20
-    sharpness = largest(task.operator(landed), torch.ones_like(landed), tolerance=1e-6).values.item()
+    sharpness = largest(task.operator(landed), torch.ones_like(landed)[:, None], tolerance=1e-6).values.item()
     assert sharpness == pytest.approx(9.4915, abs=1e-4)
 
 
@@ -220,7 +220,7 @@ def test_the_flow_s_sharpness_falls_by_the_squared_norm_of_its_velocity() -> Non
     weights = approached(task, of, 0.1 * draw(1, task.network.size).sin())
     at = retract(task.residuals, weights)
     flow = SharpnessFlow(squared(task.residuals), "log-sharpness", lambda w: GaussNewton(task.residuals, w), 1e-10)
-    velocity, start = flow.velocity(at, GaussNewton(task.residuals, at), torch.ones_like(at))
+    velocity, start = flow.velocity(at, GaussNewton(task.residuals, at), torch.ones_like(at)[:, None])
 
     def log_sharpness(step: float) -> float:
         after, _ = flow.advance(at, start, step, EULER)

@@ -83,7 +83,7 @@ def test_retraction_reaches_a_minimiser_at_right_angles() -> None:
 def test_a_network_s_sharpness_on_the_manifold_is_that_of_its_jacobian() -> None:
     """Where r = 0, Hess |r|^2 = 2 J^T J."""
     found = retract(network_residuals, weights())
-    slope = sharpness_slope(squared(network_residuals), found, torch.ones_like(found), tolerance=1e-10)
+    slope = sharpness_slope(squared(network_residuals), found, torch.ones_like(found)[:, None], tolerance=1e-10)
     singular = torch.linalg.svdvals(jacobian(network_residuals, found))[:, 0]
     torch.testing.assert_close(slope.sharpness, 2 * singular**2, rtol=1e-8, atol=0)
 
@@ -93,7 +93,7 @@ def test_the_gradient_of_the_sharpness_is_that_of_central_differences(on_manifol
     at = weights()
     at = retract(network_residuals, at) if on_manifold else at
     losses = squared(network_residuals)
-    slope = sharpness_slope(losses, at, torch.ones_like(at), tolerance=1e-10)
+    slope = sharpness_slope(losses, at, torch.ones_like(at)[:, None], tolerance=1e-10)
 
     def sharpness(at: torch.Tensor) -> torch.Tensor:
         return torch.linalg.eigvalsh(dense(Hessian(losses, at)))[:, -1]
@@ -119,7 +119,7 @@ def test_the_flow_along_the_minimisers_is_the_closed_form_to_second_order(
     flow = SharpnessFlow(squared(toy.residuals), potential, lambda at: GaussNewton(toy.residuals, at))
     errors = []
     for steps in (10, 20):
-        at, vector = start, torch.ones_like(start)
+        at, vector = start, torch.ones_like(start)[:, None]
         for _ in range(steps):
             at, vector = flow.advance(at, vector, scale * horizon / steps)
         closed = toy.clocks[algorithm].flow(toy.coordinate(start), torch.tensor(horizon, dtype=torch.float64))
@@ -139,7 +139,7 @@ def test_descent_back_to_the_minimisers_does_what_the_projection_does() -> None:
     ):
         flow = SharpnessFlow(squared(toy.residuals), "log-sharpness", manifold)
         at = retract(toy.residuals, toy.start(RATES))
-        start = torch.ones_like(at)
+        start = torch.ones_like(at)[:, None]
         for _ in range(50):
             at, start = flow.advance(at, start, 0.005, EULER)
         assert toy.distance(at).max() < 1e-8
@@ -151,7 +151,7 @@ def test_without_its_tangent_part_the_flow_leaves_the_ellipse() -> None:
     toy = TOYS["ellipse"]
     start = retract(toy.residuals, toy.start(RATES))
     flow = SharpnessFlow(squared(toy.residuals), "log-sharpness", lambda at: Ambient())
-    at, vector = start, torch.ones_like(start)
+    at, vector = start, torch.ones_like(start)[:, None]
     for _ in range(20):
         at, vector = flow.advance(at, vector, 0.01)
     assert toy.distance(at).min() > 0.05

@@ -26,7 +26,7 @@ def simulate(cell: Cell[Point], context: Context) -> Iterator[tuple[str, dict[st
     sizes = point.dim, point.rank, point.observed, point.width
     problem, weights = draw(context.streams("problem"), *sizes, context.dtype, context.device)
     decay = 0.0 if point.ablation == "no-decay" else point.decay
-    start = normal(context.streams("lanczos"), weights.shape[1:], context.dtype, context.device)
+    start = normal(context.streams("lanczos"), (1, *weights.shape[1:]), context.dtype, context.device)
     reached, now = np.zeros(len(cell.seeds), bool), 0
     for wanted in np.linspace(0, point.steps - 1, point.records).astype(int).tolist():
         for _ in range(now, wanted):
@@ -59,8 +59,8 @@ def _sharpness(
     problem: Problem, weights: torch.Tensor, start: torch.Tensor, tolerance: float
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """The largest eigenvalue of the spherical Hessian, its residual `(runs,)`, and a start for the next time."""
-    ritz = largest(spherical_hessian(problem.loss, weights), start, tolerance=tolerance)
-    usable = torch.isfinite(ritz.start).all(1, keepdim=True)
+    ritz = largest(spherical_hessian(problem.loss, weights), start, tolerance)
+    usable = torch.isfinite(ritz.start).all(2, keepdim=True)
     return ritz.values[:, 0], ritz.residuals[:, 0], torch.where(usable, ritz.start, start)
 
 

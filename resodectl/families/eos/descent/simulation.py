@@ -107,7 +107,7 @@ def prepared(point: Point, context: Context) -> tuple[Task, State]:
         inputs, targets = images.inputs, images.one_hot()
         network = Perceptron((inputs.shape[1], *problem.hidden, targets.shape[1]))
         weights = torch_default(network, lambda name: context.streams("weights", name))
-    start = normal(context.streams("lanczos"), (network.size,), *place).repeat(len(lrs), 1)
+    start = normal(context.streams("lanczos"), (1, network.size), *place).repeat(len(lrs), 1, 1)
     weights = weights.to(start).repeat(len(lrs), 1)
     lr = torch.tensor(lrs, dtype=start.dtype).repeat_interleave(len(context.seeds)).unsqueeze(1).to(start.device)
     state = {"weights": weights, "momentum": torch.zeros_like(weights), "start": start}
@@ -119,7 +119,7 @@ def _record(
     task: Task, here: MeanSquareHessian, state: State, threshold: torch.Tensor, tolerance: float
 ) -> dict[str, Any]:
     """What is seen at the weights of the state, whose start for Lanczos, sharpness and phase it renews."""
-    found = largest(here, state["start"], tolerance=tolerance)
+    found = largest(here, state["start"], tolerance)
     sharpness = found.values[:, 0]
     phase = np.where(state["crossed"].cpu().numpy(), "after", "before")
     state |= {"start": found.start, "sharpness": sharpness, "crossed": state["crossed"] | (sharpness >= threshold)}

@@ -148,7 +148,7 @@ def _integrated(point: Point, toy: Toy, landed: torch.Tensor) -> dict[str, Any]:
 
     flow = SharpnessFlow(squared(toy.residuals), potential, manifold)
     step = point.horizon / point.flow_steps
-    at, start, found = landed, torch.ones_like(landed), [landed]
+    at, start, found = landed, torch.ones_like(landed)[:, None], [landed]
     for _ in range(point.flow_steps):
         at, start = flow.advance(at, start, scale * step)
         found.append(at)

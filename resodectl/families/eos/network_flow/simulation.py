@@ -28,7 +28,7 @@ from resodectl.numerics.curvature.minimisers import (
     squared,
 )
 from resodectl.numerics.descent.full_batch import gradient_step, normalised_step
-from resodectl.numerics.draws import TensorPlace
+from resodectl.numerics.draws import TensorPlace, normal
 from resodectl.numerics.networks.activations import ACTIVATIONS
 from resodectl.numerics.networks.perceptron import Perceptron, torch_default
 from resodectl.numerics.ode.tableaux import TABLEAUX
@@ -75,7 +75,7 @@ def simulate(cell: Cell[Point], context: Context) -> Iterator[tuple[str, dict[st
         first = torch_default(task.network, lambda name: context.streams("weights", name)).to(**place._asdict())
         at = approached(task, point, first)
         at = landing(task, point, at) if point.path == "flow" else at
-        done, start = 0, task.operator(at).gradient
+        done, start = 0, normal(context.streams("eigenvectors"), (2, at.shape[1]), *place)
     else:
         done, at, start = kept["done"], kept["at"].to(context.device), kept["start"].to(context.device)
     advance = _flow(task, point) if point.path == "flow" else _descent(task, point)
@@ -143,9 +143,10 @@ def _flow(task: Task, point: Point) -> Advance:
     speed = 2 if point.ablation == "double-time" else 1
 
     def advance(at: torch.Tensor, start: torch.Tensor, record: int) -> tuple[torch.Tensor, torch.Tensor]:
+        one = start.sum(1, keepdim=True)
         for _ in range(steps * speed):
-            at, start = flow.advance(at, start, point.flow.step, tableau)
-        return at, start
+            at, one = flow.advance(at, one, point.flow.step, tableau)
+        return at, torch.cat([one, start[:, 1:]], 1)
 
     return advance
 
@@ -171,7 +172,7 @@ def _row(task: Task, point: Point, at: torch.Tensor, start: torch.Tensor) -> tup
     on_path = point.path == "flow"  # the flow has landed already, or is not meant to
     landed = at if on_path else landing(task, point, at)
     found = task.operator(landed)
-    ritz = largest(found, start, k=2, tolerance=TOLERANCE[point.dtype])
+    ritz = largest(found, start, TOLERANCE[point.dtype])
     loss = task.operator(at).loss
     row = {
         "sharpness": ritz.values[:, 0].double(),

@@ -48,8 +48,9 @@ def simulate(cell: Cell[Point], context: Context) -> Iterator[tuple[str, dict[st
         problem = _vgg(point, point.model.micro_batch, context)
     kept = context.restore()
     if kept is None:
-        start = normal(context.streams("eigenvector"), problem.start.shape[1:], context.dtype, context.device)
-        done, state = 0, State(problem.start, start, start)
+        shape = 2, *problem.start.shape[1:]
+        start = normal(context.streams("eigenvectors"), shape, context.dtype, context.device)
+        done, state = 0, State(problem.start, start, start[:, :1])
     else:
         done, state = kept["done"], State(*(kept[name].to(context.device) for name in State._fields))
     pairs = recorded(point.steps, point.every)
@@ -83,14 +84,14 @@ def _stepped(point: Point, weights: torch.Tensor, here: Operator) -> torch.Tenso
 
 def _measured(point: Point, problem: Problem, here: Operator, state: State) -> tuple[dict[str, np.ndarray], State]:
     """The columns of one step, and the starts for the next."""
-    ritz = largest(here, state.krylov, k=2, tolerance=point.tolerance)
+    ritz = largest(here, state.krylov, point.tolerance)
     state = state._replace(krylov=ritz.start)
     norm = here.gradient.norm(dim=1)
     unit = here.gradient / norm.unsqueeze(1)
     sharpness, second = ritz.values.unbind(1)
     top = sharpness
     if point.algorithm == "square-root":
-        of_root = largest(SquareRootHessian(here), state.krylov_root, tolerance=point.tolerance)
+        of_root = largest(SquareRootHessian(here), state.krylov_root, point.tolerance)
         state = state._replace(krylov_root=of_root.start)
         top = of_root.values[:, 0]
     if point.segment > 1:
@@ -115,7 +116,7 @@ def _on_the_way(point: Point, problem: Problem, here: Operator, state: State) ->
     for index in range(1, point.segment):
         there = problem.at(state.weights + index / (point.segment - 1) * step)
         descended, start = (SquareRootHessian(there), state.krylov_root) if root else (there, state.krylov)
-        yield largest(descended, start, tolerance=point.tolerance).values[:, 0]
+        yield largest(descended, start.sum(1, keepdim=True), point.tolerance).values[:, 0]
 
 
 def _perceptron(point: Point, hidden: tuple[int, ...], context: Context) -> Problem:

@@ -109,7 +109,7 @@ def simulate(cell: Cell[Point], context: Context) -> Iterator[tuple[str, dict[st
     kept = context.restore()
     if kept is None:
         done = 0
-        krylov = normal(context.streams("eigenvector"), weights.shape[1:], context.dtype, context.device)
+        krylov = normal(context.streams("eigenvector"), (1, *weights.shape[1:]), context.dtype, context.device)
     else:
         done, weights, krylov = kept["done"], *(kept[name].to(context.device) for name in ("weights", "krylov"))
     for step in range(done, point.steps, point.every):
@@ -142,7 +142,7 @@ def _measured(
     """Sharpness, effective step and their product over 2, `(seeds,)` each, and the start for the next sharpness."""
     direction = weights / weights.norm(dim=1, keepdim=True)
     here: Operator = Hessian(parts[0], direction) if len(parts) == 1 else SummedHessian(parts, direction)
-    ritz = largest(here, start, tolerance=point.tolerance)
+    ritz = largest(here, start, point.tolerance)
     sharpness, step = ritz.values[:, 0], effective_step(weights, point.lr, point.weight_decay)[:, 0]
     found = {"sharpness": sharpness, "residual": ritz.residuals[:, 0], "effective_step": step}
     return {**found, "edge_ratio": sharpness * step / 2}, ritz.start
