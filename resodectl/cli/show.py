@@ -148,7 +148,8 @@ def _print_missing(missing: list[dict[str, Any]]) -> None:
         if changes is None:
             rows.append((cells, "new", f"no stored cell is near {reason['first']}", ""))
         for change in changes or ():
-            rows.append((cells, change["what"], change["name"], _from_to(change)))
+            name = change["name"].removeprefix("resodectl.families.")
+            rows.append((cells, change["what"], name, _from_to(change)))
             cells = ""
     if rows:
         table(("missing", "because of", "", "stored -> now"), rows, fold=("", "stored -> now"))

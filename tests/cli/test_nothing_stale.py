@@ -213,8 +213,8 @@ def test_show_says_which_part_of_the_address_has_changed(copy: Copy) -> None:
     family.edit(SIMULATION, "+ point.drift)", "+ 1.0 * point.drift)")
     (family.folder / "toy/offset.csv").write_text("1\n")
     changed = why()
-    assert "resodectl.families.toy.walk.simulation   changed" in changed
-    assert "resodectl.families.toy/offset.csv        added" in changed
+    assert "code         toy.walk.simulation   changed" in changed
+    assert "file         toy/offset.csv        added" in changed
     assert changed.count("walk") == 1
     ended = family.run("show", "toy/walk-speed", "--profile", "smoke", "--why", "--json")
     (reason,) = json.loads(ended.out)["missing"]
