@@ -10,8 +10,6 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from resodectl.errors import UserError, suggestion
-
 if TYPE_CHECKING:
     import torch
 
@@ -63,10 +61,11 @@ class Context:
         """The file that `INPUTS` of the spec declares by this name; what it holds is a part of the cell's address.
 
         Raises:
-            UserError: the spec declares none of that name.
+            LookupError: the spec declares none of that name.
         """
         if name not in self._inputs:
-            raise UserError(f"the simulation asks for the input '{name}'; {suggestion(name, self._inputs)} (INPUTS)")
+            known = ", ".join(self._inputs) or "none"
+            raise LookupError(f"the simulation asks for the input '{name}'; INPUTS of its spec declares {known}")
         return self._inputs[name]
 
     def progress(self, fraction: float) -> None:

@@ -149,7 +149,7 @@ def test_an_input_that_is_not_declared_is_not_given(copy: Copy) -> None:
     family.edit(SIMULATION, "context.input('steps.csv')", "context.input('step.csv')")
     ended = family.run("run", "toy/walk-speed", "--profile", "smoke", "-j", "1")
     assert ended.code == 3
-    assert "the simulation asks for the input 'step.csv'; did you mean 'steps.csv'?" in ended.err
+    assert "the simulation asks for the input 'step.csv'; INPUTS of its spec declares steps.csv" in ended.err
 
 
 def test_reading_the_environment_is_said(copy: Copy) -> None:
