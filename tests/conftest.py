@@ -22,15 +22,21 @@ collect_ignore = ["plugins"]  # its modules belong to a family that is known wit
 
 
 @pytest.fixture
-def toy() -> Iterator[Path]:
-    """The recipe of the family that stands in tests/plugins, known for the length of a test."""
+def known_families() -> Iterator[None]:
+    """The families that a test makes known are known for its length."""
     known = list(resodectl.families.__path__)
-    catalogue.add_plugins(PLUGINS)
-    yield PLUGINS / "recipes/toy/walk-speed.yaml"
+    yield
     resodectl.families.__path__[:] = known
     catalogue._plugin_folders.clear()
     catalogue.families.cache_clear()
     catalogue.shipped.cache_clear()
+
+
+@pytest.fixture
+def toy(known_families: None) -> Path:
+    """The recipe of the family that stands in tests/plugins."""
+    catalogue.add_plugins(PLUGINS)
+    return PLUGINS / "recipes/toy/walk-speed.yaml"
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """`resodectl check`: claims again, from the logs only, without simulating."""
 
 import sys
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -9,7 +10,28 @@ from resodectl.cli import options
 from resodectl.errors import UserError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from resodectl.claims.verdict import Verdict
+    from resodectl.engine.run import Execution
+    from resodectl.engine.store import Store
+    from resodectl.recipe.load import Recipe
+    from resodectl.runs.recompute import Recomputed
+
+
+class Count(click.ParamType):
+    """How many: a whole number from 1 on, or `all`, which is 0."""
+
+    name = "count"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        if value == "all":
+            return 0
+        if isinstance(value, int) or (str(value).isdecimal() and int(value)):
+            return int(value)
+        raise UserError(
+            f"--recompute {value}: is neither a number of cells, from 1 on, nor all; name recipes before it"
+        )
 
 
 @click.command("check")
@@ -20,12 +42,22 @@ if TYPE_CHECKING:
 @options.storing
 @options.placing
 @click.option("--controls", is_flag=True, help="Also run the controls that need cells of their own.")
+@click.option(
+    "--recompute",
+    type=Count(),
+    is_flag=False,
+    flag_value="1",
+    metavar="[N]",
+    help="Also compute N stored cells of each recipe again (1, or `all`), and compare them bit for bit.",
+)
 @options.reporting
-def check_command(recipes: tuple[str, ...], all_recipes: bool, **given: Any) -> int:
+def check_command(recipes: tuple[str, ...], all_recipes: bool, recompute: int | None, **given: Any) -> int:
     """Measure the claims again from the logs; exits with 1 if a judged claim does not hold or a control is broken.
 
-    With --controls, the cells of the controls are run (those that the store lacks). A measure that fails costs the
-    verdicts of its recipe alone, and exits with 3.
+    With --controls, the cells of the controls are run (those that the store lacks). With --recompute, stored cells are
+    computed once more, in another order and in processes of their own; where a bit differs, the first difference is
+    shown, and check exits with 1. The store stays as it is. A measure that fails costs the verdicts of its recipe
+    alone, and exits with 3.
     """
     from resodectl.claims.document import document
     from resodectl.claims.measures import check, check_measures
@@ -53,6 +85,8 @@ def check_command(recipes: tuple[str, ...], all_recipes: bool, **given: Any) -> 
     asked.require_folders(store=bool(waiting))
     with Progress(waiting, asked.quiet) as progress, resumable(planned, store):
         errors = compute(planned, waiting, execution, progress, lambda job: None)
+    again = _recompute(loaded, execution, store, recompute, asked.quiet) if recompute is not None else None
+    errors += again.errors if again else ()
     for error in dict.fromkeys(errors):
         print(f"resodectl: a cell failed: {error}", file=sys.stderr)
     verdicts: dict[str, list[Verdict]] = {}
@@ -67,16 +101,59 @@ def check_command(recipes: tuple[str, ...], all_recipes: bool, **given: Any) -> 
     if asked.figures is not None:
         gallery.write(asked.figures)
     acceptable = all(verdict.acceptable for of_recipe in verdicts.values() for verdict in of_recipe)
-    code = 3 if errors or failed else 0 if acceptable else 1
+    code = 3 if errors or failed else 0 if acceptable and not (again and again.differences) else 1
     if asked.junit is not None:
         write_junit(asked.junit, verdicts, failed)
     if asked.as_json:
         documents = {name: [document(verdict) for verdict in of_recipe] for name, of_recipe in verdicts.items()}
         every = [*errors, *(error for of_recipe in failed.values() for error in of_recipe)]
-        document_on_stdout({"exit_code": code, "errors": every, "claims": documents})
+        report = {"exit_code": code, "errors": every, "claims": documents}
+        if again:
+            report["recomputed"] = {"cells": again.cells, "differences": [asdict(one) for one in again.differences]}
+        document_on_stdout(report)
         return code
     for recipe in loaded:
         print_verdicts(recipe, verdicts[recipe.name], failed.get(recipe.name, ()))
     stand = [(name, "no verdicts" if name in failed else claims_held(held)) for name, held in verdicts.items()]
     table(("recipe", "claims"), stand)
+    if again:
+        _print_recomputed(again)
     return code
+
+
+def _recompute(
+    recipes: "Sequence[Recipe]", execution: "Execution", store: "Store", most: int, quiet: bool
+) -> "Recomputed":
+    """Compute stored cells of recipes again: at most `most` of each, or all where it is 0.
+
+    Raises:
+        UserError: none of the cells is stored.
+    """
+    from resodectl.engine.executors import Pool
+    from resodectl.engine.progress import Progress
+    from resodectl.runs.plan import own_tasks
+    from resodectl.runs.recompute import chosen, recompute
+
+    picked = [task for recipe in recipes for task in chosen(own_tasks(recipe, execution), store, most or None)]
+    tasks = list({task.address: task for task in picked}.values())
+    if not tasks:
+        raise UserError(f"{store.folder}: none of the cells is stored here, by today's code, so none can be compared")
+    using = Pool(1 if execution.device == "cuda" else min(execution.jobs, len(tasks)))
+    try:
+        with Progress(tasks, quiet) as progress:
+            return recompute(tasks, store, using, progress.done)
+    finally:
+        using.stop()
+
+
+def _print_recomputed(again: "Recomputed") -> None:
+    cells = f"{again.cells} stored cell{'s' if again.cells > 1 else ''} computed again"
+    if not again.differences:
+        print(f"\n{cells}: the same to the bit" + ("" if not again.errors else ", but for those that failed"))
+        return
+    print(
+        f"\n{cells}: {len(again.differences)} differ. Whatever is not seeded differs each time (see docs/your-own.md);"
+    )
+    print("on another kind of machine than that which stored them, the last digits may differ.")
+    for difference in again.differences:
+        print(f"  {difference}")

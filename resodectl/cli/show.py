@@ -18,14 +18,22 @@ if TYPE_CHECKING:
 @options.requesting
 @options.storing
 @options.rooting
+@click.option("--why", is_flag=True, help="Also say, for cells that are missing, what in their address has changed.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead of a table.")
-def show_command(recipe: str, **given: Any) -> int:
-    """Show a recipe: its resolved setting, its distance from the paper, its claims, and what it costs."""
+def show_command(recipe: str, why: bool, **given: Any) -> int:
+    """Show a recipe: its resolved setting, its distance from the paper, its claims, and what it costs.
+
+    With --why, also what determines the missing cells and has changed since near ones were stored: the code of which
+    module, which parameter, data, package, device.
+    """
     from resodectl.cli.selection import chosen
 
     asked = options.Options(**given)
     (loaded,) = chosen((recipe,), asked.request)
-    known = facts(loaded, asked.execution())
+    execution = asked.execution()
+    known = facts(loaded, execution)
+    if why and "note" not in known["cost"]:
+        known["missing"] = _missing(loaded, execution)
     if asked.as_json:
         document_on_stdout(known)
     else:
@@ -59,19 +67,29 @@ def facts(recipe: "Recipe", execution: "Execution") -> dict[str, Any]:
 
 def _cost(recipe: "Recipe", execution: "Execution") -> dict[str, Any]:
     """Cells, those that are stored, and the seconds that these took."""
-    from resodectl.engine.run import tasks
-    from resodectl.engine.store import Store, metadata
+    from resodectl.engine.store import Store
     from resodectl.errors import UserError
-    from resodectl.runs.plan import cells
+    from resodectl.runs.plan import cells, own_tasks
 
-    all_cells = cells(recipe)
     try:
-        addresses = [task.address for task in tasks(all_cells, execution)]
+        planned = own_tasks(recipe, execution)
     except UserError as error:
-        return {"cells": len(all_cells), "stored": 0, "seconds": None, "note": str(error)}
-    stored = Store(execution.store).find(addresses)
-    seconds = [metadata(entry.path).get("seconds", 0.0) for entry in stored.values()]
-    return {"cells": len(all_cells), "stored": len(stored), "seconds": round(sum(seconds), 3) if seconds else None}
+        return {"cells": len(cells(recipe)), "stored": 0, "seconds": None, "note": str(error)}
+    store = Store(execution.store)
+    stored = store.find(task.address for task in planned)
+    seconds = store.seconds(stored).values()
+    return {"cells": len(planned), "stored": len(stored), "seconds": round(sum(seconds), 3) if seconds else None}
+
+
+def _missing(recipe: "Recipe", execution: "Execution") -> list[dict[str, Any]]:
+    """Why cells are missing, one entry for those with the same reason."""
+    from dataclasses import asdict
+
+    from resodectl.engine.store import Store
+    from resodectl.runs.plan import own_tasks
+    from resodectl.runs.why import reasons
+
+    return [asdict(reason) for reason in reasons(own_tasks(recipe, execution), Store(execution.store))]
 
 
 def describe(recipe: "Recipe", known: dict[str, Any]) -> None:
@@ -114,3 +132,34 @@ def describe(recipe: "Recipe", known: dict[str, Any]) -> None:
     cost = known["cost"]
     spent = f", which took {cost['seconds']:.1f} s" if cost["seconds"] is not None else ""
     print(f"\n{cost['cells']} cells, {cost['stored']} stored{spent}" + (f"; {cost['note']}" if "note" in cost else ""))
+    if "missing" in known:
+        _print_missing(known["missing"])
+
+
+def _print_missing(missing: list[dict[str, Any]]) -> None:
+    """Print what has changed for the missing cells: a block of lines a reason."""
+    print()
+    if not missing:
+        print("Every cell is stored.")
+    rows = []
+    for reason in missing:
+        changes = reason["changes"]
+        cells = f"{reason['cells']}"
+        if changes is None:
+            rows.append((cells, "new", f"no stored cell is near {reason['first']}", ""))
+        for change in changes or ():
+            name = change["name"].removeprefix("resodectl.families.")
+            rows.append((cells, change["what"], name, _from_to(change)))
+            cells = ""
+    if rows:
+        table(("missing", "because of", "", "stored -> now"), rows, fold=("", "stored -> now"))
+
+
+def _from_to(change: dict[str, Any]) -> str:
+    """`old -> new`; of code and files, only whether they were added or are gone."""
+    if change["what"] in ("code", "file"):
+        return "added" if change["before"] else "gone" if change["now"] else "changed"
+    before, now = change["before"], change["now"]
+    if change["what"] in ("data", "input"):
+        before, now = before[:12], now[:12]
+    return f"{before} -> {now}"

@@ -32,8 +32,10 @@ def ls_command(store_folder: Path, as_json: bool) -> int:
     from resodectl.cli.tables import document_on_stdout, table
     from resodectl.engine.store import metadata
 
-    stored = []
-    for entry in _existing(store_folder):
+    store, stored = _existing(store_folder), []
+    entries = list(store)
+    seconds = store.seconds(entry.address for entry in entries)
+    for entry in entries:
         about = metadata(entry.path)
         known = about.get("identity", {})
         stored.append(
@@ -42,7 +44,7 @@ def ls_command(store_folder: Path, as_json: bool) -> int:
                 "experiment": known.get("experiment", "?"),
                 "point": known.get("point", {}),
                 "seeds": known.get("seeds", []),
-                "seconds": about.get("seconds"),
+                "seconds": seconds.get(entry.address),
                 "bytes": entry.path.stat().st_size,
             }
         )

@@ -4,30 +4,46 @@ import hashlib
 import json
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from resodectl.engine.fingerprint import fingerprint, third_party
+from resodectl.engine.inputs import Input
 from resodectl.experiment.catalogue import Experiment
-from resodectl.experiment.cells import Cell
+
+if TYPE_CHECKING:  # so that any Python can tell a fingerprint, without a package installed
+    from resodectl.experiment.cells import Cell
+
+
+def entries(experiment: str) -> tuple[str, ...]:
+    """The modules that begin what determines a result."""
+    package = Experiment(experiment).package
+    return f"{package}.simulation", f"{package}.spec", "resodectl.experiment.context", "resodectl.engine.tables"
 
 
 @cache
 def environment(experiment: str, device: str) -> dict[str, Any]:
-    """What determines the result besides the cell itself: device type, package versions, code."""
-    package = Experiment(experiment).package
-    entries = (f"{package}.simulation", f"{package}.spec", "resodectl.experiment.context")
+    """What determines the result besides the cell itself: device type, package versions, code.
+
+    Raises:
+        UserError: the code cannot be read.
+    """
+    *simulated, tables = entries(experiment)
     return {
         "device": device,
-        "versions": third_party(entries),
-        "code": fingerprint((*entries, "resodectl.engine.tables")),
+        "versions": third_party(tuple(simulated)),
+        "code": fingerprint((*simulated, tables)),
     }
 
 
-def identity(cell: Cell, device: str, data_root: Path | None) -> dict[str, Any]:
+def identity(cell: "Cell", device: str, data_root: Path | None, inputs: tuple[Input, ...] = ()) -> dict[str, Any]:
     """All that determines the result of a cell, as plain values.
+
+    Args:
+        inputs: those that the experiment declares; see `resodectl.engine.inputs.declared`.
 
     Raises:
         DataError: the cell needs a data set that is not there.
+        UserError: the code cannot be read.
     """
     values = cell.point.model_dump(mode="json")
     data = values.get("data")
@@ -36,6 +52,7 @@ def identity(cell: Cell, device: str, data_root: Path | None) -> dict[str, Any]:
         "point": values,
         "seeds": list(cell.seeds),
         "data": data_digest(data, data_root) if isinstance(data, str) else None,
+        "inputs": {declared.name: declared.sha256 for declared in inputs},
         **environment(cell.experiment, device),
     }
 

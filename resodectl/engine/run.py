@@ -4,10 +4,14 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
-from resodectl.engine.address import address, identity
+from resodectl.engine.address import address, entries, identity
 from resodectl.engine.executors import BROKEN, Executor
+from resodectl.engine.fingerprint import parts, watched
+from resodectl.engine.guard import Code
+from resodectl.engine.inputs import declared
 from resodectl.engine.worker import Outcome, Task
 from resodectl.errors import UserError
 from resodectl.experiment import catalogue
@@ -29,15 +33,20 @@ class Execution:
     checkpoint_every_s: float = 30.0
 
 
-def tasks(cells: Iterable[Cell], execution: Execution) -> list[Task]:
+def tasks(cells: Iterable[Cell], execution: Execution, folder: Path | None = None) -> list[Task]:
     """The tasks of cells, in their order.
+
+    Args:
+        folder: the recipe's, where the experiment's inputs are looked for.
 
     Raises:
         DataError: a cell needs a data set that is not there.
+        UserError: an input is not there, or the code cannot be read.
     """
     planned = []
     for cell in cells:
-        about = identity(cell, execution.device, execution.data_root)
+        inputs = declared(cell.experiment, folder, execution.data_root)
+        about = identity(cell, execution.device, execution.data_root, inputs)
         planned.append(
             Task(
                 address(about),
@@ -47,9 +56,18 @@ def tasks(cells: Iterable[Cell], execution: Execution) -> list[Task]:
                 execution.data_root,
                 catalogue.plugin_folders(),
                 execution.checkpoint_every_s,
+                inputs,
+                code_of(cell.experiment),
             )
         )
     return planned
+
+
+@cache
+def code_of(experiment: str) -> Code:
+    """The code of an experiment, for the workers."""
+    read = entries(experiment)
+    return Code(parts(read), watched(read))
 
 
 def shard(missing: Sequence[Task], index: int, count: int) -> list[Task]:

@@ -3,7 +3,8 @@
 `<store>/<aa>/<address>.<sha256>.parquet`. Look-up is by name only; a file whose bytes or whose identity do not match
 its name is set aside and its cell computed again. Any number of processes may share a store: files appear whole, by
 renaming. Beside the cells stand what was measured of them, in `<store>/measured/` (resodectl/runs/kept.py),
-and what was found in the sources of the package (resodectl/engine/sources.py).
+what was found in the sources of the package (resodectl/engine/sources.py), and how long each cell took, in
+`<store>/seconds/<aa>.txt`: a cell that is computed twice has the same bytes, for times are no part of it.
 """
 
 import hashlib
@@ -15,6 +16,7 @@ import sys
 import time
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -24,9 +26,11 @@ from resodectl.engine.sources import KEPT
 from resodectl.files import write_atomically
 
 MEASURED = "measured"
+SECONDS = "seconds"
 DAY = 86_400.0
 SPARED = 1.0 * DAY
 _LEFTOVERS = ("*/.*.tmp", "checkpoints/*", "damaged/*", "failures/*", f"{MEASURED}/*.json", KEPT)
+_TIME = re.compile(r"[0-9]+\.[0-9]{3}")
 _NAME = re.compile(r"[0-9a-f]{64}\.[0-9a-f]{64}\.parquet")
 
 
@@ -74,6 +78,26 @@ class Store:
         path = folder / f"{address}.{hashlib.sha256(data).hexdigest()}.parquet"
         write_atomically(path, data)
         return Entry(path)
+
+    def note(self, address: str, seconds: float) -> None:
+        """Note how long a cell took; a store that takes no line is no error."""
+        path = self.folder / SECONDS / f"{address[:2]}.txt"
+        with suppress(OSError):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with open(path, "ab", buffering=0) as file:  # one write: lines of several processes do not mix
+                file.write(f"{address} {seconds:.3f}\n".encode())
+
+    def seconds(self, addresses: Iterable[str]) -> dict[str, float]:
+        """How long cells took when they were last computed, as far as it was noted."""
+        wanted = set(addresses)
+        noted: dict[str, float] = {}
+        for name in {address[:2] for address in wanted}:
+            with suppress(OSError):
+                for line in (self.folder / SECONDS / f"{name}.txt").read_text("ascii", "replace").splitlines():
+                    address, _, seconds = line.partition(" ")
+                    if address in wanted and _TIME.fullmatch(seconds):
+                        noted[address] = float(seconds)
+        return noted
 
     def get(self, entry: Entry) -> bytes | None:
         """The bytes of a cell; None if they are damaged or another's (the file is then set aside, with a warning)."""
@@ -126,7 +150,16 @@ class Store:
         leftovers = [path for pattern in _LEFTOVERS for path in self.folder.glob(pattern) if _modified(path) < latest]
         for path in () if dry_run else (*(entry.path for entry in doomed), *leftovers):
             path.unlink(missing_ok=True)
+        if doomed and not dry_run:
+            self._forget_seconds()
         return doomed
+
+    def _forget_seconds(self) -> None:
+        """Keep the times of stored cells only, the last of each."""
+        for path in (self.folder / SECONDS).glob("??.txt"):
+            stored = {entry.address for entry in self._entries(self.folder / path.stem)}
+            kept = self.seconds(stored)
+            write_atomically(path, "".join(f"{address} {s:.3f}\n" for address, s in kept.items()).encode())
 
     def _entries(self, folder: Path) -> list[Entry]:
         try:
@@ -144,7 +177,7 @@ def _modified(path: Path) -> float:
 
 
 def metadata(file: Path | BinaryIO) -> dict[str, Any]:
-    """What a cell's file says of itself: its `identity` and the `seconds` that it took; {} if it is no whole cell."""
+    """What a cell's file says of itself: its `identity` and the `parts` of its code; {} if it is no whole cell."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -153,4 +186,4 @@ def metadata(file: Path | BinaryIO) -> dict[str, Any]:
     except (OSError, ValueError, KeyError, pa.ArrowException):
         return {}
     whole = isinstance(about, dict) and isinstance(about.get("identity"), dict)
-    return about if whole and isinstance(about.get("seconds"), int | float) else {}
+    return about if whole else {}

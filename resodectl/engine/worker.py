@@ -12,12 +12,14 @@ import traceback
 import warnings
 from collections.abc import Callable
 from contextlib import redirect_stdout
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from multiprocessing import parent_process
 from multiprocessing.connection import wait
 from pathlib import Path
 from typing import Any
 
+from resodectl.engine.guard import Code, guarded
+from resodectl.engine.inputs import Input
 from resodectl.errors import UserError
 from resodectl.experiment import catalogue
 from resodectl.experiment.cells import Cell
@@ -38,6 +40,8 @@ class Task:
     data_root: Path | None
     plugins: tuple[str, ...] = ()
     checkpoint_every_s: float = 30.0
+    inputs: tuple[Input, ...] = ()
+    code: Code = field(default_factory=Code)
 
 
 @dataclass(frozen=True)
@@ -82,26 +86,30 @@ def _compute(task: Task, report: Report | None, started: float) -> None:
         catalogue.add_plugins(Path(folder))
     identity = task.identity
     experiment = catalogue.Experiment(identity["experiment"])
-    point = experiment.spec.Point.model_validate_json(json.dumps(identity["point"]))
-    cell = Cell(experiment.name, point, tuple(identity["seeds"]))
     blocks: list[Block] = []
     checkpoint = FileCheckpoint(task.store / "checkpoints", task.address, blocks, task.checkpoint_every_s)
-    context = Context(
-        cell.seeds,
-        torch.device(identity["device"]),
-        getattr(torch, point.dtype),
-        task.data_root,
-        checkpoint,
-        (lambda fraction: report(task.address, fraction)) if report else None,
-    )
-    for block in experiment.module("simulation").simulate(cell, context):
-        blocks.append(snapshot(block))
+    with guarded(experiment.name, task.code, task.inputs):
+        point = experiment.spec.Point.model_validate_json(json.dumps(identity["point"]))
+        cell = Cell(experiment.name, point, tuple(identity["seeds"]))
+        context = Context(
+            cell.seeds,
+            torch.device(identity["device"]),
+            getattr(torch, point.dtype),
+            task.data_root,
+            checkpoint,
+            (lambda fraction: report(task.address, fraction)) if report else None,
+            {declared.name: declared.seen.path for declared in task.inputs},
+        )
+        for block in experiment.module("simulation").simulate(cell, context):
+            blocks.append(snapshot(block))
     row = pack(tables(blocks, experiment.spec.LOG, cell))
-    about = {"identity": identity, "seconds": time.perf_counter() - started}
+    about = {"identity": identity, "parts": task.code.parts}
     row = row.replace_schema_metadata({"resodectl": json.dumps(about, sort_keys=True)})
     buffer = io.BytesIO()
     pq.write_table(row, buffer, compression="zstd")
-    Store(task.store).put(task.address, buffer.getvalue())
+    store = Store(task.store)
+    store.put(task.address, buffer.getvalue())
+    store.note(task.address, time.perf_counter() - started)
     checkpoint.discard()
 
 

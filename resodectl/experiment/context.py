@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -31,6 +32,7 @@ class Context:
     """Everything that a simulation may use besides its cell; nothing else is global.
 
     Attributes: `seeds` (of the cell), `device`, `dtype`, `data_root` (folder of the real data sets, or None).
+    What else a simulation reads stands beside it, or is declared as `INPUTS` in its spec.
     """
 
     def __init__(
@@ -41,6 +43,7 @@ class Context:
         data_root: Path | None = None,
         checkpoint: Checkpoint | None = None,
         report: Any = None,
+        inputs: Mapping[str, Path] | None = None,
     ) -> None:
         self.seeds = seeds
         self.device = device
@@ -48,10 +51,22 @@ class Context:
         self.data_root = data_root
         self._checkpoint = checkpoint
         self._report = report
+        self._inputs = dict(inputs or {})
 
     def streams(self, *labels: str | int) -> list[np.random.Generator]:
         """One fresh stream for each seed of the cell. Draw on the CPU, then move: CPU and GPU see the same draws."""
         return [stream(seed, *labels) for seed in self.seeds]
+
+    def input(self, name: str) -> Path:
+        """The file that `INPUTS` of the spec declares by this name; what it holds is a part of the cell's address.
+
+        Raises:
+            LookupError: the spec declares none of that name.
+        """
+        if name not in self._inputs:
+            known = ", ".join(self._inputs) or "none"
+            raise LookupError(f"the simulation asks for the input '{name}'; INPUTS of its spec declares {known}")
+        return self._inputs[name]
 
     def progress(self, fraction: float) -> None:
         """Tell how much of the cell is done, in [0, 1]."""

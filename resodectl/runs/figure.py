@@ -51,7 +51,9 @@ def drawing_code(recipe: Recipe) -> str:
     """The fingerprint of what determines a picture: the code of the family, of drawing, of estimates and of laws."""
     family = recipe.experiment.package.rpartition(".")[0]
     entries = (f"{recipe.experiment.package}.analysis", "resodectl.drawing.save")
-    return fingerprint(entries, (f"{family}.", "resodectl.drawing.", "resodectl.claims.", "resodectl.numerics."))
+    return fingerprint(
+        entries, (f"{family}.", f"{family}/", "resodectl.drawing.", "resodectl.claims.", "resodectl.numerics.")
+    )
 
 
 def figure_of(recipe: Recipe, frames: dict[str, Any]) -> Any:

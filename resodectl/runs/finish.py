@@ -20,7 +20,7 @@ from resodectl.runs.exhibit import show_verdicts
 from resodectl.runs.figure import draw
 from resodectl.runs.folders import OutputFolders
 from resodectl.runs.kept import Kept, keep
-from resodectl.runs.manifest import dated, manifest, to_json
+from resodectl.runs.manifest import manifest, timed, to_json
 from resodectl.runs.plan import Job
 
 
@@ -65,15 +65,12 @@ def finish(job: Job, execution: Execution, folders: OutputFolders) -> Result:
         figures = draw(recipe, lambda: logs.frames(folder, recipe.experiment.spec.LOG), known.log, folders)
     except UserError as error:
         errors.append(str(error))
-    cells = [
-        {"address": address, "seconds": round(seconds, 3), "reused": address not in job.computed}
-        for address, seconds in known.seconds.items()
-    ]
-    about = manifest(recipe, execution.device, cells, known.log)
+    about = manifest(recipe, execution.device, known.cells, known.log)
     if job.computed or not _same_but_times(folder / "manifest.json", about):
-        write_if_changed(folder / "manifest.json", to_json(dated(about)))
+        took = Store(execution.store).seconds(known.cells)
+        write_if_changed(folder / "manifest.json", to_json(timed(about, took, job.computed)))
     seconds = sum(job.computed.values()) + time.perf_counter() - started
-    reused = len(cells) - len(job.computed)
+    reused = len(known.cells) - len(job.computed)
     return Result(recipe, folder, verdicts, figures, seconds, len(job.computed), reused, tuple(errors))
 
 
@@ -99,8 +96,8 @@ def _measured(job: Job, execution: Execution, folder: Path, errors: list[str]) -
         measured = measure(recipe, {kind: table.to_pandas() for kind, table in tables.items()}, controls)
     except UserError as error:
         errors.append(str(error))
-        return Kept(None, log_digest, stored.cost)
-    kept = Kept(measured, log_digest, stored.cost)
+        return Kept(None, log_digest, tuple(stored.entries))
+    kept = Kept(measured, log_digest, tuple(stored.entries))
     keep(job, stored.store, stored.entries, kept)
     return kept
 
@@ -134,5 +131,5 @@ def _same_but_times(path: Path, about: dict[str, Any]) -> bool:
         same_cells = {cell["address"] for cell in known["cells"]} == {cell["address"] for cell in about["cells"]}
     except (OSError, ValueError, KeyError, TypeError):
         return False
-    timed = ("finished", "cells", "seconds", "commit")
-    return same_cells and all(known.get(k) == v for k, v in json.loads(json.dumps(about)).items() if k not in timed)
+    times = ("finished", "cells", "seconds", "commit")
+    return same_cells and all(known.get(k) == v for k, v in json.loads(json.dumps(about)).items() if k not in times)

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from resodectl.claims.estimate import Estimate
 from resodectl.claims.measures import Measured
-from resodectl.engine.fingerprint import fingerprint, third_party
+from resodectl.engine.fingerprint import NotPython, fingerprint, third_party
 from resodectl.engine.store import MEASURED, Entry, Store
 from resodectl.files import write_if_changed
 
@@ -27,14 +27,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Kept:
-    """The estimates of a recipe's claims, the digest of the log, and the seconds that the cells took, by address.
+    """The estimates of a recipe's claims, the digest of the log, and the addresses of the cells that were read.
 
     There are no estimates where a measure has failed; that is not kept.
     """
 
     measured: list[Measured] | None
     log: str
-    seconds: dict[str, float]
+    cells: tuple[str, ...]
 
 
 def find(job: "Job", store: Store) -> Kept | None:
@@ -47,7 +47,7 @@ def find(job: "Job", store: Store) -> Kept | None:
         return None
     try:
         address = _address(job, cells)
-    except SyntaxError:  # of the analysis, or of what it imports: whoever imports it can say more
+    except NotPython:  # the analysis, or what it imports: whoever imports it can say more
         return None
     for path in (store.folder / MEASURED).glob(f"{address}.*.json"):
         with suppress(OSError, ValueError, LookupError, TypeError, AttributeError):
@@ -65,7 +65,7 @@ def keep(job: "Job", store: Store, cells: Mapping[str, Entry], kept: Kept) -> No
     """
     content = {
         "log": kept.log,
-        "seconds": kept.seconds,
+        "cells": kept.cells,
         "measured": [
             {"estimate": _plain(of_claim.estimate), "controls": [[*p, _plain(e)] for p, e in of_claim.controls.items()]}
             for of_claim in kept.measured or ()
@@ -125,4 +125,4 @@ def _kept(content: dict[str, Any]) -> Kept:
         )
         for of_claim in content["measured"]
     ]
-    return Kept(measured, content["log"], content["seconds"])
+    return Kept(measured, content["log"], tuple(content["cells"]))

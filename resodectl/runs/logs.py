@@ -11,13 +11,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from resodectl.engine.run import Execution, tasks
+from resodectl.engine.run import Execution
 from resodectl.errors import UserError
 from resodectl.experiment.columns import Log
 from resodectl.files import write_if_changed
 from resodectl.recipe.load import Recipe
 from resodectl.runs.folders import OutputFolders
-from resodectl.runs.plan import cells
+from resodectl.runs.plan import own_tasks
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -122,7 +122,7 @@ def recorded(
     log = recipe.experiment.spec.LOG
     require(folder, log, log_digest, command)
     try:
-        today = {task.address for task in tasks(cells(recipe), replace(execution, device=device))}
+        today = {task.address for task in own_tasks(recipe, replace(execution, device=device))}
     except UserError:
         today = set()  # without the data set nothing can be said about it
     if not today <= made_of:

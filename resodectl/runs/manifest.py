@@ -4,6 +4,7 @@ import importlib.metadata
 import json
 import platform
 import subprocess
+from collections.abc import Collection, Iterable, Mapping
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
@@ -15,11 +16,11 @@ from resodectl.recipe.load import Recipe
 PACKAGES = ("torch", "numpy", "scipy", "pandas", "pyarrow", "matplotlib")
 
 
-def manifest(recipe: Recipe, device: str, cells: list[dict[str, Any]], log_digest: str) -> dict[str, Any]:
-    """The manifest of a run, without the commit and the time; see `dated`.
+def manifest(recipe: Recipe, device: str, cells: Iterable[str], log_digest: str) -> dict[str, Any]:
+    """The manifest of a run, without the commit and the times; see `timed`.
 
     Args:
-        cells: for each cell its address, whether it was reused, and the seconds that it took when it was computed.
+        cells: their addresses.
     """
     return {
         "recipe": recipe.name,
@@ -37,14 +38,25 @@ def manifest(recipe: Recipe, device: str, cells: list[dict[str, Any]], log_diges
         "commit": None,
         "finished": None,
         "log": log_digest,
-        "seconds": round(sum(cell["seconds"] for cell in cells), 3),
-        "cells": cells,
+        "seconds": None,
+        "cells": [{"address": address} for address in cells],
     }
 
 
-def dated(about: dict[str, Any]) -> dict[str, Any]:
-    """A manifest with the commit of the package and the time of now; to ask for the commit takes its time."""
-    return {**about, "commit": _commit(), "finished": datetime.now(UTC).isoformat(timespec="seconds")}
+def timed(about: dict[str, Any], took: Mapping[str, float], computed: Collection[str]) -> dict[str, Any]:
+    """A manifest with the commit of the package, the time of now, and for each cell the seconds that it took.
+
+    Args:
+        took: the seconds by address, as far as they are known.
+        computed: the addresses of the cells that were not reused.
+    """
+    cells = [
+        {"address": address, "seconds": took.get(address), "reused": address not in computed}
+        for address in (cell["address"] for cell in about["cells"])
+    ]
+    seconds = round(sum(took.values()), 3)
+    finished = datetime.now(UTC).isoformat(timespec="seconds")
+    return {**about, "commit": _commit(), "finished": finished, "seconds": seconds, "cells": cells}
 
 
 @cache

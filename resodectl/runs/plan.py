@@ -1,11 +1,14 @@
 """Planning: the cells of recipes and of their controls, and which of them are still missing."""
 
-from collections.abc import Sequence
+import sys
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from resodectl.claims.measures import PlacedControl, check_measures
 from resodectl.datasets.dataset import DataError
 from resodectl.engine import sources
+from resodectl.engine.address import entries
+from resodectl.engine.fingerprint import environment_reads
 from resodectl.engine.run import Execution, tasks
 from resodectl.engine.store import Store
 from resodectl.engine.worker import Outcome, Task
@@ -55,7 +58,7 @@ def plan(recipes: Sequence[Recipe], execution: Execution) -> list[Job]:
     jobs = []
     for recipe in recipes:
         try:
-            job = Job(recipe, tasks(cells(recipe), execution), control_tasks(recipe, execution))
+            job = Job(recipe, own_tasks(recipe, execution), control_tasks(recipe, execution))
         except DataError as error:
             check(recipe)
             raise UserError(f"{recipe.name}, profile {recipe.profile}: {error}") from error
@@ -63,7 +66,14 @@ def plan(recipes: Sequence[Recipe], execution: Execution) -> list[Job]:
         if job.kept is None:
             check(recipe)
         jobs.append(job)
+    _warn_of_environment(recipe.file.experiment for recipe in recipes)
     return jobs
+
+
+def _warn_of_environment(experiments: Iterable[str]) -> None:
+    """Say what the address of a cell cannot know: values that a family's own modules read from the environment."""
+    for place in dict.fromkeys(place for name in experiments for place in environment_reads(entries(name))):
+        print(f"warning: {place}: the environment determines no address; make it a parameter", file=sys.stderr)
 
 
 def check(recipe: Recipe) -> None:
@@ -76,10 +86,15 @@ def check(recipe: Recipe) -> None:
     drawing_of(recipe)
 
 
+def own_tasks(recipe: Recipe, execution: Execution) -> list[Task]:
+    """The tasks of the recipe itself."""
+    return tasks(cells(recipe), execution, recipe.path.parent)
+
+
 def control_tasks(recipe: Recipe, execution: Execution) -> dict[PlacedControl, list[Task]]:
     """The tasks of the controls that need cells of their own."""
     return {
-        (index, place): tasks(cells(recipe, (index, place)), execution)
+        (index, place): tasks(cells(recipe, (index, place)), execution, recipe.path.parent)
         for index, claim in enumerate(recipe.claims)
         for place, control in claim.every_control().items()
         if control.set

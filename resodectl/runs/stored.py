@@ -1,7 +1,6 @@
 """The rows of stored cells: of a recipe, and of its controls."""
 
 import io
-import json
 from typing import Any
 
 import pyarrow as pa
@@ -23,12 +22,11 @@ Frames = dict[str, Any]
 class StoredCells:
     """The rows of a recipe's stored cells, each cell read once.
 
-    `cost` is what they took, in seconds, and `entries` where they stand; both by address.
+    `entries` is where they stand, by address.
     """
 
     def __init__(self, recipe: Recipe, execution: Execution) -> None:
         self.store = Store(execution.store)
-        self.cost: dict[str, float] = {}
         self.entries: dict[str, Entry] = {}
         self._log = recipe.experiment.spec.LOG
         self._rows: dict[str, dict[str, pa.Table]] = {}
@@ -46,7 +44,6 @@ class StoredCells:
             data = self.store.get(entry) if entry else None
             if entry is not None and data is not None:
                 row = pq.read_table(io.BytesIO(data))
-                self.cost[task.address] = json.loads(row.schema.metadata[b"resodectl"])["seconds"]
                 self.entries[task.address] = entry
                 self._rows[task.address] = unpack(row, self._log)
                 return self._rows[task.address]

@@ -16,7 +16,7 @@ def cells(shell, toy: Path, tmp_path: Path) -> list[Path]:
 def test_ls_lists_a_damaged_cell_with_question_marks(shell, cells: list[Path]) -> None:
     cells[0].write_bytes(b"torn")
     ended = shell("store", "ls")
-    assert (ended.code, ended.out.count("?")) == (0, 4)
+    assert (ended.code, ended.out.count("?")) == (0, 3)
     assert {cell["experiment"] for cell in json.loads(shell("store", "ls", "--json").out)} == {"?", "toy/walk"}
 
 

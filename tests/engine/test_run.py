@@ -3,9 +3,13 @@
 import errno
 import hashlib
 import io
+import subprocess
+import sys
+import time
 from collections.abc import Iterator
 from concurrent.futures import Future, wait
 from concurrent.futures.process import BrokenProcessPool
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -17,7 +21,10 @@ from resodectl.engine import run as module
 from resodectl.engine.address import identity
 from resodectl.engine.checkpoint import FileCheckpoint
 from resodectl.engine.executors import InProcess, Pool
+from resodectl.engine.guard import Code
+from resodectl.engine.inputs import Input
 from resodectl.engine.run import Execution, parse_shard, resolve_device, run, shard, tasks
+from resodectl.engine.seen import seen
 from resodectl.engine.store import Store
 from resodectl.engine.tables import unpack
 from resodectl.engine.worker import Outcome, Task
@@ -27,6 +34,8 @@ from resodectl.experiment.cells import Cell
 from resodectl.experiment.settings import Settings
 from resodectl.recipe.load import Request, load
 from resodectl.runs.plan import cells
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")
@@ -54,6 +63,44 @@ def test_process_pool_and_order_leave_the_bits_alone(toy: Path, tmp_path: Path, 
     assert not [outcome.error for outcome in run(here, InProcess()) if outcome.error]
     assert not [outcome.error for outcome in run(there[::-1], pool) if outcome.error]
     assert [rows(tmp_path / "a", task, log) for task in here] == [rows(tmp_path / "b", task, log) for task in there]
+
+
+def test_two_runs_at_once_leave_one_file_for_each_cell(toy: Path, tmp_path: Path) -> None:
+    code = (
+        f"import sys; from pathlib import Path; sys.path[:0] = [{str(ROOT)!r}]\n"
+        f"from resodectl.experiment import catalogue; catalogue.add_plugins(Path({str(toy.parents[2])!r}))\n"
+        "from tests.engine.test_run import *\n"
+        f"print([o.error for o in run(planned(Path({str(toy)!r}), Path({str(tmp_path)!r})), InProcess())])"
+    )
+    both = [subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    assert [process.communicate()[0] for process in both] == [f"{[None] * 6}\n"] * 2
+    assert len(list(Store(tmp_path))) == len({entry.address for entry in Store(tmp_path)}) == 6
+    assert Store(tmp_path).seconds(entry.address for entry in Store(tmp_path)).keys() == {
+        e.address for e in Store(tmp_path)
+    }
+
+
+def test_a_cell_computed_twice_has_the_same_bytes(toy: Path, tmp_path: Path) -> None:
+    first, second = planned(toy, tmp_path / "a", "pause=0.0"), planned(toy, tmp_path / "b", "pause=0.0")
+    list(run(first, InProcess()))
+    time.sleep(0.01)
+    list(run(second[::-1], InProcess()))
+    names = [sorted(entry.path.name for entry in Store(tmp_path / of)) for of in "ab"]
+    assert names[0] == names[1]
+
+
+def test_a_file_that_changes_during_a_run_fails_its_cells(toy: Path, tmp_path: Path) -> None:
+    table = tmp_path / "table.csv"
+    table.write_text("1")
+    (task, *_) = planned(toy, tmp_path / "store")
+    for there in (
+        replace(task, code=Code({}, (seen(table),))),
+        replace(task, inputs=(Input("table.csv", "", seen(table)),)),
+    ):
+        table.write_text(table.read_text() + "2")
+        (outcome,) = run([there], InProcess())
+        assert "table.csv has changed since the run began; run again" in outcome.error
+        assert list(Store(tmp_path / "store")) == []
 
 
 def test_more_seeds_add_cells_and_leave_finished_ones_alone(toy: Path, tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ ADDRESS = address(IDENTITY)
 
 def cell(identity: object = IDENTITY) -> bytes:
     """The bytes of a cell with one row."""
-    about = json.dumps({"identity": identity, "seconds": 0.5})
+    about = json.dumps({"identity": identity, "parts": {}})
     buffer = io.BytesIO()
     pq.write_table(pa.table({"x": [1.0]}).replace_schema_metadata({"resodectl": about}), buffer)
     return buffer.getvalue()
@@ -36,7 +36,7 @@ def test_what_is_put_is_found_and_read_back(store: Store) -> None:
     entry = store.put(ADDRESS, cell())
     assert store.find([ADDRESS, "cd" + "0" * 62]) == {ADDRESS: entry}
     assert store.get(entry) == cell()
-    assert metadata(entry.path) == {"identity": IDENTITY, "seconds": 0.5}
+    assert metadata(entry.path) == {"identity": IDENTITY, "parts": {}}
     assert list(store) == [entry]
 
 
@@ -114,3 +114,19 @@ def test_computing_again_keeps_the_newest_file(store: Store) -> None:
     os.utime(first.path, (1, 1))
     store.keep_newest(ADDRESS)
     assert list(store) == [second]
+
+
+def test_times_are_noted_beside_the_cells_and_forgotten_with_them(store: Store) -> None:
+    old, kept = ("aa" + digit * 62 for digit in "01")
+    for name in (old, kept):
+        store.put(name, cell())
+        store.note(name, 1.0)
+    store.note(kept, 0.25)
+    (store.folder / "seconds/aa.txt").open("ab").write(b"torn li")
+    assert store.seconds([old, kept, "bb" + "0" * 62]) == {old: 1.0, kept: 0.25}
+    store.gc({kept}, older_than=-1.0)
+    assert store.seconds([old, kept]) == {kept: 0.25}
+    assert (store.folder / "seconds/aa.txt").read_text() == f"{kept} 0.250\n"
+    (store.folder / "seconds/bb.txt").mkdir()
+    store.note("bb" + "0" * 62, 1.0)
+    assert store.seconds(["bb" + "0" * 62]) == {}

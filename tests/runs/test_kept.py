@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from resodectl.engine import fingerprint
 from resodectl.runs import finish, kept
+from tests.anew import forget
 
 PLUGINS = Path(__file__).parents[1] / "plugins"
 HEAVY = {"torch", "pandas", "matplotlib", "seaborn", "scipy", "sklearn", "pyarrow"}
@@ -100,7 +100,7 @@ def test_cells_that_were_computed_again_are_measured(shell, recipe: Path, measur
     assert len(measured) == 1
 
 
-@pytest.mark.parametrize("damage", ["torn", '{"log": "x", "seconds": {}, "measured": []}', ""])
+@pytest.mark.parametrize("damage", ["torn", '{"log": "x", "cells": [], "measured": []}', ""])
 def test_a_damaged_file_is_measured_again_and_mended(
     shell, recipe: Path, measured: list[str], tmp_path: Path, damage: str
 ) -> None:
@@ -176,16 +176,9 @@ def mine(toy: Path, tmp_path: Path) -> Iterator[Path]:
     shutil.copytree(PLUGINS / "toy", tmp_path / "mine/mine")
     text = toy.read_text("utf-8").replace("family: toy", "family: mine").replace("toy/walk", "mine/walk")
     (tmp_path / "mine.yaml").write_text(text)
+    forget("mine")
     yield tmp_path / "mine/mine/walk"
-    forget()
-
-
-def forget() -> None:
-    """What another process would not know: modules, and the fingerprints of their sources."""
-    for name in [name for name in sys.modules if name.startswith("resodectl.families.mine")]:
-        del sys.modules[name]
-    for function in (*vars(fingerprint).values(), kept._environment):
-        getattr(function, "cache_clear", lambda: None)()
+    forget("mine")
 
 
 @pytest.mark.parametrize(
@@ -203,7 +196,7 @@ def test_other_code_of_the_measures_measures_again(
     assert shell(*command).code == 0
     measured.clear()
     edited(mine / file, old, new)
-    forget()
+    forget("mine")
     assert "0 computed, 6 reused" in shell(*command).out
     assert len(measured) == count
 
@@ -212,7 +205,7 @@ def test_an_analysis_that_is_no_python_is_told_with_its_line(shell, mine: Path) 
     command = ("--plugins", "mine", "run", "./mine.yaml", "-j", "1")
     assert shell(*command).code == 0
     edited(mine / "analysis.py", "import pandas as pd", "import pandas as")
-    forget()
+    forget("mine")
     ended = shell(*command)
     assert ended.code == 2
     assert "mine/walk/analysis.py:5: the analysis of mine/walk cannot be imported: SyntaxError" in ended.err
