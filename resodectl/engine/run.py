@@ -110,7 +110,10 @@ def run(
             queue.extendleft(task for task in reversed(lost) if task not in died)
             using.restart()
             for task in died:
-                yield Outcome(task.address, error=f"{task.label}: its worker process died, perhaps for lack of memory")
+                yield Outcome(
+                    task.address,
+                    error=f"{task.label}: its worker process died (a crash in compiled code, or no memory)",
+                )
 
 
 def _given_up(queue: deque[Task], why: str) -> Iterator[Outcome]:

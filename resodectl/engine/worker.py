@@ -71,6 +71,7 @@ def _compute(task: Task, report: Report | None, started: float) -> None:
     from resodectl.engine.checkpoint import FileCheckpoint
     from resodectl.engine.store import Store
     from resodectl.engine.tables import Block, pack, snapshot, tables
+    from resodectl.engine.undisturbed import undisturbed
     from resodectl.experiment.context import Context
 
     torch = single_threaded_torch()
@@ -94,8 +95,9 @@ def _compute(task: Task, report: Report | None, started: float) -> None:
         checkpoint,
         (lambda fraction: report(task.address, fraction)) if report else None,
     )
-    for block in experiment.module("simulation").simulate(cell, context):
-        blocks.append(snapshot(block))
+    with undisturbed():
+        for block in experiment.module("simulation").simulate(cell, context):
+            blocks.append(snapshot(block))
     row = pack(tables(blocks, experiment.spec.LOG, cell))
     about = {"identity": identity, "seconds": time.perf_counter() - started}
     row = row.replace_schema_metadata({"resodectl": json.dumps(about, sort_keys=True)})
