@@ -75,7 +75,7 @@ class Options:
 
         named = recipe.name if shipped().get(recipe.name) == recipe.path else str(recipe.path)
         words = ["resodectl", "run", named, "--profile", self.profile]
-        words += [word for override in recipe.request.overrides for word in override.split(" ", 1)]
+        words += [word for override in recipe.overrides for word in override.split(" ", 1)]
         folders = (
             ("--out", self.out, OUT),
             ("--store", self.store_folder, STORE),

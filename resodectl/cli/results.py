@@ -135,7 +135,7 @@ def _result_document(result: Result) -> dict[str, Any]:
     return {
         "recipe": result.recipe.name,
         "profile": result.recipe.profile,
-        "overrides": list(result.recipe.request.overrides),
+        "overrides": list(result.recipe.overrides),
         "folder": str(result.folder),
         "figures": [str(path) for path in result.figures],
         "seconds": round(result.seconds, 3),

@@ -43,7 +43,7 @@ def facts(recipe: "Recipe", execution: "Execution") -> dict[str, Any]:
         "paper": {"key": key, **recipe.paper.model_dump()},
         "experiment": recipe.file.experiment,
         "profile": recipe.profile,
-        "overrides": list(recipe.request.overrides),
+        "overrides": list(recipe.overrides),
         "because": recipe.because,
         "departs": recipe.file.departs,
         "params": recipe.params.model_dump(mode="json"),
@@ -84,8 +84,8 @@ def describe(recipe: "Recipe", known: dict[str, Any]) -> None:
         f"experiment {recipe.file.experiment}, profile {recipe.profile}"
         + (f": {recipe.because}" if recipe.because else "")
     )
-    if recipe.request.overrides:
-        print(f"with {' '.join(recipe.request.overrides)}")
+    if recipe.overrides:
+        print(f"with {' '.join(recipe.overrides)}")
     print()
     params = known["params"]
     properties = recipe.experiment.spec.Params.model_json_schema()["properties"]

@@ -113,7 +113,7 @@ def write_verdicts(recipe: Recipe, verdicts: list[Verdict], folders: OutputFolde
         "figure": recipe.figure,
         "paper": citation(recipe.paper),
         "profile": recipe.profile,
-        "overrides": list(recipe.request.overrides),
+        "overrides": list(recipe.overrides),
         "deviations": list(map(str, recipe.deviations)),
         "because": recipe.because,
         "departs": recipe.file.departs,
@@ -123,7 +123,7 @@ def write_verdicts(recipe: Recipe, verdicts: list[Verdict], folders: OutputFolde
     shown = folders.gallery(recipe)
     if shown is not None:
         show_verdicts(shown.with_suffix(".json"), content)
-    elif folders.figures is not None and recipe.profile == "paper" and not recipe.request.overrides:
+    elif folders.figures is not None and recipe.profile == "paper" and not recipe.overrides:
         show_verdicts(folders.figures / f"{recipe.name}.paper.json", content)
 
 

@@ -25,7 +25,7 @@ def manifest(recipe: Recipe, device: str, cells: list[dict[str, Any]], log_diges
         "recipe": recipe.name,
         "recipe_hash": recipe.hash,
         "profile": recipe.profile,
-        "overrides": list(recipe.request.overrides),
+        "overrides": list(recipe.overrides),
         "first_seed": recipe.request.first_seed,
         "params": recipe.params.model_dump(mode="json"),
         "deviations": [{"key": d.key, "paper": d.paper, "here": d.here} for d in recipe.deviations],

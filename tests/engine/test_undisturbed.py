@@ -44,20 +44,24 @@ def state() -> list[object]:
     ]
 
 
+def disturb(folder: Path) -> None:
+    os.chdir(folder)
+    os.environ["RESODECTL_TEST"] = "1"
+    sys.path.append("nowhere")
+    warnings.simplefilter("error")
+    np.seterr(all="raise")
+    locale.setlocale(locale.LC_ALL, "C")
+    torch.set_default_dtype(torch.float64)
+    torch.set_grad_enabled(False)
+    torch.set_num_threads(2)
+    torch.use_deterministic_algorithms(True)
+    raise ZeroDivisionError
+
+
 def test_what_was_changed_is_set_back(tmp_path: Path) -> None:
     before = state()
     with pytest.raises(ZeroDivisionError), undisturbed():
-        os.chdir(tmp_path)
-        os.environ["RESODECTL_TEST"] = "1"
-        sys.path.append("nowhere")
-        warnings.simplefilter("error")
-        np.seterr(all="raise")
-        locale.setlocale(locale.LC_ALL, "C")
-        torch.set_default_dtype(torch.float64)
-        torch.set_grad_enabled(False)
-        torch.set_num_threads(2)
-        torch.use_deterministic_algorithms(True)
-        raise ZeroDivisionError
+        disturb(tmp_path)
     assert state() == before
 
 
