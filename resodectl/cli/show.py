@@ -7,6 +7,7 @@ import click
 
 from resodectl.cli import options
 from resodectl.cli.tables import document_on_stdout, table
+from resodectl.errors import UserError
 
 if TYPE_CHECKING:
     from resodectl.engine.run import Execution
@@ -24,7 +25,9 @@ def show_command(recipe: str, **given: Any) -> int:
     from resodectl.cli.selection import chosen
 
     asked = options.Options(**given)
-    (loaded,) = chosen((recipe,), asked.request)
+    loaded, *others = chosen((recipe,), asked.request)
+    if others:
+        raise UserError(f"{recipe}: holds {len(others) + 1} recipes; show takes one, such as {loaded.path}")
     known = facts(loaded, asked.execution())
     if asked.as_json:
         document_on_stdout(known)
@@ -61,7 +64,6 @@ def _cost(recipe: "Recipe", execution: "Execution") -> dict[str, Any]:
     """Cells, those that are stored, and the seconds that these took."""
     from resodectl.engine.run import tasks
     from resodectl.engine.store import Store, metadata
-    from resodectl.errors import UserError
     from resodectl.runs.plan import cells
 
     all_cells = cells(recipe)

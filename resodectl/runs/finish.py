@@ -1,7 +1,6 @@
 """Concluding: from the stored cells of a recipe to its log, verdicts, figure and manifest."""
 
 import json
-import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,7 +25,7 @@ from resodectl.runs.plan import Job
 
 @dataclass(frozen=True)
 class Result:
-    """What became of one recipe."""
+    """What became of one recipe; `seconds` is what the cells that were computed took, together."""
 
     recipe: Recipe
     folder: Path
@@ -48,7 +47,6 @@ def finish(job: Job, execution: Execution, folders: OutputFolders) -> Result:
     A measure that fails costs the verdicts alone, and a drawing that fails the figure alone: the error comes back among
     the result's. What was measured of the same cells before is not measured again.
     """
-    started = time.perf_counter()
     recipe, folder = job.recipe, folders.folder(job.recipe)
     if job.errors:
         return Result(recipe, folder, [], [], 0.0, len(job.computed), 0, tuple(job.errors))
@@ -65,14 +63,11 @@ def finish(job: Job, execution: Execution, folders: OutputFolders) -> Result:
         figures = draw(recipe, lambda: logs.frames(folder, recipe.experiment.spec.LOG), known.log, folders)
     except UserError as error:
         errors.append(str(error))
-    cells = [
-        {"address": address, "seconds": round(seconds, 3), "reused": address not in job.computed}
-        for address, seconds in known.seconds.items()
-    ]
+    cells = _cells(known.seconds, job)
     about = manifest(recipe, execution.device, cells, known.log)
     if job.computed or not _same_but_times(folder / "manifest.json", about):
         write_if_changed(folder / "manifest.json", to_json(dated(about)))
-    seconds = sum(job.computed.values()) + time.perf_counter() - started
+    seconds = sum(job.computed.values())
     reused = len(cells) - len(job.computed)
     return Result(recipe, folder, verdicts, figures, seconds, len(job.computed), reused, tuple(errors))
 
@@ -120,11 +115,38 @@ def write_verdicts(recipe: Recipe, verdicts: list[Verdict], folders: OutputFolde
         "claims": [document(verdict) for verdict in verdicts],
     }
     write_if_changed(folders.folder(recipe) / "claims.json", to_json(content))
-    shown = folders.gallery(recipe)
+    shown, of_paper = folders.gallery(recipe), folders.gallery_of_paper(recipe)
     if shown is not None:
         show_verdicts(shown.with_suffix(".json"), content)
-    elif folders.figures is not None and recipe.profile == "paper" and not recipe.overrides:
-        show_verdicts(folders.figures / f"{recipe.name}.paper.json", content)
+    if of_paper is not None:
+        show_verdicts(of_paper, content)
+
+
+def renew(job: Job, verdicts: list[Verdict], cost: dict[str, float], folders: OutputFolders) -> None:
+    """Renew the verdicts of an earlier run, and name in its manifest the cells of controls that were stored since.
+
+    Args:
+        cost: the seconds that the cells of the controls took, by address.
+
+    Raises:
+        OSError: a file cannot be written.
+    """
+    path = folders.folder(job.recipe) / "manifest.json"
+    about = json.loads(path.read_bytes())
+    known = {cell["address"] for cell in about["cells"]}
+    about["cells"] += _cells({address: seconds for address, seconds in cost.items() if address not in known}, job)
+    about["seconds"] = round(sum(cell.get("seconds", 0.0) for cell in about["cells"]), 3)
+    if len(about["cells"]) > len(known):
+        write_if_changed(path, to_json(about))
+    write_verdicts(job.recipe, verdicts, folders)
+
+
+def _cells(cost: dict[str, float], job: Job) -> list[dict[str, Any]]:
+    """The cells of a manifest: what each took when it was computed, and whether that was earlier."""
+    return [
+        {"address": address, "seconds": round(seconds, 3), "reused": address not in job.computed}
+        for address, seconds in cost.items()
+    ]
 
 
 def _same_but_times(path: Path, about: dict[str, Any]) -> bool:

@@ -19,5 +19,14 @@ class OutputFolders:
 
     def gallery(self, recipe: Recipe) -> Path | None:
         """The gallery's figure: there is one for an unmodified laptop run."""
-        shown = self.figures is not None and recipe.profile == "laptop" and not recipe.overrides
-        return self.figures / f"{recipe.name}.png" if self.figures and shown else None
+        of_laptop = recipe.profile == "laptop" and not recipe.overrides
+        return self.figures / f"{recipe.name}.png" if self.figures is not None and of_laptop else None
+
+    def gallery_of_paper(self, recipe: Recipe) -> Path | None:
+        """The gallery's verdicts at the paper's own setting: there are some for an unmodified run of that profile."""
+        of_paper = recipe.profile == "paper" and not recipe.overrides
+        return self.figures / f"{recipe.name}.paper.json" if self.figures is not None and of_paper else None
+
+    def shows(self, recipe: Recipe) -> bool:
+        """Whether the gallery has a place for the run of a recipe."""
+        return (self.gallery(recipe) or self.gallery_of_paper(recipe)) is not None

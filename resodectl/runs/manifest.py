@@ -71,7 +71,9 @@ def _commit() -> str | None:
 def _git(folder: Path, *args: str) -> str:
     """What git prints, or nothing if it fails."""
     try:
-        done = subprocess.run(["git", *args], cwd=folder, capture_output=True, text=True, timeout=5, check=False)
+        done = subprocess.run(
+            ["git", *args], cwd=folder, capture_output=True, text=True, errors="replace", timeout=5, check=False
+        )
     except (OSError, subprocess.SubprocessError):
         return ""
     return done.stdout.strip()
