@@ -33,7 +33,7 @@ def lines(
     >>> print(*lines(("recipe", "shows"), [("heun/order", "The order of Heun networks")], ("shows",), 34), sep="\\n")
     recipe
       shows
-    ──────────────────────────────
+    ────────────────────────────
     heun/order
       The order of Heun networks
     """

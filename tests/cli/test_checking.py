@@ -19,7 +19,7 @@ def test_one_seed_gives_no_interval_and_breaks_nothing(shell, toy: Path, tmp_pat
     assert ended.code == 0, ended.err
     assert "no interval A walk without drift has no speed" in ended.out
     assert "(1 seed: no interval; take --seeds 2 or more); the band is [-0.2, 0.2]" in ended.out
-    assert "control: 0.4" in ended.out
+    assert "control: 0.5" in ended.out
     assert "1 without an interval" in ended.out
     (found,) = json.loads(shell(*run, "--json").out)["recipes"][0]["claims"]
     assert (found["judgement"], found["control"]["state"]) == ("no interval", "no interval")
