@@ -28,6 +28,8 @@ def toy() -> Iterator[Path]:
     catalogue.add_plugins(PLUGINS)
     yield PLUGINS / "recipes/toy/walk-speed.yaml"
     resodectl.families.__path__[:] = known
+    for name in [name for name in sys.modules if name.startswith("resodectl.families.mine")]:
+        del sys.modules[name]
     catalogue._plugin_folders.clear()
     catalogue.families.cache_clear()
     catalogue.shipped.cache_clear()

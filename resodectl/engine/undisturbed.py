@@ -22,7 +22,7 @@ def undisturbed() -> Iterator[None]:
     folder, mask, languages = os.getcwd(), _mask(), locale.setlocale(locale.LC_ALL)
     variables, modules = dict(os.environ), list(sys.path)
     dtype, device, threads = torch.get_default_dtype(), torch.get_default_device(), torch.get_num_threads()
-    determined = torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
+    determined = _determined()
     gradients = torch.is_grad_enabled()
     try:
         with warnings.catch_warnings(), np.errstate():
@@ -39,8 +39,14 @@ def undisturbed() -> Iterator[None]:
         if torch.get_default_device() != device:
             torch.set_default_device(device)
         torch.set_num_threads(threads)
-        torch.use_deterministic_algorithms(determined[0], warn_only=determined[1])
+        if _determined() != determined:  # to set it imports a lot
+            torch.use_deterministic_algorithms(determined[0], warn_only=determined[1])
         torch.set_grad_enabled(gradients)
+
+
+def _determined() -> tuple[bool, bool]:
+    """Whether torch takes deterministic algorithms, and whether it only warns where there is none."""
+    return torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
 
 
 def _mask() -> int:
