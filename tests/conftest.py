@@ -27,6 +27,8 @@ def known_families() -> Iterator[None]:
     known = list(resodectl.families.__path__)
     yield
     resodectl.families.__path__[:] = known
+    for name in [name for name in sys.modules if name.startswith("resodectl.families.mine")]:
+        del sys.modules[name]
     catalogue._plugin_folders.clear()
     catalogue.families.cache_clear()
     catalogue.shipped.cache_clear()

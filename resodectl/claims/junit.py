@@ -6,7 +6,7 @@ from types import MappingProxyType
 from xml.etree import ElementTree
 
 from resodectl.claims.estimate import Estimate
-from resodectl.claims.verdict import Verdict
+from resodectl.claims.verdict import NO_INTERVAL, Verdict
 from resodectl.recipe.schema import Band
 
 _NOT_IN_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -29,12 +29,12 @@ def junit(verdicts: Mapping[str, Sequence[Verdict]], errors: Mapping[str, Sequen
             case = ElementTree.SubElement(suite, "testcase", classname=recipe, name=name)
             tests += 1
             says = f"{verdict.judgement}: {describe(verdict.estimate, verdict.band)}"
-            if verdict.judgement != "holds" and verdict.claim.gate:
-                ElementTree.SubElement(case, "failure", message=says)
-                failures += 1
-            elif not verdict.claim.gate:
+            if not verdict.measured or not verdict.claim.gate:
                 ElementTree.SubElement(case, "skipped", message=f"not judged: {says}")
                 skipped += 1
+            elif verdict.judgement != "holds":
+                ElementTree.SubElement(case, "failure", message=says)
+                failures += 1
             for number, control in enumerate(verdict.controls, 1):
                 which = "control" if len(verdict.controls) == 1 else f"control {number}"
                 case = ElementTree.SubElement(suite, "testcase", classname=recipe, name=f"{name} [{which}]")
@@ -42,8 +42,12 @@ def junit(verdicts: Mapping[str, Sequence[Verdict]], errors: Mapping[str, Sequen
                 if control.state == "broken":
                     ElementTree.SubElement(case, "failure", message="broken control: the claim does not fail under it")
                     failures += 1
-                elif control.state in ("not run", "no rows"):
-                    why = {"not run": "run with --controls", "no rows": "no row of the log is selected"}
+                elif control.state != "breaks":
+                    why = {
+                        "not run": "run with --controls",
+                        "no rows": "no row of the log is selected",
+                        "no interval": NO_INTERVAL,
+                    }
                     ElementTree.SubElement(case, "skipped", message=why[control.state])
                     skipped += 1
         for number, sentence in enumerate(of_errors, 1):
@@ -65,5 +69,7 @@ def describe(estimate: Estimate | None, band: Band) -> str:
     """
     if estimate is None:
         return "no row of the log is selected"
+    if estimate.units == 1:
+        return f"{estimate.value:.4g} within {band} ({NO_INTERVAL})"
     interval = f" [{estimate.low:.4g}, {estimate.high:.4g}]" if estimate.units else ""
     return f"{estimate.value:.4g}{interval} within {band}"

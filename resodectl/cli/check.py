@@ -57,19 +57,15 @@ def check_command(recipes: tuple[str, ...], all_recipes: bool, recompute: int | 
     With --controls, the cells of the controls are run (those that the store lacks). With --recompute, stored cells are
     computed once more, in another order and in processes of their own; where a bit differs, the first difference is
     shown, and check exits with 1. The store stays as it is. A measure that fails costs the verdicts of its recipe
-    alone, and exits with 3.
+    alone, and exits with 3; so does a recipe that was never run, with 2.
     """
-    from resodectl.claims.document import document
     from resodectl.claims.measures import check, check_measures
-    from resodectl.cli.results import claims_held, print_verdicts, write_junit
     from resodectl.cli.run import resumable
     from resodectl.cli.selection import chosen
-    from resodectl.cli.tables import document_on_stdout, table
     from resodectl.engine.progress import Progress
     from resodectl.engine.store import Store
-    from resodectl.runs import gallery
     from resodectl.runs.compute import compute
-    from resodectl.runs.finish import write_verdicts
+    from resodectl.runs.finish import renew
     from resodectl.runs.logs import recorded
     from resodectl.runs.plan import Job, control_tasks, missing
     from resodectl.runs.stored import StoredCells, control_frames
@@ -79,29 +75,62 @@ def check_command(recipes: tuple[str, ...], all_recipes: bool, recompute: int | 
     for recipe in loaded:
         check_measures(recipe)
     execution, store = asked.execution(), Store(asked.store_folder)
-    logged = [recorded(recipe, asked.folders, asked.command(recipe), execution)[0] for recipe in loaded]
-    planned = [Job(recipe, [], control_tasks(recipe, execution)) for recipe in loaded]
+    logged: dict[str, Any] = {}
+    absent: list[str] = []
+    for recipe in loaded:
+        try:
+            logged[recipe.name], _ = recorded(recipe, asked.folders, asked.command(recipe), execution)
+        except UserError as error:
+            absent.append(str(error))
+    planned = [Job(recipe, [], control_tasks(recipe, execution)) for recipe in loaded if recipe.name in logged]
     waiting = missing(planned, store, asked.controls)
-    asked.require_folders(store=bool(waiting))
-    with Progress(waiting, asked.quiet) as progress, resumable(planned, store):
+    asked.require_folders(store=bool(waiting), out=False)
+    with Progress(waiting, asked.quiet) as progress, resumable(planned, store, asked):
         errors = compute(planned, waiting, execution, progress, lambda job: None)
     again = _recompute(loaded, execution, store, recompute, asked.quiet) if recompute is not None else None
     errors += again.errors if again else ()
-    for error in dict.fromkeys(errors):
-        print(f"resodectl: a cell failed: {error}", file=sys.stderr)
+    for message in (*absent, *(f"a cell failed: {error}" for error in dict.fromkeys(errors))):
+        print(f"resodectl: {message}", file=sys.stderr)
     verdicts: dict[str, list[Verdict]] = {}
     failed: dict[str, tuple[str, ...]] = {}
-    for job, frames in zip(planned, logged, strict=True):
-        name, controls = job.recipe.name, control_frames(job, StoredCells(job.recipe, execution))
+    for job in planned:
+        name, stored = job.recipe.name, StoredCells(job.recipe, execution)
         try:
-            verdicts[name] = check(job.recipe, frames, controls)
-            write_verdicts(job.recipe, verdicts[name], asked.folders)
+            verdicts[name] = check(job.recipe, logged[name], control_frames(job, stored))
         except UserError as error:
             verdicts[name], failed[name] = [], (str(error),)
-    if asked.figures is not None:
-        gallery.write(asked.figures)
+            continue
+        try:
+            renew(job, verdicts[name], store, asked.folders)
+        except OSError as error:
+            print(f"warning: {error.filename}: not renewed ({error.strerror})", file=sys.stderr)
     acceptable = all(verdict.acceptable for of_recipe in verdicts.values() for verdict in of_recipe)
-    code = 3 if errors or failed else 0 if acceptable and not (again and again.differences) else 1
+    agree = acceptable and not (again and again.differences)
+    code = 3 if errors or failed else 2 if absent else 0 if agree else 1
+    _report([job.recipe for job in planned], verdicts, failed, [*absent, *errors], again, asked, code)
+    return code
+
+
+def _report(
+    recipes: "list[Recipe]",
+    verdicts: "dict[str, list[Verdict]]",
+    failed: dict[str, tuple[str, ...]],
+    errors: list[str],
+    again: "Recomputed | None",
+    asked: options.Options,
+    code: int,
+) -> None:
+    """Print the verdicts and the closing table, or one JSON document; write JUnit XML if asked.
+
+    Args:
+        failed: the measures that failed, by recipe.
+        errors: what else failed.
+        again: what came of the cells that were computed again.
+    """
+    from resodectl.claims.document import document
+    from resodectl.cli.results import claims_held, print_verdicts, write_junit
+    from resodectl.cli.tables import document_on_stdout, table
+
     if asked.junit is not None:
         write_junit(asked.junit, verdicts, failed)
     if asked.as_json:
@@ -111,14 +140,15 @@ def check_command(recipes: tuple[str, ...], all_recipes: bool, recompute: int | 
         if again:
             report["recomputed"] = {"cells": again.cells, "differences": [asdict(one) for one in again.differences]}
         document_on_stdout(report)
-        return code
-    for recipe in loaded:
-        print_verdicts(recipe, verdicts[recipe.name], failed.get(recipe.name, ()))
+        return
+    for recipe in recipes:
+        if not asked.quiet or recipe.name in failed:
+            print_verdicts(recipe, verdicts[recipe.name], failed.get(recipe.name, ()))
     stand = [(name, "no verdicts" if name in failed else claims_held(held)) for name, held in verdicts.items()]
-    table(("recipe", "claims"), stand)
+    if stand:
+        table(("recipe", "claims"), stand, fold=("claims",))
     if again:
         _print_recomputed(again)
-    return code
 
 
 def _recompute(

@@ -35,7 +35,7 @@ def list_command(data_root: Path | None, as_json: bool) -> int:
         table(
             ("data set", "what it is", "here", "layout", "how to get it"),
             [tuple(row.values()) for row in rows],
-            fold=("here", "layout", "how to get it"),
+            fold=("what it is", "layout", "how to get it"),
         )
     return 0
 

@@ -31,6 +31,6 @@ def list_command(families: tuple[str, ...], as_json: bool) -> int:
         table(
             ("recipe", "paper", "figure", "what it shows"),
             [tuple(row.values()) for row in rows],
-            fold=("what it shows",),
+            fold=("figure", "what it shows"),
         )
     return 0

@@ -1,6 +1,7 @@
 """The entry point: a group whose commands are imported when they are called, and one place for all errors."""
 
 import importlib
+import io
 import os
 import signal
 import sys
@@ -12,6 +13,7 @@ from typing import Any, NoReturn
 
 import click
 
+from resodectl.cli.options import FOLDER
 from resodectl.errors import UserError
 
 # Every command with its line in the overview, so that --help imports none of their modules, which have their names.
@@ -83,7 +85,7 @@ def _load_plugins(ctx: click.Context, param: click.Parameter, folders: tuple[Pat
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(package_name="resodectl")
 @click.option(
-    "--plugins", type=click.Path(path_type=Path), multiple=True, envvar="RESODECTL_PLUGINS", is_eager=True,
+    "--plugins", type=FOLDER, multiple=True, envvar="RESODECTL_PLUGINS", is_eager=True,
     expose_value=False, callback=_load_plugins, help="A folder with families of your own (repeatable).",
 )  # fmt: skip
 def cli() -> None:
@@ -98,6 +100,9 @@ def main() -> NoReturn:
         if getattr(sys, name) is None:  # it was closed by the caller
             setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # without it, sums on a GPU are not reproducible
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # what its encoding lacks is escaped
+            stream.reconfigure(errors="backslashreplace")
     signal.signal(signal.SIGTERM, _terminate)
     sys.exit(_exit_code())
 

@@ -1,8 +1,9 @@
 """The options that commands share, and what their values ask for."""
 
+import os
 import shlex
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +22,10 @@ OUT, STORE = Path("runs"), Path("runs/store")
 
 @dataclass(frozen=True)
 class Options:
-    """The values of the shared options; a command that lacks some leaves them at their defaults."""
+    """The values of the shared options; a command that lacks some leaves them at their defaults.
+
+    Folders and files are absolute, so that nothing that is run later can move them by going to another folder.
+    """
 
     profile: Any = "laptop"
     sets: tuple[str, ...] = ()
@@ -30,8 +34,8 @@ class Options:
     device: str = "auto"
     jobs: int | None = None
     data_root: Path | None = None
-    store_folder: Path = STORE
-    out: Path = OUT
+    store_folder: Path = field(default_factory=STORE.absolute)
+    out: Path = field(default_factory=OUT.absolute)
     figures: Path | None = None
     formats: tuple[str, ...] = ("png",)
     controls: bool = False
@@ -42,6 +46,11 @@ class Options:
     as_json: bool = False
     junit: Path | None = None
     quiet: bool = False
+    started_in: Path = field(default_factory=Path.cwd)
+
+    def shown(self, path: Path) -> str:
+        """A path for the person at the shell: below the folder that the command was started in, relative to it."""
+        return str(path.relative_to(self.started_in) if path.is_relative_to(self.started_in) else path)
 
     @property
     def request(self) -> "Request":
@@ -75,17 +84,23 @@ class Options:
 
         named = recipe.name if shipped().get(recipe.name) == recipe.path else str(recipe.path)
         words = ["resodectl", "run", named, "--profile", self.profile]
-        words += [word for override in recipe.request.overrides for word in override.split(" ", 1)]
+        words += [word for override in recipe.overrides for word in override.split(" ", 1)]
         folders = (
-            ("--out", self.out, OUT),
-            ("--store", self.store_folder, STORE),
+            ("--out", self.out, self.started_in / OUT),
+            ("--store", self.store_folder, self.started_in / STORE),
             ("--data-root", self.data_root, None),
         )
-        words += [word for option, here, usual in folders if here != usual for word in (option, str(here))]
+        words += [
+            word for option, here, usual in folders if here and here != usual for word in (option, self.shown(here))
+        ]
         return shlex.join(words)
 
-    def require_folders(self, store: bool) -> None:
+    def require_folders(self, store: bool, out: bool = True) -> None:
         """Make sure, before anything is computed, that what is asked for can be written.
+
+        Args:
+            store: whether cells are to be stored.
+            out: whether results are to be written, or only renewed where that can be.
 
         Raises:
             UserError: a folder cannot be written to.
@@ -94,7 +109,7 @@ class Options:
 
         junit = self.junit.parent if self.junit else None
         folders = {
-            "out": self.out,
+            "out": self.out if out else None,
             "figures": self.figures,
             "junit": junit,
             "store": self.store_folder if store else None,
@@ -121,7 +136,21 @@ def _stack(*options: Callable[[Any], Any]) -> Callable[[Any], Any]:
     return decorate
 
 
-FOLDER = click.Path(path_type=Path)
+class Place(click.Path):
+    """A folder or file, made absolute at once; `~` is a home folder, in a variable or a Makefile too."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
+        text = os.path.expanduser(value)
+        if not text:
+            self.fail("the name is empty", param, ctx)
+        if text.startswith("~"):
+            self.fail(
+                f"there is no home folder {text.split('/')[0]}; write ./{text} for a folder of that name", param, ctx
+            )
+        return Path(os.path.abspath(text))
+
+
+FOLDER = Place()
 
 requesting = _stack(
     click.option("--profile", type=click.Choice(["smoke", "laptop", "paper"]), default="laptop", show_default=True,
@@ -141,16 +170,17 @@ storing = click.option(
     "--store", "store_folder", type=FOLDER, default=STORE, envvar="RESODECTL_STORE", show_default=True,
     help="The folder of finished cells.",
 )  # fmt: skip
-placing = _stack(
-    click.option("--out", type=FOLDER, default=OUT, show_default=True, help="The folder of results."),
-    click.option("--figures", type=FOLDER, help="Also write the gallery there: figures and verdicts of laptop runs."),
+placing = click.option("--out", type=FOLDER, default=OUT, show_default=True, help="The folder of results.")
+showing = click.option(
+    "--figures", type=FOLDER, help="Also write the gallery there: figures and verdicts of unmodified laptop runs."
 )
 formatting = click.option(
     "--format", "formats", default="png", show_default=True, callback=_formats, help="Formats: png,pdf,svg."
 )
+documenting = click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead of a table.")
 reporting = _stack(
-    click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead of a table."),
+    documenting,
     click.option("--junit", type=FOLDER, help="Also write the verdicts as JUnit XML to this file."),
-    click.option("-q", "--quiet", is_flag=True, help="No progress, no messages but errors."),
-)  # fmt: skip
+    click.option("-q", "--quiet", is_flag=True, help="No progress, no verdicts; only errors and the closing table."),
+)
 every = click.option("--all", "all_recipes", is_flag=True, help="Every shipped recipe.")

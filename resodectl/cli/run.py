@@ -2,6 +2,7 @@
 
 import shlex
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -18,6 +19,7 @@ from resodectl.cli import options
 @options.computing
 @options.storing
 @options.placing
+@options.showing
 @options.formatting
 @click.option("--controls", is_flag=True, help="Also run the controls that need cells of their own.")
 @click.option("--strict", is_flag=True, help="Exit with 1 if a judged claim does not hold or a control is broken.")
@@ -28,7 +30,7 @@ from resodectl.cli import options
 def run_command(recipes: tuple[str, ...], all_recipes: bool, **given: Any) -> int:
     """Run recipes: compute their cells, draw their figures, check their claims.
 
-    RECIPE is family/name, a bare name if it is unique, or the path of a YAML file.
+    RECIPE is family/name, a bare name if it is unique, or the path of a YAML file or of a folder that holds such files.
     """
     return execute(recipes, None, all_recipes, options.Options(**given))
 
@@ -57,6 +59,7 @@ def execute(references: tuple[str, ...], family: str | None, all_recipes: bool, 
     from resodectl.runs.finish import Result, finish
     from resodectl.runs.plan import Job, missing, plan
 
+    started = time.perf_counter()
     part = engine.parse_shard(asked.shard) if asked.shard is not None else None
     loaded = chosen(references, asked.request, family, all_recipes)
     execution, store = asked.execution(), Store(asked.store_folder)
@@ -73,9 +76,9 @@ def execute(references: tuple[str, ...], family: str | None, all_recipes: bool, 
         def ready(job: Job) -> None:
             if part is None:
                 results.append(finish(job, execution, asked.folders))
-                progress.say(finished_line(results[-1]))
+                progress.say(finished_line(results[-1], asked.shown))
 
-        with resumable(planned, store):
+        with resumable(planned, store, asked):
             errors = compute(planned, waiting, execution, progress, ready, asked.force)
     sources.keep(store.folder)
     for error in dict.fromkeys(errors):
@@ -86,22 +89,28 @@ def execute(references: tuple[str, ...], family: str | None, all_recipes: bool, 
         return 3 if errors else 0
     if asked.figures is not None:
         gallery.write(asked.figures)
+        aside = [recipe.name for recipe in loaded if not asked.folders.shows(recipe)]
+        if aside:
+            which = aside[0] if len(aside) == 1 else f"{aside[0]} and {len(aside) - 1} more"
+            print(f"warning: the gallery shows unmodified laptop runs, and not this one of {which}", file=sys.stderr)
     order = [recipe.name for recipe in loaded]
     results.sort(key=lambda result: order.index(result.recipe.name))
     failed = errors or any(result.errors for result in results)
     code = 3 if failed else 1 if asked.strict and not all(result.acceptable for result in results) else 0
-    print_report(results, asked.as_json, asked.junit, code)
+    print_report(results, asked, code, time.perf_counter() - started)
     return code
 
 
 @contextmanager
-def resumable(planned: Sequence[Any], store: Any) -> Iterator[None]:
+def resumable(planned: Sequence[Any], store: Any, asked: options.Options) -> Iterator[None]:
     """On an interrupt, say what is kept and how to go on."""
     try:
         yield
     except KeyboardInterrupt:
         kept = len(store.find(task.address for job in planned for task in job.wanted(controls=True)))
         again = [word for word in sys.argv[1:] if word != "--force"]
-        print(f"\nresodectl: {kept} finished cells are kept in {store.folder}; go on with", file=sys.stderr)
+        print(
+            f"\nresodectl: {kept} finished cells are kept in {asked.shown(store.folder)}; go on with", file=sys.stderr
+        )
         print(f"  resodectl {shlex.join(again)}", file=sys.stderr)
         raise

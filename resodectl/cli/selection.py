@@ -18,7 +18,7 @@ def chosen(references: Sequence[str], request: Request, family: str | None = Non
     if not references and not every and family is None:
         raise UserError("name a recipe (see `resodectl list`), or give --all")
     if references:
-        paths = [catalogue.locate(reference, family) for reference in references]
+        paths = [path for reference in references for path in catalogue.locate(reference, family)]
     else:
         paths = [path for name, path in catalogue.shipped().items() if family in (None, name.split("/")[0])]
     recipes = [load(path, request) for path in {path.resolve(): path for path in paths}.values()]

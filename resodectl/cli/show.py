@@ -7,6 +7,7 @@ import click
 
 from resodectl.cli import options
 from resodectl.cli.tables import document_on_stdout, table
+from resodectl.errors import UserError
 
 if TYPE_CHECKING:
     from resodectl.engine.run import Execution
@@ -29,7 +30,9 @@ def show_command(recipe: str, why: bool, **given: Any) -> int:
     from resodectl.cli.selection import chosen
 
     asked = options.Options(**given)
-    (loaded,) = chosen((recipe,), asked.request)
+    loaded, *others = chosen((recipe,), asked.request)
+    if others:
+        raise UserError(f"{recipe}: holds {len(others) + 1} recipes; show takes one, such as {loaded.path}")
     execution = asked.execution()
     known = facts(loaded, execution)
     if why and "note" not in known["cost"]:
@@ -51,7 +54,7 @@ def facts(recipe: "Recipe", execution: "Execution") -> dict[str, Any]:
         "paper": {"key": key, **recipe.paper.model_dump()},
         "experiment": recipe.file.experiment,
         "profile": recipe.profile,
-        "overrides": list(recipe.request.overrides),
+        "overrides": list(recipe.overrides),
         "because": recipe.because,
         "departs": recipe.file.departs,
         "params": recipe.params.model_dump(mode="json"),
@@ -68,7 +71,6 @@ def facts(recipe: "Recipe", execution: "Execution") -> dict[str, Any]:
 def _cost(recipe: "Recipe", execution: "Execution") -> dict[str, Any]:
     """Cells, those that are stored, and the seconds that these took."""
     from resodectl.engine.store import Store
-    from resodectl.errors import UserError
     from resodectl.runs.plan import cells, own_tasks
 
     try:
@@ -102,8 +104,8 @@ def describe(recipe: "Recipe", known: dict[str, Any]) -> None:
         f"experiment {recipe.file.experiment}, profile {recipe.profile}"
         + (f": {recipe.because}" if recipe.because else "")
     )
-    if recipe.request.overrides:
-        print(f"with {' '.join(recipe.request.overrides)}")
+    if recipe.overrides:
+        print(f"with {' '.join(recipe.overrides)}")
     print()
     params = known["params"]
     properties = recipe.experiment.spec.Params.model_json_schema()["properties"]

@@ -1,6 +1,9 @@
 """Saving figures: the same bytes for the same figure, and in them what the figure was made from."""
 
 import io
+import re
+import sys
+import warnings
 from bisect import bisect_left
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,6 +26,7 @@ GAP = 0.08  # inches between the figure and its footer
 MARGIN = 0.06  # inches around both
 ROOM = 0.97  # of the width, for formats whose letters run a little wider
 LINES = 2  # of the footer, at most
+_LACKING = re.compile(r"Glyph (\d+) .*missing from")
 CUT = "... (more in manifest.json)"
 
 
@@ -37,11 +41,24 @@ def save(figure: Figure, stem: Path, formats: tuple[str, ...], provenance: Prove
     paths = [stem.with_name(f"{stem.name}.{suffix}") for suffix in formats]
     stale = [path for path in paths if not is_current(path, provenance, footer)]
     if stale:
-        with style(), _laid_out(figure, footer) as box:
+        with _letters_told(stem), style(), _laid_out(figure, footer) as box:
             for path in stale:
                 path.parent.mkdir(parents=True, exist_ok=True)
                 write_atomically(path, _render(figure, path.suffix[1:], provenance, footer, box))
     return paths
+
+
+@contextmanager
+def _letters_told(stem: Path) -> Iterator[None]:
+    """One warning for all letters that the font lacks, in place of matplotlib's for each of them."""
+    with warnings.catch_warnings(record=True) as caught:
+        yield
+    letters = dict.fromkeys(found[1] for w in caught if (found := _LACKING.match(str(w.message))))
+    for other in (w for w in caught if not _LACKING.match(str(w.message))):
+        warnings.warn_explicit(other.message, other.category, other.filename, other.lineno)
+    if letters:
+        shown = "".join(chr(int(letter)) for letter in letters)
+        print(f"warning: {stem}: the font lacks {shown}, drawn as boxes; write it in other letters", file=sys.stderr)
 
 
 @contextmanager

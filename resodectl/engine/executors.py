@@ -1,4 +1,4 @@
-"""Executors: `submit(task) -> Future`, in this process or in a pool of local processes."""
+"""Executors: `submit(task) -> Future`, in a pool of local processes, or on a GPU in this process."""
 
 import multiprocessing
 import os
@@ -39,7 +39,7 @@ class Executor(Protocol):
 
 
 class InProcess:
-    """Runs each cell in this process when it is submitted."""
+    """Runs each cell in this process when it is submitted: where the device is a GPU, which one process holds."""
 
     slots = 1
 

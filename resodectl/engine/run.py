@@ -20,6 +20,7 @@ from resodectl.experiment.cells import Cell
 POLL_S = 0.2
 TRIES_IN_POOL = 2
 RESTARTS_IN_VAIN = 3
+DIED = "its worker process died (a crash in compiled code, or no memory)"
 
 
 @dataclass(frozen=True)
@@ -128,7 +129,7 @@ def run(
             queue.extendleft(task for task in reversed(lost) if task not in died)
             using.restart()
             for task in died:
-                yield Outcome(task.address, error=f"{task.label}: its worker process died, perhaps for lack of memory")
+                yield Outcome(task.address, error=f"{task.label}: {DIED}")
 
 
 def _given_up(queue: deque[Task], why: str) -> Iterator[Outcome]:

@@ -75,6 +75,7 @@ def _compute(task: Task, report: Report | None, started: float) -> None:
     from resodectl.engine.checkpoint import FileCheckpoint
     from resodectl.engine.store import Store
     from resodectl.engine.tables import Block, pack, snapshot, tables
+    from resodectl.engine.undisturbed import undisturbed
     from resodectl.experiment.context import Context
 
     torch = single_threaded_torch()
@@ -88,7 +89,7 @@ def _compute(task: Task, report: Report | None, started: float) -> None:
     experiment = catalogue.Experiment(identity["experiment"])
     blocks: list[Block] = []
     checkpoint = FileCheckpoint(task.store / "checkpoints", task.address, blocks, task.checkpoint_every_s)
-    with guarded(experiment.name, task.code, task.inputs):
+    with undisturbed(), guarded(experiment.name, task.code, task.inputs):
         point = experiment.spec.Point.model_validate_json(json.dumps(identity["point"]))
         cell = Cell(experiment.name, point, tuple(identity["seeds"]))
         context = Context(

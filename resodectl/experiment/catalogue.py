@@ -7,6 +7,7 @@ folder; installed packages add theirs through the entry point group `resodectl.f
 import importlib
 import importlib.metadata
 import importlib.util
+import os
 import sys
 import traceback
 from dataclasses import dataclass
@@ -194,18 +195,22 @@ def shipped() -> dict[str, Path]:
     }
 
 
-def locate(reference: str, family: str | None = None) -> Path:
-    """The file that a reference names: `family/name`, a bare name if it is unique, or a path.
+def locate(reference: str, family: str | None = None) -> list[Path]:
+    """The file that a reference names: `family/name`, a bare name if it is unique, or a path; or those of a folder.
 
     Raises:
         UserError: nothing or several things have that name, or it belongs to another family than `family`.
     """
     known = shipped()
-    path = Path(reference)
+    path = Path(os.path.expanduser(reference))
     if reference in known:
         path = known[reference]
     elif ("/" in reference and path.suffix in (".yaml", ".yml")) or path.is_file():
-        return path
+        return [path]
+    elif path.is_dir():
+        return _recipes_in(path)
+    elif reference in families():
+        raise UserError(f"'{reference}' is a family; run all its recipes with `resodectl {reference}`")
     else:
         named = [name for name in known if name.split("/")[1] == reference]
         of_family = [name for name in named if name.split("/")[0] == family]
@@ -219,4 +224,13 @@ def locate(reference: str, family: str | None = None) -> Path:
     owner = path.parent.name
     if family is not None and owner != family:
         raise UserError(f"'{reference}' is a recipe of the family {owner}; run `resodectl {owner} {path.stem}`")
-    return path
+    return [path]
+
+
+def _recipes_in(folder: Path) -> list[Path]:
+    """The recipes of a folder, and of the folders in it, as `resodectl init` makes them; hidden ones are left out."""
+    found = [path for pattern in ("*.y*ml", "*/*.y*ml") for path in sorted(folder.glob(pattern))]
+    recipes = [path for path in found if not any(part.startswith(".") for part in path.relative_to(folder).parts)]
+    if not recipes:
+        raise UserError(f"{folder}: there is no recipe in this folder (*.yaml, or <family>/*.yaml)")
+    return recipes

@@ -3,23 +3,34 @@
 A choice of one experiment alone stands in its spec. `Literal[Algorithm, "gradient"]` adds a value to a choice.
 """
 
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import AfterValidator, Field
+from annotated_types import MinLen
+from pydantic import Field, GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic_core import CoreSchema, core_schema
 
-ValuesT = TypeVar("ValuesT", bound=tuple[object, ...])
 
+class _Once:
+    """Refuses a list in which a value stands twice, and says so in the JSON Schema."""
 
-def _once(values: ValuesT) -> ValuesT:
-    if len(set(values)) < len(values):
-        raise ValueError("give each value once")
-    return values
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_after_validator_function(self.check, handler(source))
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        return {**handler(schema), "uniqueItems": True}
+
+    @staticmethod
+    def check(values: tuple[Any, ...]) -> tuple[Any, ...]:
+        if len(set(values)) < len(values):
+            raise ValueError("give each value once")
+        return values
 
 
 T = TypeVar("T")
 
-# A list whose values are told apart in the log by themselves alone, so that none may stand in it twice.
-Distinct = Annotated[tuple[T, ...], AfterValidator(_once)]
+# A list of at least one value, whose values are told apart in the log by themselves alone, so that none may stand in
+# it twice.
+Distinct = Annotated[tuple[T, ...], MinLen(1), _Once()]
 
 # The floating-point type of a simulation's tensors.
 Dtype = Literal["float32", "float64"]

@@ -14,7 +14,7 @@ from resodectl.experiment.settings import Settings
 from resodectl.recipe.checking import check_claims, check_names, check_stem
 from resodectl.recipe.deviations import Deviation, differences
 from resodectl.recipe.explaining import explain
-from resodectl.recipe.merging import Layer, Layers, Written, option, override
+from resodectl.recipe.merging import Layer, Layers, Written, as_text, in_order, option, override
 from resodectl.recipe.papers import papers
 from resodectl.recipe.reading import Document, Key, KeyPath, RecipeError, check_mapping, read_file
 from resodectl.recipe.schema import Claim, Paper, Profile, RecipeFile
@@ -31,20 +31,6 @@ class Request:
     seeds: int | None = None
     first_seed: int = 0
 
-    @property
-    def overrides(self) -> tuple[str, ...]:
-        """What departs from the profile, as the options that say so."""
-        seeds = (f"--seeds {self.seeds}",) if self.seeds is not None else ()
-        first = (f"--first-seed {self.first_seed}",) if self.first_seed else ()
-        return (*(f"--set {text}" for text in self.sets), *seeds, *first)
-
-    @property
-    def folder(self) -> str:
-        """The name of the output folder: the profile, and a hash of the overrides, in their order, if there are any."""
-        if not self.overrides:
-            return self.profile
-        return f"{self.profile}-{hashlib.sha256(json.dumps(self.overrides).encode()).hexdigest()[:8]}"
-
 
 @dataclass(frozen=True)
 class Recipe:
@@ -54,6 +40,7 @@ class Recipe:
     file: RecipeFile
     request: Request
     params: Any
+    profile_params: Any
     paper_params: Any
     _document: Document = field(repr=False, compare=False)
 
@@ -97,6 +84,25 @@ class Recipe:
         """The settings that differ from the paper's, in the order of the params."""
         paper, here = (params.model_dump(mode="json") for params in (self.paper_params, self.params))
         return tuple(differences(paper, here))
+
+    @cached_property
+    def overrides(self) -> tuple[str, ...]:
+        """What departs from the profile, as the options that say so: the same ones however it was asked for."""
+        profile, here = (params.model_dump(mode="json") for params in (self.profile_params, self.params))
+        changed = {change.key: as_text(change.here) for change in differences(profile, here)}
+        seeds = changed.pop("seeds", None)
+        return (
+            *(f"--set {key}={value}" for key, value in sorted(changed.items())),
+            *((f"--seeds {seeds}",) if seeds else ()),
+            *((f"--first-seed {self.request.first_seed}",) if self.request.first_seed else ()),
+        )
+
+    @property
+    def folder(self) -> str:
+        """The name of the output folder: the profile, and a hash of the overrides if there are any."""
+        if not self.overrides:
+            return self.profile
+        return f"{self.profile}-{hashlib.sha256(json.dumps(self.overrides).encode()).hexdigest()[:8]}"
 
     @cached_property
     def hash(self) -> str:
@@ -150,11 +156,14 @@ def load(path: Path, request: Request | None = None) -> Recipe:
         raise explain(error, RecipeFile, document.data, document.location) from error
     check_names(file, request.profile, document)
     spec = catalogue.experiment(file.experiment).spec
-    paper = _validated(spec.Params, _layers(document, "paper", Request("paper")))
-    for profile in file.profiles:
-        _validated(spec.Params, _layers(document, profile, Request(profile)))
-    layers = _layers(document, request.profile, request)
-    recipe = Recipe(path, file, request, _validated(spec.Params, layers), paper, document)
+    profiles: dict[Profile, Any] = {
+        profile: _validated(spec.Params, _layers(document, profile, Request(profile)))
+        for profile in dict.fromkeys(("paper", *file.profiles, request.profile))
+    }
+    params = profiles[request.profile]
+    if request.sets or request.seeds is not None:
+        params = _validated(spec.Params, _layers(document, request.profile, request))
+    recipe = Recipe(path, file, request, params, profiles[request.profile], profiles["paper"], document)
     check_claims(file.claims, spec.LOG, document)
     for index, claim in enumerate(recipe.claims):
         for place, control in claim.every_control().items():
@@ -171,10 +180,11 @@ def _layers(document: Document, profile: Profile, request: Request) -> Layers:
             key: value for key, value in document.data.get("profiles", {}).get(profile, {}).items() if key != "because"
         }
         layers.lay(Layer(changes, Written(document, ("profiles", profile))))
-    for text in request.sets:
-        layers.lay(override(text))
+    options = [override(text) for text in request.sets]
     if request.seeds is not None:
-        layers.lay(option(f"--seeds {request.seeds}", {"seeds": request.seeds}))
+        options.append(option(f"--seeds {request.seeds}", {"seeds": request.seeds}))
+    for layer in in_order(options):
+        layers.lay(layer)
     return layers
 
 

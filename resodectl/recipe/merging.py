@@ -1,6 +1,7 @@
 """Laying profiles and overrides over a recipe's params, while remembering where every value was written."""
 
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,7 +34,7 @@ class Layer:
     def touches(self, path: KeyPath) -> bool:
         """Whether it says something of what stands at `path`."""
         values: Any = self.values
-        for key in path:
+        for key in map(str, path):
             if not isinstance(values, dict) or key not in values:
                 return False
             values = values[key]
@@ -47,7 +48,8 @@ class Layer:
 class Layers:
     """Params with layers laid over them: mappings merge, all else is replaced.
 
-    A mapping whose `kind` changes is replaced, for the other keys belong to the old kind.
+    A mapping whose `kind` changes is replaced, for the other keys belong to the old kind. An option may also name one
+    element of a list, by its number.
     """
 
     def __init__(self, base: Layer) -> None:
@@ -110,9 +112,24 @@ class Layers:
                 inner = Written(written.document, (*written.path, key))
                 merged[key] = self._merge(old.get(key), value, (*path, key), inner)
             return merged
+        if isinstance(old, list) and isinstance(new, dict) and isinstance(written.document, Override):
+            return self._with_elements(old, new, path, written)
         self._written = {known: written for known, written in self._written.items() if known[: len(path)] != path}
         self._written[path] = written
         return new
+
+    def _with_elements(self, old: list[Any], new: dict[str, Any], path: KeyPath, written: Written) -> list[Any]:
+        merged = list(old)
+        for key, value in new.items():
+            if key not in map(str, range(len(old))):
+                name = ".".join(map(str, path))
+                elements = dict.fromkeys(f"{name}.{number}" for number in (0, len(old) - 1) if old)
+                which = f"its elements: {' to '.join(elements)}" if old else "it is empty"
+                raise RecipeError(f"{written}: there is no {name}.{key}; {name} is a list, {which}")
+            number = int(key)
+            inner = Written(written.document, (*written.path, key))
+            merged[number] = self._merge(old[number], value, (*path, number), inner)
+        return merged
 
 
 def override(text: str) -> Layer:
@@ -134,6 +151,51 @@ def override(text: str) -> Layer:
     for part in reversed(keys):
         values = {part: values}
     return option(source, values)
+
+
+def in_order(options: Iterable[Layer]) -> list[Layer]:
+    """Options in an order of their own, so that the one in which they were given plays no part.
+
+    What replaces more comes first: the shorter path, and a `kind` before what stands beside it.
+
+    Raises:
+        RecipeError: two of them set the same to different values.
+    """
+    known = list(options)
+    for number, one in enumerate(known):
+        for other in known[:number]:
+            _check_agreement(dict(_leaves(other.values)), dict(_leaves(one.values)), other, one)
+    return sorted(known, key=lambda layer: min((len(path), path[-1] != "kind") for path, _ in _leaves(layer.values)))
+
+
+def _check_agreement(ours: dict[KeyPath, Any], theirs: dict[KeyPath, Any], one: Layer, other: Layer) -> None:
+    for path, value in ours.items():
+        for their_path, their_value in theirs.items():
+            shared = min(len(path), len(their_path))
+            if path[:shared] == their_path[:shared] and (path != their_path or value != their_value):
+                key = ".".join(map(str, path[:shared]))
+                raise RecipeError(
+                    f"{one.location(())} and {other.location(())} contradict each other; set '{key}' once"
+                )
+
+
+def _leaves(values: Any, path: KeyPath = ()) -> Iterator[tuple[KeyPath, Any]]:
+    """What an option sets, each by its path; a mapping sets what it holds."""
+    if isinstance(values, dict) and values:
+        for key, value in values.items():
+            yield from _leaves(value, (*path, key))
+    else:
+        yield path, values
+
+
+def as_text(value: Any) -> str:
+    """A value as `override` reads it.
+
+    >>> as_text("digits"), as_text("on"), as_text("8"), as_text([1, 0.5])
+    ('digits', 'on', '"8"', '[1, 0.5]')
+    """
+    plain = isinstance(value, str) and value.isidentifier() and read_text(value, "a word").data == value
+    return value if plain else json.dumps(value)
 
 
 def option(source: str, values: dict[str, Any]) -> Layer:

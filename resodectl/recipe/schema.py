@@ -2,8 +2,9 @@
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, Field, StringConstraints, model_validator
+from pydantic import StringConstraints, model_validator
 
+from resodectl.experiment.choices import Distinct
 from resodectl.experiment.settings import Settings, setting
 
 Profile = Literal["smoke", "laptop", "paper"]
@@ -14,15 +15,7 @@ Text = Annotated[str, StringConstraints(min_length=1)]
 Scalar = bool | int | float | str
 
 
-def _different(values: tuple[Scalar, ...]) -> tuple[Scalar, ...]:
-    if len(set(values)) < len(values):
-        raise ValueError("give each value once")
-    return values
-
-
-Values = Annotated[
-    tuple[Scalar, ...], Field(min_length=1, json_schema_extra={"uniqueItems": True}), AfterValidator(_different)
-]
+Values = Distinct[Scalar]
 
 
 class Range(Settings):

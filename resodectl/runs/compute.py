@@ -25,8 +25,10 @@ def compute(
     for job in jobs:
         if not job.waiting:
             ready(job)
+    if not waiting:
+        return []
     errors = []
-    using = _executor(execution, len(waiting), progress)
+    using = executor(execution, len(waiting), progress.report)
     try:
         for outcome in run(waiting, using, progress.report):
             progress.done(outcome)
@@ -41,7 +43,8 @@ def compute(
     return errors
 
 
-def _executor(execution: Execution, cells: int, progress: Progress) -> Executor:
-    """In process for one job, one cell or a GPU; else a pool."""
-    jobs = min(execution.jobs, cells)
-    return InProcess(progress.report) if jobs <= 1 or execution.device == "cuda" else Pool(jobs)
+def executor(execution: Execution, cells: int, report: Callable[[str, float], None] | None = None) -> Executor:
+    """A pool for the CPU, for one job and one cell too, so that no simulation can end this process; no more workers
+    than cells. In this process for a GPU.
+    """
+    return InProcess(report) if execution.device == "cuda" else Pool(min(execution.jobs, cells))

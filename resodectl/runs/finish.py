@@ -1,7 +1,6 @@
 """Concluding: from the stored cells of a recipe to its log, verdicts, figure and manifest."""
 
 import json
-import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,13 +19,13 @@ from resodectl.runs.exhibit import show_verdicts
 from resodectl.runs.figure import draw
 from resodectl.runs.folders import OutputFolders
 from resodectl.runs.kept import Kept, keep
-from resodectl.runs.manifest import manifest, timed, to_json
+from resodectl.runs.manifest import cells_of, manifest, timed, to_json
 from resodectl.runs.plan import Job
 
 
 @dataclass(frozen=True)
 class Result:
-    """What became of one recipe."""
+    """What became of one recipe; `seconds` is what the cells that were computed took, together."""
 
     recipe: Recipe
     folder: Path
@@ -48,7 +47,6 @@ def finish(job: Job, execution: Execution, folders: OutputFolders) -> Result:
     A measure that fails costs the verdicts alone, and a drawing that fails the figure alone: the error comes back among
     the result's. What was measured of the same cells before is not measured again.
     """
-    started = time.perf_counter()
     recipe, folder = job.recipe, folders.folder(job.recipe)
     if job.errors:
         return Result(recipe, folder, [], [], 0.0, len(job.computed), 0, tuple(job.errors))
@@ -69,7 +67,7 @@ def finish(job: Job, execution: Execution, folders: OutputFolders) -> Result:
     if job.computed or not _same_but_times(folder / "manifest.json", about):
         took = Store(execution.store).seconds(known.cells)
         write_if_changed(folder / "manifest.json", to_json(timed(about, took, job.computed)))
-    seconds = sum(job.computed.values()) + time.perf_counter() - started
+    seconds = sum(job.computed.values())
     reused = len(known.cells) - len(job.computed)
     return Result(recipe, folder, verdicts, figures, seconds, len(job.computed), reused, tuple(errors))
 
@@ -110,18 +108,36 @@ def write_verdicts(recipe: Recipe, verdicts: list[Verdict], folders: OutputFolde
         "figure": recipe.figure,
         "paper": citation(recipe.paper),
         "profile": recipe.profile,
-        "overrides": list(recipe.request.overrides),
+        "overrides": list(recipe.overrides),
         "deviations": list(map(str, recipe.deviations)),
         "because": recipe.because,
         "departs": recipe.file.departs,
         "claims": [document(verdict) for verdict in verdicts],
     }
     write_if_changed(folders.folder(recipe) / "claims.json", to_json(content))
-    shown = folders.gallery(recipe)
+    shown, of_paper = folders.gallery(recipe), folders.gallery_of_paper(recipe)
     if shown is not None:
         show_verdicts(shown.with_suffix(".json"), content)
-    elif folders.figures is not None and recipe.profile == "paper" and not recipe.request.overrides:
-        show_verdicts(folders.figures / f"{recipe.name}.paper.json", content)
+    if of_paper is not None:
+        show_verdicts(of_paper, content)
+
+
+def renew(job: Job, verdicts: list[Verdict], store: Store, folders: OutputFolders) -> None:
+    """Renew the verdicts of an earlier run, and name in its manifest the cells of controls that are stored now.
+
+    Raises:
+        OSError: a file cannot be written.
+    """
+    path = folders.folder(job.recipe) / "manifest.json"
+    about = json.loads(path.read_bytes())
+    known = {cell["address"] for cell in about["cells"]}
+    further = [address for address in store.find(task.address for task in job.wanted(True)) if address not in known]
+    if further:
+        took = store.seconds(further)
+        about["cells"] += cells_of(further, took, job.computed)
+        about["seconds"] = round(sum(cell["seconds"] or 0.0 for cell in about["cells"]), 3)
+        write_if_changed(path, to_json(about))
+    write_verdicts(job.recipe, verdicts, folders)
 
 
 def _same_but_times(path: Path, about: dict[str, Any]) -> bool:

@@ -13,6 +13,7 @@ from resodectl.experiment import catalogue
 from resodectl.files import write_if_changed
 from resodectl.recipe.schema import Band
 
+UNMEASURED = ("no rows", "no interval")
 MARK = "<!-- Written by resodectl; a run with --figures writes it again. -->"
 INTRODUCTION = """\
 Each picture is of a `laptop` run. Below it stand the claims of its recipe, with what was measured. A claim *holds* if
@@ -77,7 +78,7 @@ def held(verdicts: dict[str, Any]) -> str:
     """How many of the judged claims hold: `9 of 9`."""
     if not verdicts["claims"]:
         return "nothing is claimed"
-    judged = [claim for claim in verdicts["claims"] if claim["gate"]]
+    judged = [claim for claim in verdicts["claims"] if claim["gate"] and claim["judgement"] not in UNMEASURED]
     return f"{sum(claim['judgement'] == 'holds' for claim in judged)} of {len(judged)}"
 
 
@@ -87,13 +88,15 @@ def standing(verdicts: dict[str, Any]) -> str:
     if not claims:
         return "Nothing is claimed."
     reported = sum(not claim["gate"] for claim in claims)
+    judgements = [claim["judgement"] for claim in claims]
     states = [control["state"] for claim in claims for control in controls_of(claim)]
-    ran = len(states) - states.count("not run")
+    breaks, not_run = states.count("breaks"), states.count("not run")
     parts = [f"{held(verdicts)} claims hold"]
     if reported:
         parts.append(f"{reported} more {'is' if reported == 1 else 'are'} only reported")
-    not_run = f", {len(states) - ran} not run" if ran < len(states) else ""
-    return f"{', '.join(parts)}; {states.count('breaks')} of {ran} controls break their claim{not_run}."
+    parts += [f"{judgements.count(word)} with {word}" for word in UNMEASURED if word in judgements]
+    controls = f"{breaks} of {breaks + states.count('broken')} controls break their claim"
+    return f"{', '.join(parts)}; {controls}{f', {not_run} not run' if not_run else ''}."
 
 
 def measured(claim: dict[str, Any]) -> str:

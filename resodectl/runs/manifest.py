@@ -26,7 +26,7 @@ def manifest(recipe: Recipe, device: str, cells: Iterable[str], log_digest: str)
         "recipe": recipe.name,
         "recipe_hash": recipe.hash,
         "profile": recipe.profile,
-        "overrides": list(recipe.request.overrides),
+        "overrides": list(recipe.overrides),
         "first_seed": recipe.request.first_seed,
         "params": recipe.params.model_dump(mode="json"),
         "deviations": [{"key": d.key, "paper": d.paper, "here": d.here} for d in recipe.deviations],
@@ -50,13 +50,19 @@ def timed(about: dict[str, Any], took: Mapping[str, float], computed: Collection
         took: the seconds by address, as far as they are known.
         computed: the addresses of the cells that were not reused.
     """
-    cells = [
-        {"address": address, "seconds": took.get(address), "reused": address not in computed}
-        for address in (cell["address"] for cell in about["cells"])
-    ]
+    cells = cells_of((cell["address"] for cell in about["cells"]), took, computed)
     seconds = round(sum(took.values()), 3)
     finished = datetime.now(UTC).isoformat(timespec="seconds")
     return {**about, "commit": _commit(), "finished": finished, "seconds": seconds, "cells": cells}
+
+
+def cells_of(
+    addresses: Iterable[str], took: Mapping[str, float], computed: Collection[str]
+) -> list[dict[str, str | float | bool | None]]:
+    """The cells of a manifest: what each took when it was computed, and whether that was earlier; see `timed`."""
+    return [
+        {"address": address, "seconds": took.get(address), "reused": address not in computed} for address in addresses
+    ]
 
 
 @cache
@@ -83,7 +89,9 @@ def _commit() -> str | None:
 def _git(folder: Path, *args: str) -> str:
     """What git prints, or nothing if it fails."""
     try:
-        done = subprocess.run(["git", *args], cwd=folder, capture_output=True, text=True, timeout=5, check=False)
+        done = subprocess.run(
+            ["git", *args], cwd=folder, capture_output=True, text=True, errors="replace", timeout=5, check=False
+        )
     except (OSError, subprocess.SubprocessError):
         return ""
     return done.stdout.strip()

@@ -7,13 +7,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from resodectl.claims.measures import PlacedControl
-from resodectl.engine.executors import InProcess
 from resodectl.engine.run import Execution, run
 from resodectl.engine.store import Entry, Store
 from resodectl.engine.tables import unpack
 from resodectl.engine.worker import Task
 from resodectl.recipe.load import Recipe
 from resodectl.runs import logs
+from resodectl.runs.compute import executor
 from resodectl.runs.plan import Job
 
 Frames = dict[str, Any]
@@ -28,6 +28,7 @@ class StoredCells:
     def __init__(self, recipe: Recipe, execution: Execution) -> None:
         self.store = Store(execution.store)
         self.entries: dict[str, Entry] = {}
+        self._execution = execution
         self._log = recipe.experiment.spec.LOG
         self._rows: dict[str, dict[str, pa.Table]] = {}
 
@@ -47,10 +48,17 @@ class StoredCells:
                 self.entries[task.address] = entry
                 self._rows[task.address] = unpack(row, self._log)
                 return self._rows[task.address]
-            for outcome in run([task], InProcess()):
+            self._compute(task)
+        raise OSError(f"{task.label}: its file in {self.store.folder} cannot be kept whole")
+
+    def _compute(self, task: Task) -> None:
+        using = executor(self._execution, 1)
+        try:
+            for outcome in run([task], using):
                 if outcome.error:
                     raise OSError(outcome.error)
-        raise OSError(f"{task.label}: its file in {self.store.folder} cannot be kept whole")
+        finally:
+            using.stop()
 
 
 def control_frames(job: Job, stored: StoredCells) -> dict[PlacedControl, Frames]:

@@ -170,3 +170,13 @@ def test_the_stamp_is_one_line_of_plain_letters() -> None:
     assert stamp == json.loads(json.dumps(stamp))
     assert not set(stamp) & set("\n()\\<>&")
     assert hashlib.sha256("é\n)(\\ <&>".encode()).hexdigest() in stamp
+
+
+def test_letters_that_the_font_lacks_are_told_in_one_line(tmp_path: Path, capsys, recwarn) -> None:
+    figure = Figure()
+    figure.suptitle("速度 of a walk")
+    save(figure, tmp_path / "figure", ("png", "svg"), MADE_FROM, "profile 速")
+    assert capsys.readouterr().err == (
+        f"warning: {tmp_path / 'figure'}: the font lacks 速度, drawn as boxes; write it in other letters\n"
+    )
+    assert not recwarn.list

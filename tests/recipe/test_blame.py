@@ -51,9 +51,8 @@ PAPER = ("    depths: [16, 32]\n    weights: [brownian]\n", "    depths: [16, 32
     ("sets", "named"),
     [
         (("depths=[24]",), "--set depths=[24]: params: depths: Brownian"),
-        (("depths=[24]", "seeds=2"), "--set depths=[24]: params: depths"),
+        (("depths=[24]", "hidden=8"), "--set depths=[24]: params: depths"),
         (("hidden=8", "depths=[24]"), "--set depths=[24]: params: depths"),
-        (("depths=[24]", "depths=[48]"), "--set depths=[48]: params: depths: Brownian"),
     ],
 )
 def test_an_override_is_blamed_for_what_the_recipe_alone_does_not_do(

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from resodectl.recipe.load import Request, load
-from resodectl.recipe.merging import Layer, Layers, Written, override
+from resodectl.recipe.merging import Layer, Layers, Written, in_order, override
 from resodectl.recipe.reading import RecipeError, read_text
 
 
@@ -31,8 +31,8 @@ def test_overrides_are_yaml_and_are_told_apart_by_their_folder(toy: Path) -> Non
     plain = load(toy, Request())
     changed = load(toy, Request(sets=("drift=1e-1", "lengths=[8, 16]"), seeds=6, first_seed=1000))
     assert (changed.params.drift, changed.params.lengths, changed.params.seeds) == (0.1, (8, 16), 6)
-    assert plain.request.folder == "laptop"
-    assert changed.request.folder.startswith("laptop-")
+    assert plain.folder == "laptop"
+    assert changed.folder.startswith("laptop-")
     assert changed.hash != plain.hash
 
 
@@ -167,9 +167,98 @@ def test_a_mapping_whose_kind_changes_is_replaced_and_others_merge() -> None:
     assert layers.location(("lr", "stop")) == "--set lr.stop=3"
 
 
-def test_the_order_of_overrides_tells_folders_apart() -> None:
-    one, other = (Request(sets=sets).folder for sets in (("a=1", "a=2"), ("a=2", "a=1")))
-    assert one != other
+@pytest.mark.parametrize(
+    "same",
+    [
+        [
+            Request(),
+            Request(sets=("drift=0.0",)),
+            Request(sets=("drift=0",)),
+            Request(seeds=4),
+            Request(sets=("seeds=4",)),
+        ],
+        [Request(seeds=6), Request(sets=("seeds=6",)), Request(sets=("seeds=6",), seeds=6)],
+        [Request(sets=sets) for sets in (("drift=1", "pause=2"), ("pause=2.0", "drift=1e0"), ("drift=1", "pause=2"))],
+        [Request(sets=sets) for sets in (("lengths.1=8",), ("lengths=[4, 8, 4000]",), ("lengths.1=8", "lengths.0=4"))],
+    ],
+)
+def test_one_setting_has_one_folder_and_one_way_to_say_it(toy: Path, same: list[Request]) -> None:
+    recipes = [load(toy, request) for request in same]
+    assert len({(recipe.folder, recipe.overrides, recipe.hash) for recipe in recipes}) == 1
+
+
+def test_settings_that_differ_have_folders_of_their_own(toy: Path) -> None:
+    requests = [
+        Request(),
+        Request(seeds=6),
+        Request(first_seed=6),
+        Request(sets=("drift=6",)),
+        Request(sets=("lengths.0=6",)),
+        Request(sets=("lengths.1=6",)),
+    ]
+    assert len({load(toy, request).folder for request in requests}) == len(requests)
+
+
+def test_what_departs_from_a_profile_is_said_by_options_that_say_the_same(toy: Path) -> None:
+    recipe = load(toy, Request(sets=("lengths.0=8", "dtype=float32"), seeds=6, first_seed=1000))
+    assert recipe.overrides == ("--set dtype=float32", "--set lengths=[8, 400, 4000]", "--seeds 6", "--first-seed 1000")
+    said = Request(sets=("dtype=float32", "lengths=[8, 400, 4000]"), seeds=6, first_seed=1000)
+    assert load(toy, said).overrides == recipe.overrides
+
+
+@pytest.mark.parametrize(
+    ("request_", "says"),
+    [
+        (Request(sets=("seeds=4",), seeds=3), "--set seeds=4 and --seeds 3 contradict each other; set 'seeds' once"),
+        (
+            Request(sets=("drift=1", "drift=2")),
+            "--set drift=1 and --set drift=2 contradict each other; set 'drift' once",
+        ),
+        (
+            Request(sets=("lengths.0=8", "lengths=[4]")),
+            "--set lengths.0=8 and --set lengths=[4] contradict each other; set 'lengths' once",
+        ),
+        (
+            Request(sets=("lengths.0=8", "lengths.0=9")),
+            "--set lengths.0=8 and --set lengths.0=9 contradict each other; set 'lengths.0' once",
+        ),
+    ],
+)
+def test_options_that_contradict_each_other_are_refused(toy: Path, request_: Request, says: str) -> None:
+    with pytest.raises(RecipeError) as refused:
+        load(toy, request_)
+    assert str(refused.value) == says
+
+
+def test_one_element_of_a_list_can_be_set(toy: Path) -> None:
+    assert load(toy, Request(sets=("lengths.1=32", "lengths.2=8"))).params.lengths == (4, 32, 8)
+
+
+@pytest.mark.parametrize("index", ["3", "-1", "x", "01", "+1"])
+def test_an_element_that_there_is_not_is_refused(toy: Path, index: str) -> None:
+    with pytest.raises(
+        RecipeError, match=r"^--set \S+: there is no lengths\.\S+; lengths is a list, its elements: "
+    ) as no:
+        load(toy, Request(sets=(f"lengths.{index}=32",)))
+    assert str(no.value).endswith("lengths.0 to lengths.2")
+
+
+def test_a_swept_list_names_each_value_once(toy: Path) -> None:
+    for text in ("lengths=[4, 4]", "lengths.0=400"):
+        with pytest.raises(RecipeError, match=r"params.lengths: give each value once"):
+            load(toy, Request(sets=(text,)))
+
+
+@pytest.mark.parametrize("texts", [("model.kind=mlp", "model.width=4"), ("model.width=4", "model={kind: mlp}")])
+def test_the_order_of_options_plays_no_part(texts: tuple[str, ...]) -> None:
+    base = read_text("model: {kind: conv, channels: 8}\ndims: [{a: 1}, {a: 2}]", "base")
+    for given in (texts, texts[::-1]):
+        layers = Layers(Layer(base.data, Written(base, ())))
+        for layer in in_order([*map(override, given), override("dims.1.a=3")]):
+            layers.lay(layer)
+        assert layers.values == {"model": {"kind": "mlp", "width": 4}, "dims": [{"a": 1}, {"a": 3}]}
+        assert layers.location(("dims", 1, "a")) == "--set dims.1.a=3"
+        assert layers.location(("dims", 0, "a")).startswith("base:2:")
 
 
 def test_too_many_seeds_are_refused_by_their_own_option(toy: Path) -> None:

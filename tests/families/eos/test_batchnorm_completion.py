@@ -154,7 +154,7 @@ def test_the_wrong_step_changes_the_threshold_alone():
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [
-        ({"ablations": ("none", "none")}, "ablations: one is given twice"),
+        ({"ablations": ("none", "none")}, "give each value once"),
         ({"observed": 36}, "of 36 entries at least one must be left out"),
         ({"rank": 7}, "rank: at most 6"),
         ({"lr": 3000.0}, "h l must be below 1, and is 3"),

@@ -215,7 +215,7 @@ def test_the_wrong_formulas_change_only_what_they_name():
         ({"lr": 2000.0}, "h l must be below 1, and is 2"),
         ({"records": 400}, "400 pairs of steps do not fit into 600 steps"),
         ({"runs": 2 * ({"start": "edge", "decay": 1e-3, "duration": 3.0},)}, "could not be told apart"),
-        ({"ablations": ("none", "none")}, "ablations: one is given twice"),
+        ({"ablations": ("none", "none")}, "give each value once"),
         ({"runs": ({"start": "edge", "decay": 1e-3},)}, "needs its duration or its steps"),
         ({"runs": ({"start": "edge", "decay": 1e-3, "duration": 3.0, "steps": 900},)}, "and not both"),
         ({"runs": ({"start": "edge", "decay": 0.0, "duration": 3.0},)}, "give the steps of the run"),

@@ -197,7 +197,7 @@ def test_training_ends_once_all_runs_are_accurate_enough():
         ({"problems": (IMAGES, IMAGES | {"hidden": (3,)})}, "problems: two have one name in the log"),
         ({"problems": (IMAGES, CHEBYSHEV, CHEBYSHEV | {"width": 3})}, "problems: two have one name in the log"),
         ({"methods": (GRADIENT, GRADIENT | {"steps": 7})}, "give the runs different names"),
-        ({"methods": (GRADIENT | {"lrs": (0.1, 0.2, 0.1)},)}, "methods: a learning rate is given twice"),
+        ({"methods": (GRADIENT | {"lrs": (0.1, 0.2, 0.1)},)}, "give each value once"),
     ],
 )
 def test_what_makes_no_sense_is_refused(changes, says):

@@ -272,7 +272,7 @@ def test_digits_are_scaled_by_their_training_part() -> None:
     [
         ({"records": 29}, "no multiple"),
         ({"lrs": (1.0,), "records": 300, "horizon": 60.0}, "less than a step"),
-        ({"lrs": (0.1, 0.05, 0.1)}, "lrs: a learning rate is given twice"),
+        ({"lrs": (0.1, 0.05, 0.1)}, "give each value once"),
         ({"samples": 1797}, "digits has only 1796 images to train on"),
     ],
 )

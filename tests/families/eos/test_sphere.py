@@ -194,7 +194,7 @@ def test_a_scaled_run_takes_the_same_path():
     [
         ({"decays": (20.0,)}, "h l must be below 1"),
         ({"decays": (2.0,), "records": 200}, "do not fit into 15 steps"),
-        ({"decays": (5e-3, 5e-3)}, "decays: one is given twice"),
+        ({"decays": (5e-3, 5e-3)}, "give each value once"),
     ],
 )
 def test_impossible_runs_are_refused(changes, sentence):

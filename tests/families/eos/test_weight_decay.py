@@ -230,7 +230,7 @@ def test_a_network_that_cannot_be_normalised_is_flagged_and_not_a_crash() -> Non
         ({"micro_batch": 14}, "there are only 13"),
         ({"micro_batch": 12}, "a single image would be left"),
         ({"lr": 20.0}, "must be below 1"),
-        ({"weight_decays": (0.0, 0.0)}, "given twice"),
+        ({"weight_decays": (0.0, 0.0)}, "give each value once"),
     ],
 )
 def test_impossible_settings_are_refused(changes: dict, message: str) -> None:

@@ -93,5 +93,5 @@ def test_what_the_log_cannot_tell_apart_is_refused(name):
     settings = {"reference_steps": 4, "paths": 1, "seeds": 1}
     spec.Params(**settings | lists | {"cases": (case, case | {"bias_noise": 0.1}, case | {"gain": 2.0})})
     twice = (case, case | {"bias_noise": 0.3}) if name == "cases" else (2, 2)
-    with pytest.raises(ValidationError, match=f"{name}: .* is listed twice"):
+    with pytest.raises(ValidationError, match=r"is listed twice|give each value once"):
         spec.Params(**settings | lists | {name: twice})

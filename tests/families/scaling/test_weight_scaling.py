@@ -240,7 +240,7 @@ def test_what_the_log_cannot_tell_apart_is_refused(name: str) -> None:
     lists = {"tasks": ("ode",), "networks": (TANH,), "depths": (4,)}
     settings = {"initial": {"kind": "xavier", "scale": 1.0}, "training": TRAINING, "seeds": 1}
     spec.Params.model_validate(settings | lists)
-    with pytest.raises(ValidationError, match=f"{name}: .* is listed twice"):
+    with pytest.raises(ValidationError, match="give each value once"):
         spec.Params.model_validate(settings | lists | {name: lists[name] * 2})
 
 

@@ -32,7 +32,7 @@ class Shared(Trained):
     data: DataName = setting("the data set")
     model: TinyConvModel = setting("the network")
     weights: Annotated[TrainedWeights | FieldWeights, Field(discriminator="kind")] = setting("where weights come from")
-    depths: Distinct[Depth] = setting("depths N: residual layers", min_length=1, unit="layers")
+    depths: Distinct[Depth] = setting("depths N: residual layers", unit="layers")
     batch: int = setting("images in the one batch whose gradient is taken", ge=2)
     dtype: Dtype = setting("floating-point type")
 
@@ -40,7 +40,7 @@ class Shared(Trained):
 class Params(Shared):
     """What a recipe sets."""
 
-    schemes: Distinct[SchemeName] = setting("how the residual layers are integrated", min_length=1)
+    schemes: Distinct[SchemeName] = setting("how the residual layers are integrated")
     seeds: int = setting("independent repetitions", ge=1)
 
 

@@ -26,8 +26,8 @@ class Shared(Settings):
 class Params(Shared):
     """What a recipe sets."""
 
-    methods: Distinct[GradientName] = setting("how the network is differentiated", min_length=1)
-    depths: Distinct[LayerCount] = setting("depths", unit="layers", min_length=1)
+    methods: Distinct[GradientName] = setting("how the network is differentiated")
+    depths: Distinct[LayerCount] = setting("depths", unit="layers")
     seeds: int = setting("independent networks; all take the same memory", ge=1)
 
 

@@ -32,9 +32,9 @@ class Shared(Settings):
 class Params(Shared):
     """What a recipe sets."""
 
-    schemes: Distinct[SchemeName] = setting("schemes of the forward pass", min_length=1)
-    weights: Distinct[WeightKind] = setting("kinds of weights, by their smoothness in depth", min_length=1)
-    depths: Distinct[int] = setting("depths N", unit="layers", min_length=1)
+    schemes: Distinct[SchemeName] = setting("schemes of the forward pass")
+    weights: Distinct[WeightKind] = setting("kinds of weights, by their smoothness in depth")
+    depths: Distinct[int] = setting("depths N", unit="layers")
     seeds: int = setting("independent networks with their inputs and targets", ge=1)
 
     @model_validator(mode="after")

@@ -24,12 +24,10 @@ class Shared(Trained):
 class Params(Shared):
     """What a recipe sets."""
 
-    schemes: Distinct[SchemeName] = setting("how the residual layers are integrated", min_length=1)
-    gradients: Distinct[GradientName] = setting("how the network is differentiated", min_length=1)
-    weights: Distinct[Tying] = setting("whether the residual layers share their weights", min_length=1)
-    depths: Distinct[Depth] = setting(
-        "depths N: residual layers, of every stage whose number of layers is 'depth'", min_length=1
-    )
+    schemes: Distinct[SchemeName] = setting("how the residual layers are integrated")
+    gradients: Distinct[GradientName] = setting("how the network is differentiated")
+    weights: Distinct[Tying] = setting("whether the residual layers share their weights")
+    depths: Distinct[Depth] = setting("depths N: residual layers, of every stage whose number of layers is 'depth'")
     seeds: int = setting("independent repetitions", ge=1)
 
     @model_validator(mode="after")

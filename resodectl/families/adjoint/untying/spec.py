@@ -17,14 +17,13 @@ class Shared(Trained):
     """The settings of a recipe that each of its cells has too."""
 
     scheme: SchemeName = setting("how the residual layers are integrated")
-    gradients: Distinct[GradientName] = setting("how fine-tuning differentiates the network", min_length=1)
+    gradients: Distinct[GradientName] = setting("how fine-tuning differentiates the network")
     depth: Depth = setting("depth N: residual layers, of every stage whose number of layers is 'depth'")
     trained_stage: int | None = setting("the one stage that is fine-tuned, from 1; null: the whole network", ge=1)
     pretraining: SgdTraining = setting("the training of the tied network, by backpropagation")
     finetuning: SgdTraining = setting("the training of the untied network")
     starts: Distinct[Start] = setting(
         "what is fine-tuned: the pretrained network, or the same with the layers to be trained drawn anew",
-        min_length=1,
     )
     ablation: AdjointAblation = setting("what is wrong on purpose with the adjoint", default="none")
     dtype: Dtype = setting("floating-point type")

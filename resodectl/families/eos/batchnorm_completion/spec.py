@@ -7,7 +7,7 @@ from typing import Self
 
 from pydantic import model_validator
 
-from resodectl.experiment.choices import DecayAblation, Dtype
+from resodectl.experiment.choices import DecayAblation, Distinct, Dtype
 from resodectl.experiment.columns import Column
 from resodectl.experiment.settings import Settings, point, setting
 
@@ -30,10 +30,9 @@ class Shared(Settings):
 class Params(Shared):
     """What a recipe sets."""
 
-    ablations: tuple[DecayAblation, ...] = setting(
+    ablations: Distinct[DecayAblation] = setting(
         "what is wrong on purpose, or none: no-decay descends without weight decay, linear-norm takes |w| for |w|^2 in "
         "the effective step",
-        min_length=1,
         default=("none",),
     )
     seeds: int = setting("independent true matrices, with their observed entries and starts", ge=1)
@@ -49,8 +48,6 @@ class Params(Shared):
             raise ValueError(f"decay: h l must be below 1, and is {self.lr * self.decay:g}")
         if self.steps < 2 * self.records:
             raise ValueError(f"records: {self.records} pairs of steps do not fit into {self.steps} steps")
-        if len(set(self.ablations)) < len(self.ablations):
-            raise ValueError("ablations: one is given twice")
         return self
 
 

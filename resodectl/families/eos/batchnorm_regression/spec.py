@@ -8,7 +8,7 @@ from typing import Literal, Self
 
 from pydantic import model_validator
 
-from resodectl.experiment.choices import Dtype, ReductionAblation
+from resodectl.experiment.choices import Distinct, Dtype, ReductionAblation
 from resodectl.experiment.columns import Column
 from resodectl.experiment.settings import Settings, point, setting
 
@@ -62,11 +62,10 @@ class Params(Shared):
     """What a recipe sets."""
 
     runs: tuple[Run, ...] = setting("starts with their weight decays and durations", min_length=1)
-    ablations: tuple[Ablation, ...] = setting(
+    ablations: Distinct[Ablation] = setting(
         "what is wrong on purpose, or none: no-decay descends without weight decay, reduced-step lowers the learning "
         "rate at some time; linear-norm takes |w| for |w|^2 in the effective step; the flow is computed with "
         "no-denominator (-G / 2), no-projection (to the tangent space of the sphere) or in double-time (2 h l t)",
-        min_length=1,
         default=("none",),
     )
     seeds: int = setting("independent problems with their starts", ge=1)
@@ -88,11 +87,9 @@ class Params(Shared):
 
     @model_validator(mode="after")
     def the_log_tells_runs_apart(self) -> Self:
-        """Refuse runs that differ in their length alone, and an ablation given twice."""
+        """Refuse runs that differ in their length alone."""
         if len({(run.start, run.decay) for run in self.runs}) < len(self.runs):
             raise ValueError("runs: two have the same start and decay, so that their rows could not be told apart")
-        if len(set(self.ablations)) < len(self.ablations):
-            raise ValueError("ablations: one is given twice")
         return self
 
 

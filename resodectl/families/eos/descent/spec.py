@@ -7,7 +7,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from resodectl.experiment.choices import DataName, Dtype, Rate, Width
+from resodectl.experiment.choices import DataName, Distinct, Dtype, Rate, Width
 from resodectl.experiment.columns import Column
 from resodectl.experiment.settings import Settings, point, setting
 from resodectl.training.settings import check_size
@@ -55,7 +55,7 @@ class Method(Settings):
         "gradient descent, plain or with the momentum of Polyak or Nesterov, or gradient flow at the times step x lr"
     )
     momentum: float = setting("the momentum beta", ge=0.0, lt=1.0, default=0.0)
-    lrs: tuple[Rate, ...] = setting("learning rates", min_length=1)
+    lrs: Distinct[Rate] = setting("learning rates")
     steps: int = setting("steps of descent", ge=1)
     name: str = setting("what the log calls these runs", default="descent", min_length=1)
 
@@ -64,8 +64,6 @@ class Method(Settings):
         """Refuse a momentum that plays no part."""
         if (self.momentum > 0) != (self.kind in ("polyak", "nesterov")):
             raise ValueError(f"methods: '{self.kind}' and momentum {self.momentum:g} do not go together")
-        if len(set(self.lrs)) < len(self.lrs):
-            raise ValueError("methods: a learning rate is given twice")
         return self
 
 

@@ -7,7 +7,7 @@ from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
-from resodectl.experiment.choices import Algorithm, Dtype, FlowAblation, Rate, ToyName
+from resodectl.experiment.choices import Algorithm, Distinct, Dtype, FlowAblation, Rate, ToyName
 from resodectl.experiment.columns import Column
 from resodectl.experiment.settings import Settings, point, setting
 
@@ -57,7 +57,7 @@ class Run(Settings):
 class Shared(Settings):
     """The settings of a recipe that each of its cells has too."""
 
-    lrs: tuple[SmallRate, ...] = setting("learning rates", min_length=1)
+    lrs: Distinct[SmallRate] = setting("learning rates")
     records: int = setting("rows of a path; an error in a row is the largest one up to the next row", ge=2, default=200)
     flow_steps: int = setting("midpoint steps of the flow along the manifold", ge=1, default=200)
     ablation: FlowAblation = setting(
@@ -76,12 +76,10 @@ class Params(Shared):
 
     @model_validator(mode="after")
     def paths_can_be_recorded(self) -> Self:
-        """Refuse paths of fewer than two steps, and learning rates that could not be told apart."""
+        """Refuse paths of fewer than two steps, and runs that could not be told apart."""
         shortest = min(run.horizon for run in self.runs) / max(self.lrs) ** 2
         if shortest < 2:
             raise ValueError(f"lrs: the learning rate {max(self.lrs):g} makes fewer than 2 steps in a horizon")
-        if len(set(self.lrs)) < len(self.lrs):
-            raise ValueError("lrs: a learning rate is given twice")
         if len({(run.toy, run.algorithm) for run in self.runs}) < len(self.runs):
             raise ValueError("runs: an algorithm is given twice on one toy, which the log could not tell apart")
         return self

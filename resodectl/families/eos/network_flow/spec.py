@@ -8,7 +8,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from resodectl.experiment.choices import Dtype, FlowAblation, Rate, Width
+from resodectl.experiment.choices import Distinct, Dtype, FlowAblation, Rate, Width
 from resodectl.experiment.columns import Column
 from resodectl.experiment.settings import Settings, point, setting
 from resodectl.training.settings import check_size
@@ -72,7 +72,7 @@ class Shared(Settings):
 class Params(Shared):
     """What a recipe sets."""
 
-    lrs: tuple[RateToOne, ...] = setting("learning rates of normalised descent", min_length=1)
+    lrs: Distinct[RateToOne] = setting("learning rates of normalised descent")
     seeds: int = setting("independent networks", ge=1)
 
     @model_validator(mode="after")
@@ -84,8 +84,6 @@ class Params(Shared):
     @model_validator(mode="after")
     def records_fall_on_steps(self) -> Self:
         """Refuse records between two steps of the flow, and several records in a step of descent."""
-        if len(set(self.lrs)) < len(self.lrs):
-            raise ValueError("lrs: a learning rate is given twice")
         between = self.horizon / self.records
         ratio = between / self.flow.step
         if ratio < 0.5 or abs(ratio - round(ratio)) > 1e-9 * ratio:

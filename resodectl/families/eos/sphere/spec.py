@@ -8,7 +8,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from resodectl.experiment.choices import Dtype, ReductionAblation
+from resodectl.experiment.choices import Distinct, Dtype, ReductionAblation
 from resodectl.experiment.columns import Column
 from resodectl.experiment.settings import Settings, point, setting
 
@@ -48,7 +48,7 @@ class Shared(Settings):
 class Params(Shared):
     """What a recipe sets."""
 
-    decays: tuple[Decay, ...] = setting("weight decays l of the runs that start at the edge", min_length=1)
+    decays: Distinct[Decay] = setting("weight decays l of the runs that start at the edge")
     distant: Distant | None = setting("a run that starts away from the edge", default=None)
     seeds: int = setting("independent starts", ge=1)
 
@@ -61,8 +61,6 @@ class Params(Shared):
         steps = self.duration / (self.lr * max(decays))
         if steps < 2 * self.records:
             raise ValueError(f"records: {self.records} intervals of at least 2 steps do not fit into {steps:.0f} steps")
-        if len(set(self.decays)) < len(self.decays):
-            raise ValueError("decays: one is given twice")
         return self
 
 

@@ -9,7 +9,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from resodectl.experiment.choices import DataName, Dtype, Width
+from resodectl.experiment.choices import DataName, Distinct, Dtype, Width
 from resodectl.experiment.columns import Column
 from resodectl.experiment.settings import Settings, point, setting
 from resodectl.training.settings import check_size
@@ -68,16 +68,14 @@ class Shared(Settings):
 class Params(Shared):
     """What a recipe sets."""
 
-    weight_decays: tuple[Decay, ...] = setting("weight decays l", min_length=1)
+    weight_decays: Distinct[Decay] = setting("weight decays l")
     seeds: int = setting("independent initialisations", ge=1)
 
     @model_validator(mode="after")
     def weights_are_not_reversed(self) -> Self:
-        """Refuse decay that changes the sign of the weights, and a weight decay given twice."""
+        """Refuse decay that changes the sign of the weights."""
         if self.lr * max(self.weight_decays) >= 1:
             raise ValueError("weight_decays: lr * weight_decay must be below 1")
-        if len(set(self.weight_decays)) < len(self.weight_decays):
-            raise ValueError("weight_decays: one is given twice")
         return self
 
 

@@ -8,7 +8,7 @@ from typing import Literal, Self
 
 from pydantic import model_validator
 
-from resodectl.experiment.choices import DataName, Dtype
+from resodectl.experiment.choices import DataName, Distinct, Dtype
 from resodectl.experiment.columns import Column
 from resodectl.experiment.settings import Settings, point, setting
 from resodectl.training.settings import SgdTraining
@@ -63,20 +63,15 @@ class Shared(Settings):
 class Params(Shared):
     """What a recipe sets."""
 
-    depths: tuple[int, ...] = setting(
-        "depths L, of those for which the paper gives the blocks of each stage", min_length=1
-    )
+    depths: Distinct[int] = setting("depths L, of those for which the paper gives the blocks of each stage")
     seeds: int = setting("independent repetitions", ge=1)
 
     @model_validator(mode="after")
     def depths_are_the_paper_s(self) -> Self:
-        """Refuse depths without known stages, and what the log cannot tell apart."""
+        """Refuse depths without known stages."""
         unknown = [depth for depth in self.depths if depth not in BLOCKS]
         if unknown:
             raise ValueError(f"depths: no stages are known for {unknown[0]}; known: {', '.join(map(str, BLOCKS))}")
-        twice = [depth for place, depth in enumerate(self.depths) if depth in self.depths[:place]]
-        if twice:
-            raise ValueError(f"depths: {twice[0]} is listed twice")
         return self
 
 

@@ -31,7 +31,7 @@ class Shared(Settings):
 class Params(Shared):
     """What a recipe sets."""
 
-    hursts: Distinct[float] = setting("Hurst indices H, between 0 and 1", min_length=1)
+    hursts: Distinct[float] = setting("Hurst indices H, between 0 and 1")
     seeds: int = setting("independent repetitions, the units of the intervals", ge=1)
 
     @model_validator(mode="after")

@@ -23,7 +23,7 @@ class Shared(Settings):
     weights: Law = setting(
         "law of each entry along the layers: independent, smooth, smooth plus independent, or fractional noise"
     )
-    exponents: Distinct[float] = setting("exponents beta of the residual scale L^-beta", min_length=1)
+    exponents: Distinct[float] = setting("exponents beta of the residual scale L^-beta")
     repetitions: int = setting("networks of a seed at each depth", ge=1)
     method: Method = setting(
         "direct: with all matrices; joint, marginal: without them, sampled from the exact law of Gaussian res-3 ReLU "
@@ -52,7 +52,7 @@ class Shared(Settings):
 class Params(Shared):
     """What a recipe sets."""
 
-    depths: Distinct[int] = setting("depths L", unit="layers", min_length=1)
+    depths: Distinct[int] = setting("depths L", unit="layers")
     seeds: int = setting("independent repetitions of the whole figure, the units of the intervals", ge=1)
 
     @model_validator(mode="after")

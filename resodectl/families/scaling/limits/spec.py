@@ -8,7 +8,7 @@ from typing import Literal, Self
 
 from pydantic import model_validator
 
-from resodectl.experiment.choices import Dtype
+from resodectl.experiment.choices import Distinct, Dtype
 from resodectl.experiment.columns import Column
 from resodectl.experiment.settings import Settings, point, setting
 
@@ -45,7 +45,7 @@ class Case(Settings):
 class Shared(Settings):
     """The settings of a recipe that each of its cells has too."""
 
-    depths: tuple[int, ...] = setting("depths L of networks without noise", unit="layers", min_length=1)
+    depths: Distinct[int] = setting("depths L of networks without noise", unit="layers")
     reference_steps: int = setting("steps of Euler and Maruyama's scheme for the SDE on the same paths", ge=1)
     paths: int = setting("Brownian paths of a seed", ge=1)
     dim: int = setting("dimension of the state", ge=1, default=4)
@@ -56,22 +56,16 @@ class Params(Shared):
     """What a recipe sets."""
 
     cases: tuple[Case, ...] = setting("scalings and limits", min_length=1)
-    noisy_depths: tuple[int, ...] = setting("depths L of networks with noise", unit="layers", min_length=1)
+    noisy_depths: Distinct[int] = setting("depths L of networks with noise", unit="layers")
     seeds: int = setting("independent smooth weights, each with its Brownian paths", ge=1)
 
     @model_validator(mode="after")
-    def cases_and_depths_differ(self) -> Self:
+    def cases_differ(self) -> Self:
         """Refuse what the log cannot tell apart."""
-        for name in ("cases", "depths", "noisy_depths"):
-            own = getattr(self, name)
-            known = (
-                [(case.noises, case.model_copy(update={"bias_noise": None})) for case in own]
-                if name == "cases"
-                else own
-            )
-            twice = [entry for place, entry in enumerate(own) if known[place] in known[:place]]
-            if twice:
-                raise ValueError(f"{name}: {twice[0]} is listed twice")
+        known = [(case.noises, case.model_copy(update={"bias_noise": None})) for case in self.cases]
+        twice = [case for place, case in enumerate(self.cases) if known[place] in known[:place]]
+        if twice:
+            raise ValueError(f"cases: {twice[0]} is listed twice")
         return self
 
     @model_validator(mode="after")

@@ -19,7 +19,7 @@ Init = Literal["zero", "smooth", "rough"]
 class Balance(Settings):
     """Runs at several learning rates for the same time, in which the balance of neighbouring layers drifts."""
 
-    lrs: Distinct[Rate] = setting("learning rates eta, other than `lr`", min_length=1)
+    lrs: Distinct[Rate] = setting("learning rates eta, other than `lr`")
     time: float = setting("training time, steps times eta", gt=0)
     depth: int = setting("depth N", unit="layers", ge=2)
 
@@ -28,15 +28,14 @@ class Shared(Settings):
     """The settings of a recipe that each of its cells has too."""
 
     target: tuple[tuple[float, ...], ...] = setting("the matrix B to be learnt, row by row", min_length=1)
-    depths: Distinct[int] = setting("depths N; each is compared with depth 2N", unit="layers", min_length=1)
+    depths: Distinct[int] = setting("depths N; each is compared with depth 2N", unit="layers")
     reference: int = setting("depth that stands for infinity where outputs are compared", unit="layers", ge=2)
-    shown: Distinct[Depth] = setting("depths whose weights are logged layer by layer", unit="layers", min_length=1)
+    shown: Distinct[Depth] = setting("depths whose weights are logged layer by layer", unit="layers")
     steps: int = setting("steps of gradient descent", ge=1)
     lr: float = setting("learning rate eta; a network of depth N takes eta N^lr_exponent", gt=0, default=1.0)
     lr_exponent: float = setting("the power of N by which the learning rate is multiplied", default=1.0)
     levels: Distinct[Rate] = setting(
         "losses whose first passage is logged: the first step after which the loss is below",
-        min_length=1,
         default=(1e-5,),
     )
     init_scale: float = setting("size of initial weights that are not zero", gt=0, default=0.25)
@@ -49,7 +48,6 @@ class Params(Shared):
     inits: Distinct[Init] = setting(
         "initial weights: zero; smooth in depth; rough, which are independent from layer to layer; smooth and rough "
         "entries are of order `init_scale`",
-        min_length=1,
     )
     balance: Balance | None = setting("further runs, from zero weights", default=None)
     seeds: int = setting("independent initial weights", ge=1)

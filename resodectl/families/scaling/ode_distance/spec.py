@@ -40,9 +40,8 @@ class Params(Shared):
     fields: Distinct[FieldName] = setting(
         "phi: smooth and alternating are tanh(W(s) x), with W linear between layers, and smooth or alternating from "
         "layer to layer; ramp: s; affine: L x + g(s) with a solution of constant x'' = C; bump: 1 - cos(2 pi N s)",
-        min_length=1,
     )
-    depths: Distinct[int] = setting("depths N", unit="layers", min_length=1)
+    depths: Distinct[int] = setting("depths N", unit="layers")
     seeds: int = setting("independent networks with their inputs", ge=1)
 
     @model_validator(mode="after")

@@ -16,7 +16,7 @@ class Shared(Settings):
 
     hursts: HurstGrid = setting("Hurst indices H of the initial weights")
     betas: Grid = setting("exponents beta of the residual scale L^-beta")
-    lrs: Distinct[Rate] = setting("learning rates at the start; the map shows the best one of each place", min_length=1)
+    lrs: Distinct[Rate] = setting("learning rates at the start; the map shows the best one of each place")
     depth: int = setting("residual layers L", unit="layers", ge=2)
     dim: int = setting("dimension d of the hidden state", ge=1)
     training: AdamTraining = setting("the training of every network")
@@ -26,7 +26,7 @@ class Shared(Settings):
 class Params(Shared):
     """What a recipe sets."""
 
-    data: Distinct[MnistDataName] = setting("the data sets, a panel each", min_length=1)
+    data: Distinct[MnistDataName] = setting("the data sets, a panel each")
     seeds: int = setting("independent repetitions: weights and orders of batches", ge=1)
 
 

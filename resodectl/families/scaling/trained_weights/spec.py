@@ -22,7 +22,7 @@ class Shared(Settings):
     """The settings of a recipe that each of its cells has too."""
 
     data: MnistDataName = setting("the data set")
-    networks: Distinct[Network] = setting("the networks, side by side", min_length=1)
+    networks: Distinct[Network] = setting("the networks, side by side")
     depth: int = setting("residual layers L", unit="layers", ge=2)
     dim: int = setting("dimension d of the hidden state", ge=1)
     lr: float = setting("learning rate at the start", gt=0.0)

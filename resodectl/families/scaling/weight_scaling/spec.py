@@ -7,7 +7,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from resodectl.experiment.choices import Dtype
+from resodectl.experiment.choices import Distinct, Dtype
 from resodectl.experiment.columns import Column
 from resodectl.experiment.settings import Settings, point, setting
 
@@ -77,22 +77,10 @@ class Shared(Settings):
 class Params(Shared):
     """What a recipe sets."""
 
-    tasks: tuple[Task, ...] = setting(
-        "what is learnt: the flow of a differential equation, or MNIST as vectors", min_length=1
-    )
-    networks: tuple[Network, ...] = setting("the kinds of networks", min_length=1)
-    depths: tuple[Depth, ...] = setting("depths L", unit="layers", min_length=1)
+    tasks: Distinct[Task] = setting("what is learnt: the flow of a differential equation, or MNIST as vectors")
+    networks: Distinct[Network] = setting("the kinds of networks")
+    depths: Distinct[Depth] = setting("depths L", unit="layers")
     seeds: int = setting("independent repetitions: pairs, weights and orders of batches", ge=1)
-
-    @model_validator(mode="after")
-    def networks_differ(self) -> Self:
-        """Refuse what the log cannot tell apart."""
-        for name in ("tasks", "networks", "depths"):
-            own = getattr(self, name)
-            twice = [entry for place, entry in enumerate(own) if entry in own[:place]]
-            if twice:
-                raise ValueError(f"{name}: {twice[0]} is listed twice")
-        return self
 
 
 class Point(Shared, Network):

@@ -1,6 +1,6 @@
 """Random walks by length, with a drift."""
 
-from resodectl.experiment.choices import Dtype
+from resodectl.experiment.choices import Distinct, Dtype
 from resodectl.experiment.columns import Column
 from resodectl.experiment.settings import Settings, point, setting
 
@@ -18,7 +18,7 @@ class Shared(Settings):
 class Params(Shared):
     """What a recipe sets."""
 
-    lengths: tuple[int, ...] = setting("lengths of the walk", unit="steps", min_length=1)
+    lengths: Distinct[int] = setting("lengths of the walk", unit="steps")
     seeds: int = setting("independent walks", ge=1)
 
 
