@@ -23,6 +23,7 @@ COMMANDS = {
     "check": "Check claims again, from the logs only.",
     "data": "List and fetch data sets.",
     "store": "List, verify and clean the store of finished cells.",
+    "new": "Write an experiment of your own that runs at once, to change it.",
     "init": "Copy the shipped recipes to a folder, to edit them.",
     "schema": "Print the JSON Schema of recipes, for editors.",
 }
