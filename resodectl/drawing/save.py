@@ -1,6 +1,7 @@
 """Saving figures: the same bytes for the same figure, and in them what the figure was made from."""
 
 import io
+import warnings
 from bisect import bisect_left
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -37,11 +38,19 @@ def save(figure: Figure, stem: Path, formats: tuple[str, ...], provenance: Prove
     paths = [stem.with_name(f"{stem.name}.{suffix}") for suffix in formats]
     stale = [path for path in paths if not is_current(path, provenance, footer)]
     if stale:
-        with style(), _laid_out(figure, footer) as box:
+        with _quiet(), style(), _laid_out(figure, footer) as box:
             for path in stale:
                 path.parent.mkdir(parents=True, exist_ok=True)
                 write_atomically(path, _render(figure, path.suffix[1:], provenance, footer, box))
     return paths
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """No warning of each letter that the font lacks: the figure has a box for it."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing", UserWarning)
+        yield
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -54,12 +55,17 @@ class Recipe:
     file: RecipeFile
     request: Request
     params: Any
-    paper_params: Any
+    profile_params: Mapping[Profile, Any]
     _document: Document = field(repr=False, compare=False)
 
     @property
     def name(self) -> str:
         return f"{self.file.family}/{self.path.stem}"
+
+    @property
+    def paper_params(self) -> Any:
+        """The paper's own setting."""
+        return self.profile_params["paper"]
 
     @property
     def title(self) -> str:
@@ -102,13 +108,34 @@ class Recipe:
     def hash(self) -> str:
         """SHA-256 of all that the recipe says in this profile."""
         content = {
-            "file": self.file.model_dump(mode="json", by_alias=True, exclude={"params", "profiles"}),
+            "file": self._statements,
             "params": self.params.model_dump(mode="json"),
             "paper": self.paper_params.model_dump(mode="json"),
             "profile": self.profile,
             "first_seed": self.request.first_seed,
         }
-        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+        return _digest(content)
+
+    @cached_property
+    def settings_hash(self) -> str:
+        """SHA-256 of what the file says to compute: the experiment, and the params of each profile."""
+        return _digest({"experiment": self.file.experiment, **self._settings})
+
+    def says_the_same_as(self, other: "Recipe") -> bool:
+        """Whether the files of two recipes differ in nothing but comments, order and spelling."""
+        reasons = ([changes.get("because") for changes in of.file.profiles.values()] for of in (self, other))
+        alike = (self._statements, self._settings) == (other._statements, other._settings)
+        return alike and next(reasons) == next(reasons)
+
+    @cached_property
+    def _statements(self) -> dict[str, Any]:
+        """What the file says besides its params and profiles."""
+        return self.file.model_dump(mode="json", by_alias=True, exclude={"params", "profiles"})
+
+    @cached_property
+    def _settings(self) -> dict[str, Any]:
+        """The params of each profile, as plain values."""
+        return {profile: params.model_dump(mode="json") for profile, params in self.profile_params.items()}
 
     def location(self, path: KeyPath) -> str:
         """`file:line:column` of what stands at a path of the file, or of what encloses it."""
@@ -150,11 +177,10 @@ def load(path: Path, request: Request | None = None) -> Recipe:
         raise explain(error, RecipeFile, document.data, document.location) from error
     check_names(file, request.profile, document)
     spec = catalogue.experiment(file.experiment).spec
-    paper = _validated(spec.Params, _layers(document, "paper", Request("paper")))
-    for profile in file.profiles:
-        _validated(spec.Params, _layers(document, profile, Request(profile)))
+    profiles: tuple[Profile, ...] = ("paper", *file.profiles)
+    of_profiles = {name: _validated(spec.Params, _layers(document, name, Request(name))) for name in profiles}
     layers = _layers(document, request.profile, request)
-    recipe = Recipe(path, file, request, _validated(spec.Params, layers), paper, document)
+    recipe = Recipe(path, file, request, _validated(spec.Params, layers), of_profiles, document)
     check_claims(file.claims, spec.LOG, document)
     for index, claim in enumerate(recipe.claims):
         for place, control in claim.every_control().items():
@@ -190,6 +216,10 @@ def _validated(model: type[Settings], layers: Layers) -> Any:
     if params.seeds > MOST_SEEDS:
         raise RecipeError(f"{layers.location(('seeds',))}: params.seeds: more than {MOST_SEEDS} seeds are too many")
     return params
+
+
+def _digest(content: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
 def _is_valid(model: type[Settings], values: dict[str, Any]) -> bool:

@@ -53,7 +53,7 @@ def test_a_recipe_without_profiles_and_claims_is_drawn_and_claims_nothing(shell,
     ended = shell("run", "./bare.yaml", "-j", "1", "--strict", "--junit", "claims.xml")
     assert ended.code == 0, ended.err
     assert "nothing is claimed" in ended.out
-    folder = tmp_path / "runs/toy/bare/laptop"
+    (folder,) = (tmp_path / "runs").glob("toy/bare@*/laptop")
     assert (folder / "figure.png").exists()
     assert json.loads((folder / "claims.json").read_text("utf-8"))["claims"] == []
     (suite,) = ElementTree.parse(tmp_path / "claims.xml").getroot()

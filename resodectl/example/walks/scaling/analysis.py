@@ -22,7 +22,7 @@ def measure_slope(rows: pd.DataFrame) -> Estimate:
 
 def draw_ends(log: Mapping[str, pd.DataFrame], recipe: Drawn[Params]) -> Figure:
     """The mean square of the end against the depth, a curve an exponent."""
-    figure, (ax,) = panels()
+    figure, (ax,) = panels(panel=(5.4, 3.4))
     curves = in_order(log["ends"], "exponent", recipe.params.exponents)
     for (exponent, rows), colour in zip(curves, CYCLE, strict=False):
         spread(ax, rows, "depth", "mean_square", colour=colour, label=rf"$\beta = {exponent:g}$")
