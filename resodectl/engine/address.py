@@ -9,6 +9,7 @@ from typing import Any
 from resodectl.engine.fingerprint import fingerprint, third_party
 from resodectl.experiment.catalogue import Experiment
 from resodectl.experiment.cells import Cell
+from resodectl.experiment.data_sets import data_sets
 
 
 @cache
@@ -29,13 +30,11 @@ def identity(cell: Cell, device: str, data_root: Path | None) -> dict[str, Any]:
     Raises:
         DataError: the cell needs a data set that is not there.
     """
-    values = cell.point.model_dump(mode="json")
-    data = values.get("data")
     return {
         "experiment": cell.experiment,
-        "point": values,
+        "point": cell.point.model_dump(mode="json"),
         "seeds": list(cell.seeds),
-        "data": data_digest(data, data_root) if isinstance(data, str) else None,
+        "data": {name: data_digest(name, data_root) for name in data_sets(cell.point)},
         **environment(cell.experiment, device),
     }
 

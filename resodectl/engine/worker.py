@@ -68,6 +68,7 @@ def compute(task: Task, report: Report | None = None) -> Outcome:
 def _compute(task: Task, report: Report | None, started: float) -> None:
     import pyarrow.parquet as pq
 
+    from resodectl.datasets.load import declared
     from resodectl.engine.checkpoint import FileCheckpoint
     from resodectl.engine.store import Store
     from resodectl.engine.tables import Block, pack, snapshot, tables
@@ -94,8 +95,9 @@ def _compute(task: Task, report: Report | None, started: float) -> None:
         checkpoint,
         (lambda fraction: report(task.address, fraction)) if report else None,
     )
-    for block in experiment.module("simulation").simulate(cell, context):
-        blocks.append(snapshot(block))
+    with declared(identity["data"]):
+        for block in experiment.module("simulation").simulate(cell, context):
+            blocks.append(snapshot(block))
     row = pack(tables(blocks, experiment.spec.LOG, cell))
     about = {"identity": identity, "seconds": time.perf_counter() - started}
     row = row.replace_schema_metadata({"resodectl": json.dumps(about, sort_keys=True)})

@@ -7,6 +7,8 @@ from typing import Annotated, Literal, TypeVar
 
 from pydantic import AfterValidator, Field
 
+from resodectl.experiment.data_sets import DataSet
+
 ValuesT = TypeVar("ValuesT", bound=tuple[object, ...])
 
 
@@ -24,11 +26,13 @@ Distinct = Annotated[tuple[T, ...], AfterValidator(_once)]
 # The floating-point type of a simulation's tensors.
 Dtype = Literal["float32", "float64"]
 
+_Images = Literal["digits", "cifar10"]
+
 # A data set of images: scikit-learn's digits, built in, or CIFAR-10.
-DataName = Literal["digits", "cifar10"]
+DataName = Annotated[_Images, DataSet()]
 
 # The same, or MNIST.
-MnistDataName = Literal[DataName, "mnist"]
+MnistDataName = Annotated[Literal[_Images, "mnist"], DataSet()]
 
 # The number of residual layers of a network whose neighbouring layers are compared.
 Depth = Annotated[int, Field(ge=2)]

@@ -55,7 +55,7 @@ class Recipe:
     file: RecipeFile
     request: Request
     params: Any
-    profile_params: Mapping[Profile, Any]
+    of_profiles: Mapping[Profile, Any]
     _document: Document = field(repr=False, compare=False)
 
     @property
@@ -65,7 +65,7 @@ class Recipe:
     @property
     def paper_params(self) -> Any:
         """The paper's own setting."""
-        return self.profile_params["paper"]
+        return self.of_profiles["paper"]
 
     @property
     def title(self) -> str:
@@ -135,7 +135,7 @@ class Recipe:
     @cached_property
     def _settings(self) -> dict[str, Any]:
         """The params of each profile, as plain values."""
-        return {profile: params.model_dump(mode="json") for profile, params in self.profile_params.items()}
+        return {name: self.of_profiles[name].model_dump(mode="json") for name in ("paper", *self.file.profiles)}
 
     def location(self, path: KeyPath) -> str:
         """`file:line:column` of what stands at a path of the file, or of what encloses it."""
