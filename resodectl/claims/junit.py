@@ -28,7 +28,7 @@ def junit(verdicts: Mapping[str, Sequence[Verdict]], errors: Mapping[str, Sequen
             name = f"{index + 1} {verdict.claim.claim}: {verdict.claim.says}"
             case = ElementTree.SubElement(suite, "testcase", classname=recipe, name=name)
             tests += 1
-            says = f"{verdict.judgement}: {describe(verdict.estimate, verdict.band)}"
+            says = f"{verdict.judgement}: {verdict.absent or describe(verdict.estimate, verdict.band)}"
             if verdict.judgement != "holds" and verdict.claim.gate:
                 ElementTree.SubElement(case, "failure", message=says)
                 failures += 1
@@ -43,7 +43,7 @@ def junit(verdicts: Mapping[str, Sequence[Verdict]], errors: Mapping[str, Sequen
                     ElementTree.SubElement(case, "failure", message="broken control: the claim does not fail under it")
                     failures += 1
                 elif control.state in ("not run", "no rows"):
-                    why = {"not run": "run with --controls", "no rows": "no row of the log is selected"}
+                    why = {"not run": "run with --controls", "no rows": control.absent}
                     ElementTree.SubElement(case, "skipped", message=why[control.state])
                     skipped += 1
         for number, sentence in enumerate(of_errors, 1):

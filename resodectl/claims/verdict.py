@@ -12,18 +12,22 @@ ControlState = Literal["breaks", "broken", "not run", "no rows"]
 
 @dataclass(frozen=True)
 class ControlVerdict:
-    """What was measured of a claim under one of its controls, and what that means; None where nothing was."""
+    """What was measured of a claim under one of its controls, and what that means; None where nothing was.
+
+    `absent` says why there are no rows, where there are none.
+    """
 
     control: Control
     estimate: Estimate | None
     state: ControlState
+    absent: str = ""
 
 
 @dataclass(frozen=True)
 class Verdict:
     """What was measured of one claim, what that means, and what its controls show.
 
-    An estimate is None where the selected rows are none: `no rows`, neither held nor broken.
+    An estimate is None where the selected rows are none: `no rows`, neither held nor broken; `absent` says why.
     """
 
     claim: Claim
@@ -31,6 +35,7 @@ class Verdict:
     estimate: Estimate | None
     judgement: Judgement
     controls: tuple[ControlVerdict, ...]
+    absent: str = ""
 
     @property
     def acceptable(self) -> bool:

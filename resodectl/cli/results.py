@@ -59,7 +59,7 @@ def print_verdicts(recipe: Recipe, verdicts: Sequence[Verdict], errors: Sequence
         claim, word = verdict.claim, verdict.judgement
         print(f"  {coloured(word.ljust(8), _COLOURS[word])}{claim.says}")
         if verdict.estimate is None:
-            parts = [f"no row of the log is selected; the band is {verdict.band}"]
+            parts = [f"{verdict.absent}; the band is {verdict.band}"]
         else:
             parts = [f"{verdict.estimate} in {verdict.band}"]
         if claim.theory is not None:
@@ -81,7 +81,7 @@ def _control_line(verdict: ControlVerdict) -> str:
     if state == "not run":
         return f"control not run (--controls): {because}"
     if state == "no rows":
-        return f"control: no row of the log is selected ({because})"
+        return f"control: {verdict.absent} ({because})"
     return f"control {coloured(state, _COLOURS[state])}: {verdict.estimate} ({because})"
 
 

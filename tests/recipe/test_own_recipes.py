@@ -95,6 +95,37 @@ def test_errors_of_claims_after_each_point_at_their_own_lines(toy: Path, tmp_pat
 
 
 @pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ("{factor: x}", "own.yaml:22:12: measure_scaled.factor: input should be a valid number, got 'x'"),
+        ("{factor: true}", "own.yaml:22:12: measure_scaled.factor: input should be a valid number, got true"),
+        ("{factor: [1]}", "own.yaml:22:12: measure_scaled.factor: input should be a valid number, got [1]"),
+        ("{}", "own.yaml:22:5: measure_scaled needs the option 'factor'; give it under 'with'"),
+        ("{factor: 1, fcator: 2}", "own.yaml:22:23: measure_scaled has no option 'fcator'; did you mean 'factor'?"),
+    ],
+)
+def test_options_of_a_measure_are_checked_by_its_signature(toy: Path, tmp_path: Path, options: str, says: str) -> None:
+    assert says in refused(edited(tmp_path, "{factor: 2.0}", options))
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ("{half: frist}", "measure_place.half: input should be 'first' or 'second', got 'frist'"),
+        ("{half: first, powers: 2}", "measure_place.powers: input should be a list, got 2"),
+        ("{half: first, powers: [1, x]}", "measure_place.powers.1: input should be a valid integer, got 'x'"),
+        ("{half: first, shift: x}", "measure_place.shift: input should be a valid number, got 'x'"),
+    ],
+)
+def test_options_of_several_types_are_checked(toy: Path, tmp_path: Path, options: str, says: str) -> None:
+    claims = CLAIMS.replace("claim: scaled", "claim: place").replace("{factor: 2.0}", options)
+    claims = claims.replace("kind: ends\n    where: {end: {near: 3.0}}", "kind: paths\n    where: {seed: 0}")
+    assert says in refused(written(tmp_path, OWN + claims.replace("where: {end: {near: 30.0}}", "where: {seed: 1}")))
+    accepted = claims.replace(options, "{half: first, powers: [1, 2], shift: null}")
+    check_measures(load(written(tmp_path, OWN + accepted.replace("where: {end: {near: 30.0}}", "where: {seed: 1}"))))
+
+
+@pytest.mark.parametrize(
     ("old", "new", "says"),
     [
         (
