@@ -18,7 +18,7 @@ from resodectl.errors import UserError
 COMMANDS = {
     "run": "Run recipes: compute, draw and check.",
     "list": "List recipes with their papers and figures.",
-    "show": "Show a recipe: its setting, its distance from the paper, its cost.",
+    "show": "Show a recipe (its setting, its distance from the paper, its cost) or an experiment.",
     "plot": "Draw figures again, from their logs only.",
     "check": "Check claims again, from the logs only.",
     "data": "List and fetch data sets.",

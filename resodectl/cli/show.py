@@ -20,10 +20,19 @@ if TYPE_CHECKING:
 @options.rooting
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead of a table.")
 def show_command(recipe: str, **given: Any) -> int:
-    """Show a recipe: its resolved setting, its distance from the paper, its claims, and what it costs."""
+    """Show a recipe: its resolved setting, its distance from the paper, its claims, and what it costs.
+
+    With the name of an experiment (family/experiment): what a recipe may say of it, that is its parameters, the columns
+    of its log, its measures with their options, and its drawings.
+    """
+    from resodectl.cli.experiments import show_experiment
     from resodectl.cli.selection import chosen
+    from resodectl.experiment import catalogue
 
     asked = options.Options(**given)
+    if recipe in catalogue.experiments() and recipe not in catalogue.shipped():
+        show_experiment(recipe, asked.as_json)
+        return 0
     (loaded,) = chosen((recipe,), asked.request)
     known = facts(loaded, asked.execution())
     if asked.as_json:
