@@ -37,7 +37,10 @@ def recipe_schema() -> dict[str, Any]:
         definitions.update({f"{name}:{key}": value for key, value in params.pop("$defs", {}).items()})
         definitions[f"{name}:Params"] = params
         definitions[f"{name}:Changes"] = _partial(params)
-        definitions[f"{name}:Claim"] = _claim(spec.LOG, {**_partial(params, []), "description": "params to change"})
+        definitions[f"{name}:Set"] = _partial(params, required=())
+        definitions[f"{name}:Claim"] = _claim(name, spec.LOG)
+        for kind, columns in spec.LOG.items():
+            definitions[f"{name}:columns:{kind}"] = {"propertyNames": {"enum": [column.name for column in columns]}}
         profile = {"$ref": f"#/$defs/{name}:Changes"}
         cases.append(
             {
@@ -71,27 +74,24 @@ _CLAIM: dict[str, Any] = {
 }
 
 
-def _claim(log: Log, changes: dict[str, Any]) -> dict[str, Any]:
+def _claim(name: str, log: Log) -> dict[str, Any]:
     """What a claim of one experiment may look at and change: the kinds and columns of its log, its params."""
-    kinds = {kind: {"propertyNames": {"enum": [column.name for column in log[kind]]}} for kind in log}
+    several = len(log) > 1
+    set_ = {"properties": {"set": {"$ref": f"#/$defs/{name}:Set"}}}
 
-    def looking(columns: dict[str, Any]) -> dict[str, Any]:
-        control = {"properties": {"where": columns}}
-        return {"properties": {"where": columns, "each": columns, "control": control, "controls": {"items": control}}}
+    def looking(kind: str) -> dict[str, Any]:
+        where = {"$ref": f"#/$defs/{name}:columns:{kind}"}
+        control = {"properties": {"where": where}}
+        return {"properties": {"where": where, "each": where, "control": control, "controls": {"items": control}}}
 
-    set_ = {"properties": {"set": changes}}
-    several = {"required": ["kind"]} if len(log) > 1 else {}
     return {
         "properties": {
-            "kind": {"enum": [*kinds, *([] if several else [None])]},
+            "kind": {"enum": [*log] if several else [*log, None]},
             "control": set_,
             "controls": {"items": set_},
         },
-        **several,
-        "allOf": [
-            {"if": _given("kind", {"const": kind}) if several else True, "then": looking(columns)}
-            for kind, columns in kinds.items()
-        ],
+        "required": ["kind"] if several else [],
+        "allOf": [{"if": _given("kind", {"const": kind}) if several else True, "then": looking(kind)} for kind in log],
     }
 
 
