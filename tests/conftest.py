@@ -25,12 +25,16 @@ collect_ignore = ["plugins"]  # its modules belong to a family that is known wit
 def toy() -> Iterator[Path]:
     """The recipe of the family that stands in tests/plugins, known for the length of a test."""
     known = list(resodectl.families.__path__)
+    shipped = {name.replace("-", "_") for name in catalogue.families()}
     catalogue.add_plugins(PLUGINS)
     yield PLUGINS / "recipes/toy/walk-speed.yaml"
     resodectl.families.__path__[:] = known
     catalogue._plugin_folders.clear()
     catalogue.families.cache_clear()
     catalogue.shipped.cache_clear()
+    for name in [name for name in sys.modules if name.startswith("resodectl.families.")]:
+        if name.split(".")[2] not in {"toy", *shipped}:  # another test may write another family of that name
+            del sys.modules[name]
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,6 @@
 import shlex
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,13 +14,8 @@ EXAMPLE = ROOT / "resodectl/example"
 
 
 @pytest.fixture(autouse=True)
-def _forget(toy: Path) -> Iterator[None]:
+def _forget(toy: Path) -> None:
     """Families that a test writes are known within the test only."""
-    yield
-    for name in [
-        name for name in sys.modules if name.startswith(("resodectl.families.mine", "resodectl.families.my_"))
-    ]:
-        del sys.modules[name]
 
 
 def files(folder: Path) -> dict[str, str]:

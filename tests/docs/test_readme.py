@@ -97,10 +97,9 @@ def small(command: str) -> list[str]:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """A folder with the recipes that the pages show, and with the family of the tests as `plugins`."""
+    """A folder with the recipes that the pages show."""
     (tmp_path / "brownian.yaml").write_text(blocks(README, "yaml")[0])
     (tmp_path / "depth.yaml").write_text(blocks(ROOT / "docs/your-own.md", "yaml")[0])
-    (tmp_path / "plugins").symlink_to(ROOT / "tests/plugins")
     return tmp_path
 
 
