@@ -221,6 +221,10 @@ def test_a_paper_of_ones_own_is_cited(toy: Path, tmp_path: Path) -> None:
         ("{authors: [], year: 2026}", ""),
         ("{authors: [A. One]}", "A. One"),
         ("null", ""),
+        ("{authors: {a: [1]}, title: 3}", "3"),
+        ("{authors: [[1, 2]], year: [2026]}", "[1, 2] [2026]"),
+        ('{authors: ["A.\\e[31m\\nOne"], year: null}', "A. [31m One None"),
+        ("[1, 2]", "[1, 2]"),
     ],
 )
 def test_what_is_wrong_with_a_paper_does_not_break_its_headline(tmp_path: Path, paper: str, shown: str) -> None:
