@@ -105,7 +105,7 @@ def check_measures(recipe: Recipe) -> None:
 
 def _measures(recipe: Recipe) -> list[Callable[..., Estimate]]:
     analysis = recipe.experiment.module("analysis")
-    measures = []
+    measures: list[Callable[..., Estimate]] = []
     for index, claim in enumerate(recipe.claims):
         measure = named(analysis, "measure", claim.claim, recipe.claim_location(index, "claim"))
         known = inspect.signature(measure).parameters

@@ -17,15 +17,15 @@ def show_experiment(name: str, as_json: bool) -> None:
         document_on_stdout(known)
         return
     print(f"{name}: {known['about']}\n")
-    rows = [(p["name"], p["type"], p["default"], p["unit"], p["meaning"]) for p in known["params"]]
-    table(("parameter", "type", "default", "unit", "meaning"), rows, fold=("type", "meaning"))
+    params = [(p["name"], p["type"], p["default"], p["unit"], p["meaning"]) for p in known["params"]]
+    table(("parameter", "type", "default", "unit", "meaning"), params, fold=("type", "meaning"))
     for kind, columns in known["log"].items():
         print(f"\nrows of the kind '{kind}':")
-        rows = [(column["name"], column["dtype"], column["unit"], column["meaning"]) for column in columns]
-        table(("column", "type", "unit", "meaning"), rows, fold=("meaning",))
+        of_kind = [(column["name"], column["dtype"], column["unit"], column["meaning"]) for column in columns]
+        table(("column", "type", "unit", "meaning"), of_kind, fold=("meaning",))
     print()
-    rows = [(m["name"], "\n".join(m["options"]), m["meaning"]) for m in known["measures"]]
-    table(("claim", "with", "what it measures"), rows, fold=("with", "what it measures"))
+    measures = [(m["name"], "\n".join(m["options"]), m["meaning"]) for m in known["measures"]]
+    table(("claim", "with", "what it measures"), measures, fold=("with", "what it measures"))
     print()
     table(("draw", "what it shows"), [(d["name"], d["meaning"]) for d in known["drawings"]], fold=("what it shows",))
 

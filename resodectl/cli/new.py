@@ -67,7 +67,9 @@ def _checked(name: str, folder: Path) -> tuple[str, str]:
     if family == "recipes":
         raise UserError(f"the name 'recipes' is taken by the folder of recipes, {folder / 'recipes'}; take another")
     if family in COMMANDS or family in catalogue.families_outside(folder):
-        raise UserError(f"the name '{family}' is taken by a command or a family; take another name for the family")
+        raise UserError(
+            f"the name '{family}' is taken by a command, or by a family outside {folder}; take another for the family"
+        )
     return family, experiment
 
 

@@ -135,7 +135,8 @@ class Recipe:
     @cached_property
     def _settings(self) -> dict[str, Any]:
         """The params of each profile, as plain values."""
-        return {name: self.of_profiles[name].model_dump(mode="json") for name in ("paper", *self.file.profiles)}
+        profiles: tuple[Profile, ...] = ("paper", *self.file.profiles)
+        return {name: self.of_profiles[name].model_dump(mode="json") for name in profiles}
 
     def location(self, path: KeyPath) -> str:
         """`file:line:column` of what stands at a path of the file, or of what encloses it."""
