@@ -138,8 +138,9 @@ def _typed(recipe: Recipe, index: int, claim: Claim, measure: Callable[..., Any]
     Raises:
         RecipeError: one has another type than the measure's signature says.
     """
-    types = {name: (option_type(measure, name), ...) for name in claim.options}
-    model: type[Settings] = create_model("Options", __base__=_Options, **types)  # type: ignore[call-overload]
+    if not claim.options:
+        return {}
+    model = _options(measure, tuple(claim.options))
     try:
         return dict(model.model_validate_json(json.dumps(claim.options)))
     except ValidationError as error:
@@ -148,6 +149,14 @@ def _typed(recipe: Recipe, index: int, claim: Claim, measure: Callable[..., Any]
             return recipe.claim_location(index, "with", *path)
 
         raise explain(error, model, claim.options, location, (f"measure_{claim.claim}",)) from error
+
+
+@functools.cache
+def _options(measure: Callable[..., Any], names: tuple[str, ...]) -> type[Settings]:
+    """The model of some options of a measure."""
+    types = {name: (option_type(measure, name), ...) for name in names}
+    model: type[Settings] = create_model("Options", __base__=_Options, **types)  # type: ignore[call-overload]
+    return model
 
 
 def option_type(measure: Callable[..., Any], name: str) -> Any:

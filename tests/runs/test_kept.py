@@ -217,4 +217,4 @@ def test_an_analysis_that_is_no_python_is_told_with_its_line(shell, mine: Path) 
     forget()
     ended = shell(*command)
     assert ended.code == 2
-    assert "mine/walk/analysis.py:5: the analysis of mine/walk cannot be imported: SyntaxError" in ended.err
+    assert "mine/walk/analysis.py:6: the analysis of mine/walk cannot be imported: SyntaxError" in ended.err
