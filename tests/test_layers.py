@@ -15,6 +15,7 @@ BELOW = {  # each folder, and the folders that its modules may import besides th
     "claims": {"recipe", "experiment"},
     "drawing": {"experiment"},
     "families": {"experiment", "claims", "drawing", "training", "numerics", "datasets"},
+    "example": {"experiment", "claims", "drawing"},
     "training": {"experiment", "numerics", "datasets"},
     "recipe": {"experiment"},
     "experiment": set(),

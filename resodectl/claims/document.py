@@ -19,6 +19,7 @@ def document(verdict: Verdict) -> dict[str, Any]:
         "judgement": verdict.judgement,
         "gate": claim.gate,
         **({"because": claim.because} if claim.because else {}),
+        **({"absent": verdict.absent} if verdict.absent else {}),
         "estimate": _plain(verdict.estimate),
         "within": [verdict.band.low, verdict.band.high],
         "published": claim.published,
@@ -49,6 +50,7 @@ def _control(verdict: ControlVerdict) -> dict[str, Any]:
         "because": verdict.control.because,
         "where": _selection(verdict.control.where),
         "set": verdict.control.set,
+        **({"absent": verdict.absent} if verdict.absent else {}),
         "estimate": _plain(verdict.estimate),
     }
 

@@ -28,8 +28,8 @@ def junit(verdicts: Mapping[str, Sequence[Verdict]], errors: Mapping[str, Sequen
             name = f"{index + 1} {verdict.claim.claim}: {verdict.claim.says}"
             case = ElementTree.SubElement(suite, "testcase", classname=recipe, name=name)
             tests += 1
-            says = f"{verdict.judgement}: {describe(verdict.estimate, verdict.band)}"
-            if not verdict.measured or not verdict.claim.gate:
+            says = f"{verdict.judgement}: {verdict.absent or describe(verdict.estimate, verdict.band)}"
+            if verdict.judgement == "no interval" or not verdict.claim.gate:
                 ElementTree.SubElement(case, "skipped", message=f"not judged: {says}")
                 skipped += 1
             elif verdict.judgement != "holds":
@@ -43,11 +43,7 @@ def junit(verdicts: Mapping[str, Sequence[Verdict]], errors: Mapping[str, Sequen
                     ElementTree.SubElement(case, "failure", message="broken control: the claim does not fail under it")
                     failures += 1
                 elif control.state != "breaks":
-                    why = {
-                        "not run": "run with --controls",
-                        "no rows": "no row of the log is selected",
-                        "no interval": NO_INTERVAL,
-                    }
+                    why = {"not run": "run with --controls", "no rows": control.absent, "no interval": NO_INTERVAL}
                     ElementTree.SubElement(case, "skipped", message=why[control.state])
                     skipped += 1
         for number, sentence in enumerate(of_errors, 1):

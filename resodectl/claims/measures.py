@@ -2,37 +2,44 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
-import math
+import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+from pydantic import ConfigDict, ValidationError, create_model
+
 from resodectl.claims.estimate import Estimate
+from resodectl.claims.selecting import select, why_absent
 from resodectl.claims.verdict import ControlVerdict, Verdict, judge, judge_control
 from resodectl.errors import UserError, in_short, suggestion
+from resodectl.experiment.settings import Settings
+from resodectl.recipe.explaining import explain
 from resodectl.recipe.load import Recipe
 from resodectl.recipe.reading import KeyPath, RecipeError
-from resodectl.recipe.schema import Claim, Near, Range, Selection
+from resodectl.recipe.schema import Claim, Selection
 
 if TYPE_CHECKING:
     import pandas as pd
 
 Logs = Mapping[str, "pd.DataFrame"]
 PlacedControl = tuple[int, KeyPath]  # the index of a claim, and where in the claim the control stands
-NEAR = 0.02  # relative: what is further away from a wanted value than this is not near it
 
 
 @dataclass(frozen=True)
 class Measured:
     """The estimate of a claim, and those under its controls by their place; None where no row was selected.
 
-    A control that was not run is not among them.
+    A control that was not run is not among them. `absent` says why no row was selected, by place; that of the claim
+    itself is `()`.
     """
 
     estimate: Estimate | None
     controls: Mapping[KeyPath, Estimate | None]
+    absent: Mapping[KeyPath, str] = field(default_factory=dict)
 
 
 def measure(recipe: Recipe, log: Logs, control_logs: Mapping[PlacedControl, Logs]) -> list[Measured]:
@@ -48,13 +55,20 @@ def measure(recipe: Recipe, log: Logs, control_logs: Mapping[PlacedControl, Logs
     """
     measured = []
     for index, (claim, function) in enumerate(zip(recipe.claims, _measures(recipe), strict=True)):
-        estimate = _estimate(recipe, function, claim, log, claim.where)
-        controls = {}
+        seen: dict[KeyPath, tuple[Logs, Selection]] = {(): (log, claim.where)}
         for place, control in claim.every_control().items():
-            seen = control_logs.get((index, place)) if control.set else log
-            if seen is not None:
-                controls[place] = _estimate(recipe, function, claim, seen, claim.where | control.where)
-        measured.append(Measured(estimate, controls))
+            rows = control_logs.get((index, place)) if control.set else log
+            if rows is not None:
+                seen[place] = rows, claim.where | control.where
+        estimates: dict[KeyPath, Estimate | None] = {}
+        absent: dict[KeyPath, str] = {}
+        for place, (logs, where) in seen.items():
+            every = logs[claim.kind or next(iter(logs))]
+            selected = select(every, where)
+            estimates[place] = None if selected.empty else _estimate(recipe, function, claim, selected)
+            if selected.empty:
+                absent[place] = why_absent(every, where)
+        measured.append(Measured(estimates.pop(()), estimates, absent))
     return measured
 
 
@@ -67,8 +81,9 @@ def judged(recipe: Recipe, measured: Sequence[Measured]) -> list[Verdict]:
         for place, control in claim.every_control().items():
             under = of_claim.controls.get(place)
             state = judge_control(under, band) if place in of_claim.controls else "not run"
-            controls.append(ControlVerdict(control, under, state))
-        verdicts.append(Verdict(claim, band, of_claim.estimate, judge(of_claim.estimate, band), tuple(controls)))
+            controls.append(ControlVerdict(control, under, state, of_claim.absent.get(place, "")))
+        judgement, absent = judge(of_claim.estimate, band), of_claim.absent.get((), "")
+        verdicts.append(Verdict(claim, band, of_claim.estimate, judgement, tuple(controls), absent))
     return verdicts
 
 
@@ -90,7 +105,7 @@ def check_measures(recipe: Recipe) -> None:
 
 def _measures(recipe: Recipe) -> list[Callable[..., Estimate]]:
     analysis = recipe.experiment.module("analysis")
-    measures = []
+    measures: list[Callable[..., Estimate]] = []
     for index, claim in enumerate(recipe.claims):
         measure = named(analysis, "measure", claim.claim, recipe.claim_location(index, "claim"))
         known = inspect.signature(measure).parameters
@@ -107,8 +122,52 @@ def _measures(recipe: Recipe) -> list[Callable[..., Estimate]]:
                 raise RecipeError(
                     f"{location}: measure_{claim.claim} needs the option '{option}'; give it under 'with'"
                 )
-        measures.append(measure)
+        measures.append(functools.partial(measure, **_typed(recipe, index, claim, measure)))
     return measures
+
+
+class _Options(Settings):
+    """The options of a measure, of the types that its signature says."""
+
+    model_config = ConfigDict(arbitrary_types_allowed=True)
+
+
+def _typed(recipe: Recipe, index: int, claim: Claim, measure: Callable[..., Any]) -> dict[str, Any]:
+    """The options of a claim, as its measure takes them.
+
+    Raises:
+        RecipeError: one has another type than the measure's signature says.
+    """
+    if not claim.options:
+        return {}
+    model = _options(measure, tuple(claim.options))
+    try:
+        return dict(model.model_validate_json(json.dumps(claim.options)))
+    except ValidationError as error:
+
+        def location(path: KeyPath) -> str:
+            return recipe.claim_location(index, "with", *path)
+
+        raise explain(error, model, claim.options, location, (f"measure_{claim.claim}",)) from error
+
+
+@functools.cache
+def _options(measure: Callable[..., Any], names: tuple[str, ...]) -> type[Settings]:
+    """The model of some options of a measure."""
+    types = {name: (option_type(measure, name), ...) for name in names}
+    model: type[Settings] = create_model("Options", __base__=_Options, **types)  # type: ignore[call-overload]
+    return model
+
+
+def option_type(measure: Callable[..., Any], name: str) -> Any:
+    """The type of an option of a measure; Any where its signature says none, or none that can be found."""
+    annotation = inspect.signature(measure).parameters[name].annotation
+    if isinstance(annotation, str):
+        try:
+            annotation = eval(annotation, inspect.unwrap(measure).__globals__)
+        except Exception:
+            return Any
+    return Any if annotation is inspect.Parameter.empty else annotation
 
 
 def named(analysis: ModuleType, prefix: str, name: str, location: str) -> Any:
@@ -131,47 +190,13 @@ def named(analysis: ModuleType, prefix: str, name: str, location: str) -> Any:
     raise RecipeError(f"{location}: the experiment has no {prefix}_{name}; {suggestion(name, known)}")
 
 
-def _estimate(
-    recipe: Recipe, measure: Callable[..., Any], claim: Claim, log: Logs, where: Selection
-) -> Estimate | None:
-    """What the measure of a claim gives on the selected rows; None if there are none."""
-    rows = select(log[claim.kind or next(iter(log))], where)
-    if rows.empty:
-        return None
+def _estimate(recipe: Recipe, measure: Callable[..., Any], claim: Claim, rows: pd.DataFrame) -> Estimate:
+    """What the measure of a claim gives on the selected rows."""
     what = f"{recipe.path}: measure_{claim.claim} of {recipe.file.experiment}"
     try:
-        estimate = measure(rows, **claim.options)
+        estimate = measure(rows)
     except (Exception, SystemExit) as error:
         raise UserError(f"{what} failed: {in_short(error)}") from error
     if not isinstance(estimate, Estimate):
         raise UserError(f"{what} failed: it gives {type(estimate).__name__}, not an Estimate")
     return estimate
-
-
-def select(rows: pd.DataFrame, where: Selection) -> pd.DataFrame:
-    """The rows whose columns have the given values: this one, one of these, inside a range, or the nearest to a value.
-
-    >>> import pandas as pd
-    >>> rows = pd.DataFrame({"hurst": [0.2, 0.4916, 0.8], "seed": [0, 0, 0]})
-    >>> select(rows, {"hurst": Near(near=0.5)})["hurst"].to_list()
-    [0.4916]
-    >>> select(rows, {"hurst": Near(near=0.6)})["hurst"].to_list()
-    []
-    """
-    import pandas as pd
-
-    keep = pd.Series(True, index=rows.index)
-    # What is nearest is looked for among the rows that the other columns leave.
-    for column, wanted in sorted(where.items(), key=lambda item: isinstance(item[1], Near)):
-        values = rows[column]
-        if isinstance(wanted, Range):
-            keep &= values >= (-math.inf if wanted.min is None else wanted.min)
-            keep &= values <= (math.inf if wanted.max is None else wanted.max)
-        elif isinstance(wanted, Near):
-            distance = (values - wanted.near).abs()
-            keep &= (distance == distance[keep].min()) & (distance <= NEAR * abs(wanted.near))
-        elif isinstance(wanted, tuple):
-            keep &= values.isin(wanted)
-        else:
-            keep &= values == wanted
-    return rows[keep]

@@ -14,19 +14,23 @@ NO_INTERVAL = "1 seed: no interval; take --seeds 2 or more"
 
 @dataclass(frozen=True)
 class ControlVerdict:
-    """What was measured of a claim under one of its controls, and what that means; None where nothing was."""
+    """What was measured of a claim under one of its controls, and what that means; None where nothing was.
+
+    `absent` says why there are no rows, where there are none.
+    """
 
     control: Control
     estimate: Estimate | None
     state: ControlState
+    absent: str = ""
 
 
 @dataclass(frozen=True)
 class Verdict:
     """What was measured of one claim, what that means, and what its controls show.
 
-    An estimate is None where the selected rows are none (`no rows`), and has no interval where there is one unit alone
-    (`no interval`). Both are neither held nor broken.
+    An estimate is None where the selected rows are none (`no rows`; `absent` says why), and has no interval where there
+    is one unit alone (`no interval`). Both are neither held nor broken.
     """
 
     claim: Claim
@@ -34,6 +38,7 @@ class Verdict:
     estimate: Estimate | None
     judgement: Judgement
     controls: tuple[ControlVerdict, ...]
+    absent: str = ""
 
     @property
     def measured(self) -> bool:

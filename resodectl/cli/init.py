@@ -1,5 +1,6 @@
 """`resodectl init`: the shipped recipes as files to edit."""
 
+import shlex
 from pathlib import Path
 
 import click
@@ -38,5 +39,6 @@ def init_command(folder: Path, families: tuple[str, ...]) -> int:
         except OSError as error:
             raise UserError(f"{path}: cannot be written ({error.strerror}); name another folder") from error
         written += 1
-    print(f"{written} files written to {folder}; run one with `resodectl run {next(iter(copies))}`")
+    command = shlex.join(["resodectl", "run", str(next(iter(copies)))])
+    print(f"{written} files written to {folder}; run one with `{command}`")
     return 0

@@ -7,8 +7,9 @@ import click
 
 @click.command("list")
 @click.argument("families", nargs=-1)
+@click.option("--experiments", is_flag=True, help="List the experiments, which recipes of your own may use.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead of a table.")
-def list_command(families: tuple[str, ...], as_json: bool) -> int:
+def list_command(families: tuple[str, ...], experiments: bool, as_json: bool) -> int:
     """List the shipped recipes, of all FAMILIES or of those named."""
     from resodectl.cli.tables import document_on_stdout, table
     from resodectl.errors import UserError, suggestion
@@ -18,6 +19,19 @@ def list_command(families: tuple[str, ...], as_json: bool) -> int:
     for family in families:
         if family not in catalogue.families():
             raise UserError(f"there is no family '{family}'; {suggestion(family, catalogue.families())}")
+    if experiments:
+        names = [name for name in catalogue.experiments() if not families or name.split("/")[0] in families]
+        about = {}
+        for name in names:
+            try:
+                about[name] = (catalogue.experiment(name).spec.__doc__ or "").strip().split("\n")[0]
+            except UserError as error:
+                print(f"warning: {error}", file=sys.stderr)
+        if as_json:
+            document_on_stdout([{"experiment": name, "about": text} for name, text in about.items()])
+        else:
+            table(("experiment", "what it computes"), about.items(), fold=("what it computes",))
+        return 0
     rows = []
     for name, path in catalogue.shipped().items():
         if not families or name.split("/")[0] in families:

@@ -20,11 +20,12 @@ from resodectl.errors import UserError
 COMMANDS = {
     "run": "Run recipes: compute, draw and check.",
     "list": "List recipes with their papers and figures.",
-    "show": "Show a recipe: its setting, its distance from the paper, its cost.",
+    "show": "Show a recipe (its setting, its distance from the paper, its cost) or an experiment.",
     "plot": "Draw figures again, from their logs only.",
     "check": "Check claims again, from the logs only.",
     "data": "List and fetch data sets.",
     "store": "List, verify and clean the store of finished cells.",
+    "new": "Write an experiment of your own that runs at once, to change it.",
     "init": "Copy the shipped recipes to a folder, to edit them.",
     "schema": "Print the JSON Schema of recipes, for editors.",
 }

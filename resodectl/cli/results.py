@@ -64,7 +64,7 @@ def print_verdicts(recipe: Recipe, verdicts: Sequence[Verdict], errors: Sequence
         claim, word = verdict.claim, verdict.judgement
         print(f"  {coloured(word, _COLOURS[word])}{' ' * max(1, 8 - len(word))}{claim.says}")
         if verdict.estimate is None:
-            parts = [f"no row of the log is selected; the band is {verdict.band}"]
+            parts = [f"{verdict.absent}; the band is {verdict.band}"]
         elif word == "no interval":
             parts = [f"{verdict.estimate.value:.6g} ({NO_INTERVAL}); the band is {verdict.band}"]
         else:
@@ -88,7 +88,7 @@ def _control_line(verdict: ControlVerdict) -> str:
     if state == "not run":
         return f"control not run (--controls): {because}"
     if state == "no rows":
-        return f"control: no row of the log is selected ({because})"
+        return f"control: {verdict.absent} ({because})"
     if state == "no interval" and verdict.estimate is not None:
         return f"control: {verdict.estimate.value:.6g}, no interval ({because})"
     return f"control {coloured(state, _COLOURS[state])}: {verdict.estimate} ({because})"

@@ -1,5 +1,6 @@
 """From what was named on the command line to loaded recipes."""
 
+import shlex
 from collections.abc import Sequence
 
 from resodectl.errors import UserError
@@ -25,7 +26,8 @@ def chosen(references: Sequence[str], request: Request, family: str | None = Non
     for recipe in recipes:
         owner = recipe.file.family
         if family not in (None, owner):
-            raise UserError(f"{recipe.path}: is a recipe of the family {owner}; run `resodectl {owner} {recipe.path}`")
+            command = shlex.join(["resodectl", owner, str(recipe.path)])
+            raise UserError(f"{recipe.path}: is a recipe of the family {owner}; run `{command}`")
     names = [recipe.name for recipe in recipes]
     for name in names:
         if names.count(name) > 1:

@@ -25,11 +25,17 @@ def show_command(recipe: str, why: bool, **given: Any) -> int:
     """Show a recipe: its resolved setting, its distance from the paper, its claims, and what it costs.
 
     With --why, also what determines the missing cells and has changed since near ones were stored: the code of which
-    module, which parameter, data, package, device.
+    module, which parameter, data, package, device. With the name of an experiment (family/experiment): what a recipe
+    may say of it, that is its parameters, the columns of its log, its measures with their options, and its drawings.
     """
+    from resodectl.cli.experiments import show_experiment
     from resodectl.cli.selection import chosen
+    from resodectl.experiment import catalogue
 
     asked = options.Options(**given)
+    if recipe in catalogue.experiments() and recipe not in catalogue.shipped():
+        show_experiment(recipe, asked.as_json)
+        return 0
     loaded, *others = chosen((recipe,), asked.request)
     if others:
         raise UserError(f"{recipe}: holds {len(others) + 1} recipes; show takes one, such as {loaded.path}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -54,7 +55,7 @@ class Dataset:
 
 def missing(name: str, root: Path | None, *places: Path) -> DataError:
     """The error for a set of which nothing, or not all, stands in `places`."""
-    where = f"--data-root {root}" if root else "--data-root DIR"
+    where = f"--data-root {shlex.quote(str(root))}" if root else "--data-root DIR"
     if root is None:
         found = f"the data set '{name}' needs a folder, and neither --data-root nor RESODECTL_DATA names one"
     else:

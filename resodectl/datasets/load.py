@@ -1,6 +1,8 @@
 """Data sets by name: what they hold, and the digest of the files that they come from."""
 
 import hashlib
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 
@@ -10,6 +12,18 @@ from resodectl.errors import suggestion
 
 FORMATS = {"digits": digits, "cifar10": cifar, "mnist": idx, "fashion-mnist": idx}
 
+_declared: list[Collection[str]] = []  # of the cell that is being computed, if there is one
+
+
+@contextmanager
+def declared(names: Collection[str]) -> Iterator[None]:
+    """The block computes a cell whose address covers these data sets, and no others."""
+    _declared.append(names)
+    try:
+        yield
+    finally:
+        _declared.pop()
+
 
 def load(name: str, root: Path | None) -> Dataset:
     """The data set `name`, pixels and labels as published: shapes and types as in `Dataset`.
@@ -18,8 +32,13 @@ def load(name: str, root: Path | None) -> Dataset:
         root: the folder of the real data sets (--data-root); embedded sets do without.
 
     Raises:
-        DataError: no set has that name, or it is missing or damaged.
+        DataError: no set has that name, it is missing or damaged, or it is no part of the address of a cell that asks.
     """
+    if _declared and name not in _declared[-1]:
+        raise DataError(
+            f"the simulation loads the data set '{name}', which no field of its Point names; give the field that does "
+            "the type DataName or another of resodectl.experiment.choices, or mark its own with DataSet()"
+        )
     dataset: Dataset = _format(name).read(name, locate(name, root))
     return dataset
 

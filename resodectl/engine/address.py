@@ -45,13 +45,13 @@ def identity(cell: "Cell", device: str, data_root: Path | None, inputs: tuple[In
         DataError: the cell needs a data set that is not there.
         UserError: the code cannot be read.
     """
-    values = cell.point.model_dump(mode="json")
-    data = values.get("data")
+    from resodectl.experiment.data_sets import data_sets
+
     return {
         "experiment": cell.experiment,
-        "point": values,
+        "point": cell.point.model_dump(mode="json"),
         "seeds": list(cell.seeds),
-        "data": data_digest(data, data_root) if isinstance(data, str) else None,
+        "data": {name: data_digest(name, data_root) for name in data_sets(cell.point)},
         "inputs": {declared.name: declared.sha256 for declared in inputs},
         **environment(cell.experiment, device),
     }

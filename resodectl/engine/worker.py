@@ -72,6 +72,7 @@ def compute(task: Task, report: Report | None = None) -> Outcome:
 def _compute(task: Task, report: Report | None, started: float) -> None:
     import pyarrow.parquet as pq
 
+    from resodectl.datasets.load import declared
     from resodectl.engine.checkpoint import FileCheckpoint
     from resodectl.engine.store import Store
     from resodectl.engine.tables import Block, pack, snapshot, tables
@@ -89,7 +90,7 @@ def _compute(task: Task, report: Report | None, started: float) -> None:
     experiment = catalogue.Experiment(identity["experiment"])
     blocks: list[Block] = []
     checkpoint = FileCheckpoint(task.store / "checkpoints", task.address, blocks, task.checkpoint_every_s)
-    with undisturbed(), guarded(experiment.name, task.code, task.inputs):
+    with undisturbed(), guarded(experiment.name, task.code, task.inputs), declared(identity["data"]):
         point = experiment.spec.Point.model_validate_json(json.dumps(identity["point"]))
         cell = Cell(experiment.name, point, tuple(identity["seeds"]))
         context = Context(
@@ -99,7 +100,7 @@ def _compute(task: Task, report: Report | None, started: float) -> None:
             task.data_root,
             checkpoint,
             (lambda fraction: report(task.address, fraction)) if report else None,
-            {declared.name: declared.seen.path for declared in task.inputs},
+            {file.name: file.seen.path for file in task.inputs},
         )
         for block in experiment.module("simulation").simulate(cell, context):
             blocks.append(snapshot(block))

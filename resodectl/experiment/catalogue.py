@@ -100,8 +100,7 @@ def add_plugins(folder: Path, commands: frozenset[str] = frozenset()) -> None:
         raise UserError(
             f"{folder}: holds no family; a family is a folder <family>/<experiment>/ with {', '.join(PARTS)}"
         )
-    known = {name for known in resodectl.families.__path__ for name in _family_names(Path(known))}
-    taken = commands | {name.replace("_", "-") for name in known}
+    taken = commands | families_outside(folder)
     for name in names:
         if name.replace("_", "-") in taken:
             raise UserError(f"{folder / name}: the name '{name}' is taken by a command or a family; rename the folder")
@@ -110,6 +109,12 @@ def add_plugins(folder: Path, commands: frozenset[str] = frozenset()) -> None:
     for cached in (families, shipped):
         cached.cache_clear()
     importlib.invalidate_caches()
+
+
+def families_outside(folder: Path) -> set[str]:
+    """The names of the families that stand elsewhere than in a folder."""
+    elsewhere = (Path(known) for known in resodectl.families.__path__ if Path(known).resolve() != folder.resolve())
+    return {name.replace("_", "-") for known in elsewhere for name in _family_names(known)}
 
 
 def plugin_folders() -> tuple[str, ...]:

@@ -9,6 +9,8 @@ from annotated_types import MinLen
 from pydantic import Field, GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic_core import CoreSchema, core_schema
 
+from resodectl.experiment.data_sets import DataSet
+
 
 class _Once:
     """Refuses a list in which a value stands twice, and says so in the JSON Schema."""
@@ -35,11 +37,13 @@ Distinct = Annotated[tuple[T, ...], MinLen(1), _Once()]
 # The floating-point type of a simulation's tensors.
 Dtype = Literal["float32", "float64"]
 
+_Images = Literal["digits", "cifar10"]
+
 # A data set of images: scikit-learn's digits, built in, or CIFAR-10.
-DataName = Literal["digits", "cifar10"]
+DataName = Annotated[_Images, DataSet()]
 
 # The same, or MNIST.
-MnistDataName = Literal[DataName, "mnist"]
+MnistDataName = Annotated[Literal[_Images, "mnist"], DataSet()]
 
 # The number of residual layers of a network whose neighbouring layers are compared.
 Depth = Annotated[int, Field(ge=2)]

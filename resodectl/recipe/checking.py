@@ -1,7 +1,6 @@
 """What a recipe's file must be beyond its shape: names that exist, and rows that its experiment's log can have."""
 
 import json
-import re
 from collections.abc import Iterable
 from typing import Any
 
@@ -12,6 +11,7 @@ from resodectl.recipe.papers import papers
 from resodectl.recipe.reading import Document, KeyPath, RecipeError
 from resodectl.recipe.schema import Claim, Near, Profile, Range, RecipeFile, Selection
 
+LONGEST_STEM = 200  # bytes: with a hash and an ending behind it, a name has at most 255
 _FITS: dict[str, tuple[type, ...]] = {
     "bool": (bool,),
     "int64": (int,),
@@ -25,10 +25,14 @@ def check_stem(stem: str, source: str) -> None:
     """Refuse a file name that could not name the folder of the results.
 
     Raises:
-        RecipeError: it has other characters than letters, digits, dots, dashes and underscores, or starts with a dot.
+        RecipeError: it starts with a dot, has characters that cannot be shown, or is too long.
     """
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", stem):
-        raise RecipeError(f"{source}: rename the file; a recipe's name has letters, digits, '-', '_' and '.' only")
+    if stem.startswith(".") or not stem.isprintable():
+        raise RecipeError(
+            f"{source!a}: rename the file; a recipe's name starts with no dot and has letters that can be shown"
+        )
+    if len(stem.encode()) > LONGEST_STEM:
+        raise RecipeError(f"{source}: rename the file; a recipe's name has at most {LONGEST_STEM} bytes")
 
 
 def check_names(file: RecipeFile, profile: Profile, document: Document) -> None:

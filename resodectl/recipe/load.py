@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -40,13 +41,22 @@ class Recipe:
     file: RecipeFile
     request: Request
     params: Any
-    profile_params: Any
-    paper_params: Any
+    of_profiles: Mapping[Profile, Any]
     _document: Document = field(repr=False, compare=False)
 
     @property
     def name(self) -> str:
         return f"{self.file.family}/{self.path.stem}"
+
+    @property
+    def paper_params(self) -> Any:
+        """The paper's own setting."""
+        return self.of_profiles["paper"]
+
+    @property
+    def profile_params(self) -> Any:
+        """The setting of the profile; one that the file does not have is the paper's own."""
+        return self.of_profiles.get(self.profile, self.paper_params)
 
     @property
     def title(self) -> str:
@@ -108,13 +118,35 @@ class Recipe:
     def hash(self) -> str:
         """SHA-256 of all that the recipe says in this profile."""
         content = {
-            "file": self.file.model_dump(mode="json", by_alias=True, exclude={"params", "profiles"}),
+            "file": self._statements,
             "params": self.params.model_dump(mode="json"),
             "paper": self.paper_params.model_dump(mode="json"),
             "profile": self.profile,
             "first_seed": self.request.first_seed,
         }
-        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+        return _digest(content)
+
+    @cached_property
+    def settings_hash(self) -> str:
+        """SHA-256 of what the file says to compute: the experiment, and the params of each profile."""
+        return _digest({"experiment": self.file.experiment, **self._settings})
+
+    def says_the_same_as(self, other: "Recipe") -> bool:
+        """Whether the files of two recipes differ in nothing but comments, order and spelling."""
+        reasons = ([changes.get("because") for changes in of.file.profiles.values()] for of in (self, other))
+        alike = (self._statements, self._settings) == (other._statements, other._settings)
+        return alike and next(reasons) == next(reasons)
+
+    @cached_property
+    def _statements(self) -> dict[str, Any]:
+        """What the file says besides its params and profiles."""
+        return self.file.model_dump(mode="json", by_alias=True, exclude={"params", "profiles"})
+
+    @cached_property
+    def _settings(self) -> dict[str, Any]:
+        """The params of each profile, as plain values."""
+        profiles: tuple[Profile, ...] = ("paper", *self.file.profiles)
+        return {name: self.of_profiles[name].model_dump(mode="json") for name in profiles}
 
     def location(self, path: KeyPath) -> str:
         """`file:line:column` of what stands at a path of the file, or of what encloses it."""
@@ -156,14 +188,12 @@ def load(path: Path, request: Request | None = None) -> Recipe:
         raise explain(error, RecipeFile, document.data, document.location) from error
     check_names(file, request.profile, document)
     spec = catalogue.experiment(file.experiment).spec
-    profiles: dict[Profile, Any] = {
-        profile: _validated(spec.Params, _layers(document, profile, Request(profile)))
-        for profile in dict.fromkeys(("paper", *file.profiles, request.profile))
-    }
-    params = profiles[request.profile]
+    profiles: tuple[Profile, ...] = ("paper", *file.profiles)
+    of_profiles = {name: _validated(spec.Params, _layers(document, name, Request(name))) for name in profiles}
+    params = of_profiles.get(request.profile, of_profiles["paper"])
     if request.sets or request.seeds is not None:
         params = _validated(spec.Params, _layers(document, request.profile, request))
-    recipe = Recipe(path, file, request, params, profiles[request.profile], profiles["paper"], document)
+    recipe = Recipe(path, file, request, params, of_profiles, document)
     check_claims(file.claims, spec.LOG, document)
     for index, claim in enumerate(recipe.claims):
         for place, control in claim.every_control().items():
@@ -200,6 +230,10 @@ def _validated(model: type[Settings], layers: Layers) -> Any:
     if params.seeds > MOST_SEEDS:
         raise RecipeError(f"{layers.location(('seeds',))}: params.seeds: more than {MOST_SEEDS} seeds are too many")
     return params
+
+
+def _digest(content: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
 def _is_valid(model: type[Settings], values: dict[str, Any]) -> bool:

@@ -98,8 +98,17 @@ def headline(path: Path) -> dict[str, str]:
     """
     document = read_file(path)
     check_mapping(document)
-    figure, title = (str(document.data.get(key, "")) for key in ("figure", "title"))
-    return {"paper": _named(document.data.get("paper")), "figure": figure, "title": title}
+    known = {
+        "paper": _named(document.data.get("paper")),
+        **{key: document.data.get(key) for key in ("figure", "title")},
+    }
+    return {key: _line(value) for key, value in known.items()}
+
+
+def _line(value: Any) -> str:
+    """A value in one line of letters that can be shown; "" for none."""
+    text = "" if value is None else str(value)
+    return " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())
 
 
 def _named(paper: Any) -> str:

@@ -1,8 +1,10 @@
 """The shape of a recipe file."""
 
+import re
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import StringConstraints, model_validator
+from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler, model_validator
+from pydantic_core import CoreSchema, core_schema
 
 from resodectl.experiment.choices import Distinct
 from resodectl.experiment.settings import Settings, setting
@@ -10,8 +12,37 @@ from resodectl.experiment.settings import Settings, setting
 Profile = Literal["smoke", "laptop", "paper"]
 PROFILES: tuple[Profile, ...] = ("smoke", "laptop", "paper")
 
-Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]*$")]
-Text = Annotated[str, StringConstraints(min_length=1)]
+
+class Form:
+    """A pattern of strings, for the JSON Schema, and what to say of those that have another form."""
+
+    def __init__(self, pattern: str, says: str) -> None:
+        self.pattern, self.says = pattern, says
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_after_validator_function(self.check, handler(source))
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        return {**handler(schema), "pattern": self.pattern}
+
+    def check(self, text: str) -> str:
+        if not re.search(self.pattern.replace("$", r"\Z"), text):  # `$` would let a line end pass
+            raise ValueError(f"{self.says}, got {text!r}")
+        return text
+
+
+Name = Annotated[str, Form(r"^[a-z][a-z0-9_-]*$", "write a name of small letters, digits, '-' and '_'")]
+ExperimentName = Annotated[
+    str, Form(r"^[a-z][a-z0-9-]*/[a-z][a-z0-9-]*$", "write the experiment as family/name, such as adjoint/memory")
+]
+ArxivId = Annotated[
+    str,
+    Form(
+        r"^([a-z.-]+/\d{7}|\d{4}\.\d{4,5})$",
+        'write an arXiv id without its version and without "arXiv:", such as "2205.14612" or "math/0309136"',
+    ),
+]
+Text = Annotated[str, Form(r"\S", "is empty; write a few words")]
 Scalar = bool | int | float | str
 
 
@@ -192,9 +223,7 @@ class Paper(Settings):
     authors: tuple[Text, ...] = setting("its authors", min_length=1)
     year: int = setting("the year of publication", ge=1600)
     venue: Text | None = setting("where it was published", default=None)
-    arxiv: Annotated[str, StringConstraints(pattern=r"^[a-z.-]+/\d{7}$|^\d{4}\.\d{4,5}$")] | None = setting(
-        "its arXiv id", default=None
-    )
+    arxiv: ArxivId | None = setting("its arXiv id", default=None)
 
 
 class RecipeFile(Settings):
@@ -204,9 +233,7 @@ class RecipeFile(Settings):
     paper: Name | Paper = setting("the paper's key in papers.yaml, or a paper of your own")
     figure: Text = setting("the figure or table of the paper, or 'unnumbered'")
     title: Text = setting("what the figure shows")
-    experiment: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]*/[a-z][a-z0-9-]*$")] = setting(
-        "the experiment, family/name"
-    )
+    experiment: ExperimentName = setting("the experiment, family/name")
     draw: Name | None = setting("draw_<draw> of the experiment's analysis, where it has several", default=None)
     departs: Text | None = setting("in what even the paper profile differs from the paper", default=None)
     params: dict[str, Any] = setting("the paper's own setting: the profile 'paper'")

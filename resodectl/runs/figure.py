@@ -9,6 +9,7 @@ from resodectl.claims.measures import named
 from resodectl.drawing.provenance import Provenance, is_current
 from resodectl.engine.fingerprint import fingerprint
 from resodectl.errors import UserError, in_short
+from resodectl.files import write_if_changed
 from resodectl.recipe.load import Recipe
 from resodectl.runs.exhibit import show_picture
 from resodectl.runs.folders import OutputFolders
@@ -39,12 +40,15 @@ def draw(recipe: Recipe, frames: Callable[[], dict[str, Any]], log_digest: str, 
         if shown is None:
             return paths
         show_picture(shown, stem.with_name("figure.png").read_bytes())
+        further = [path for path in paths if path.suffix != ".png"]
+        for path in further:
+            write_if_changed(shown.with_suffix(path.suffix), path.read_bytes())
     except OSError as error:
         what = f"{error.filename or stem} cannot be written ({error.strerror or error})"
         raise UserError(f"{recipe.path}: its figure {what}") from error
     except (Exception, SystemExit) as error:  # such as a title that is no mathematics
         raise UserError(f"{recipe.path}: its figure cannot be laid out: {in_short(error)}") from error
-    return [shown]
+    return [shown, *(shown.with_suffix(path.suffix) for path in further)]
 
 
 def drawing_code(recipe: Recipe) -> str:

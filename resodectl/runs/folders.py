@@ -1,9 +1,16 @@
-"""Where results go."""
+"""Where results go.
+
+`OUT/<family>/<name>/<profile>` belongs to the shipped recipe of that name. Any other file gets
+`OUT/<family>/<name>@<hash>/<profile>`, also one that has the name of a shipped recipe and says something else. The hash
+is of what it computes, so that no recipe replaces the results of another that only has its name.
+"""
 
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
-from resodectl.recipe.load import Recipe
+from resodectl.experiment.catalogue import shipped
+from resodectl.recipe.load import Recipe, load
 
 
 @dataclass(frozen=True)
@@ -15,7 +22,8 @@ class OutputFolders:
     formats: tuple[str, ...] = ("png",)
 
     def folder(self, recipe: Recipe) -> Path:
-        return self.out / recipe.name / recipe.folder
+        name = recipe.name if _is_shipped(recipe) else f"{recipe.name}@{recipe.settings_hash[:8]}"
+        return self.out / name / recipe.folder
 
     def gallery(self, recipe: Recipe) -> Path | None:
         """The gallery's figure: there is one for an unmodified laptop run."""
@@ -30,3 +38,16 @@ class OutputFolders:
     def shows(self, recipe: Recipe) -> bool:
         """Whether the gallery has a place for the run of a recipe."""
         return (self.gallery(recipe) or self.gallery_of_paper(recipe)) is not None
+
+
+def _is_shipped(recipe: Recipe) -> bool:
+    """Whether a recipe is a shipped one, or a copy that says the same."""
+    path = shipped().get(recipe.name)
+    if path is None:
+        return False
+    return path.resolve() == recipe.path.resolve() or recipe.says_the_same_as(_loaded(path))
+
+
+@cache
+def _loaded(path: Path) -> Recipe:
+    return load(path)

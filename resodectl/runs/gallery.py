@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from resodectl.claims.document import controls_of, estimate_of
 from resodectl.experiment import catalogue
@@ -147,7 +148,7 @@ def _section(name: str, verdicts: dict[str, Any], of_paper: dict[str, Any] | Non
     blocks = [
         f"### {escaped(name)}",
         f"**{title}**",
-        f"![{title}]({name}.png)",
+        f"![{title}]({quote(name)}.png)",
         f"{escaped(verdicts['paper'])}; {escaped(numbered)}.",
         _distance(verdicts),
         standing(verdicts) + (f" At the paper's own setting: {standing(of_paper)}" if of_paper else ""),

@@ -67,7 +67,11 @@ def keep(job: "Job", store: Store, cells: Mapping[str, Entry], kept: Kept) -> No
         "log": kept.log,
         "cells": kept.cells,
         "measured": [
-            {"estimate": _plain(of_claim.estimate), "controls": [[*p, _plain(e)] for p, e in of_claim.controls.items()]}
+            {
+                "estimate": _plain(of_claim.estimate),
+                "controls": [[*place, _plain(under)] for place, under in of_claim.controls.items()],
+                "absent": [[*place, why] for place, why in of_claim.absent.items()],
+            }
             for of_claim in kept.measured or ()
         ],
     }
@@ -121,7 +125,9 @@ def _kept(content: dict[str, Any]) -> Kept:
 
     measured = [
         Measured(
-            estimate(of_claim["estimate"]), {tuple(place): estimate(plain) for *place, plain in of_claim["controls"]}
+            estimate(of_claim["estimate"]),
+            {tuple(place): estimate(plain) for *place, plain in of_claim["controls"]},
+            {tuple(place): why for *place, why in of_claim["absent"]},
         )
         for of_claim in content["measured"]
     ]

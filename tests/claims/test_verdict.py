@@ -16,7 +16,8 @@ from pydantic import ValidationError
 from resodectl.claims.document import controls_of, document
 from resodectl.claims.estimate import Estimate, exact
 from resodectl.claims.junit import junit
-from resodectl.claims.measures import check, check_measures, named, select
+from resodectl.claims.measures import check, check_measures, named
+from resodectl.claims.selecting import select
 from resodectl.claims.verdict import ControlVerdict, judge, judge_control
 from resodectl.errors import UserError
 from resodectl.recipe.load import load

@@ -42,7 +42,9 @@ def test_a_run_leaves_log_verdicts_manifest_and_figure(shell, toy: Path, tmp_pat
     folder = tmp_path / "runs/toy/walk-speed/laptop"
     names = {"claims.json", "manifest.json", "log-ends.parquet", "log-paths.parquet"}
     assert {path.name for path in folder.iterdir()} == names | {"figure.png", "figure.svg", "figure.pdf"}
-    assert {path.name for path in (tmp_path / "gallery/toy").iterdir()} == {"walk-speed.png", "walk-speed.json"}
+    assert {path.name for path in (tmp_path / "gallery/toy").iterdir()} == {
+        f"walk-speed.{suffix}" for suffix in ("png", "svg", "pdf", "json")
+    }
     manifest = json.loads((folder / "manifest.json").read_text("utf-8"))
     assert manifest["deviations"] == [{"key": "lengths", "paper": [100000], "here": [4, 400, 4000]}]
     assert len(manifest["cells"]) == 12
@@ -254,18 +256,20 @@ def test_a_failing_control_cell_leaves_the_figure_and_exits_with_3(shell, toy: P
         assert ended.code == 3
         assert "fell off a cliff" in ended.err
         assert "control not run" in ended.out
-    assert (tmp_path / "runs/toy/walk-speed/laptop/figure.png").exists()
+    assert list((tmp_path / "runs").glob("toy/walk-speed@*/laptop/figure.png"))
 
 
 def test_a_log_of_other_params_or_of_damaged_bytes_is_refused(shell, toy: Path, tmp_path: Path) -> None:
     copy = tmp_path / "walk-speed.yaml"
     copy.write_text(toy.read_text("utf-8").replace("[4, 400, 4000]", "[4, 200]"))
     assert shell("run", "./walk-speed.yaml", "-j", "1").code == 0
+    (folder,) = (tmp_path / "runs/toy").glob("walk-speed@*")
+    shutil.copytree(folder, tmp_path / "runs/toy/walk-speed")  # as if another version had shipped that recipe
     ended = shell("check", "walk-speed")
     assert ended.code == 2
     assert "was made with other params than the recipe's; run `resodectl run toy/walk-speed" in ended.err
     assert "run ./walk-speed.yaml" not in ended.err
-    log = tmp_path / "runs/toy/walk-speed/laptop/log-ends.parquet"
+    log = folder / "laptop/log-ends.parquet"
     content = bytearray(log.read_bytes())
     content[len(content) // 2] ^= 1
     log.write_bytes(content)

@@ -53,7 +53,7 @@ def test_a_recipe_without_profiles_and_claims_is_drawn_and_claims_nothing(shell,
     ended = shell("run", "./bare.yaml", "-j", "1", "--strict", "--junit", "claims.xml")
     assert ended.code == 0, ended.err
     assert "nothing is claimed" in ended.out
-    folder = tmp_path / "runs/toy/bare/laptop"
+    (folder,) = (tmp_path / "runs").glob("toy/bare@*/laptop")
     assert (folder / "figure.png").exists()
     assert json.loads((folder / "claims.json").read_text("utf-8"))["claims"] == []
     (suite,) = ElementTree.parse(tmp_path / "claims.xml").getroot()
@@ -134,10 +134,15 @@ def test_a_selection_without_rows_is_called_so_and_not_nan(shell, toy: Path, tmp
     assert ended.code == 0, ended.err
     assert "no rows" in ended.out
     assert "1 without rows" in ended.out
+    why = "no row has length from 100 on; the log has 8"
+    assert f"{why}; the band is [-0.2, 0.2]" in ended.out
+    assert f"control: {why} (the walk must have no drift)" in ended.out
+    assert why in shell(*arguments).out  # from what is kept, too
     document = json.loads(shell(*arguments, "--json").out)
     (claim,) = document["recipes"][0]["claims"]
-    assert (claim["judgement"], claim["estimate"]) == ("no rows", None)
+    assert (claim["judgement"], claim["estimate"], claim["absent"]) == ("no rows", None, why)
     assert (claim["control"]["state"], claim["control"]["estimate"]) == ("no rows", None)
+    assert claim["control"]["absent"] == why
     junit = (tmp_path / "claims.xml").read_text("utf-8")
     assert "no rows" in junit
     for text in (ended.out, json.dumps(document), junit):
@@ -165,3 +170,15 @@ def test_a_title_that_cannot_be_laid_out_costs_that_figure_only(shell, bare: Pat
     dollar, plain = json.loads(ended.out)["recipes"]
     assert "dollar.yaml: its figure cannot be laid out: " in dollar["errors"][0]
     assert (plain["errors"], len(plain["figures"])) == ([], 1)
+
+
+def test_a_misspelt_value_is_named_with_those_that_the_log_has(shell, each: Path) -> None:
+    text = each.read_text("utf-8").replace(
+        "kind: ends\n    each: {length: [4, 400]}", "kind: paths\n    where: {half: frist}"
+    )
+    each.write_text(text.replace("{length} steps", "some steps").replace("set: {drift: 9.0}", "where: {half: secnd}"))
+    ended = shell("run", "./each.yaml", "-j", "1", "--junit", "claims.xml")
+    assert ended.code == 0, ended.err
+    assert 'no row has half "frist"; the log has "first", "second"; the band is' in ended.out
+    assert 'control: no row has half "secnd"; the log has "first", "second"' in ended.out
+    assert "no row has half" in Path("claims.xml").read_text("utf-8")

@@ -97,10 +97,9 @@ def small(command: str) -> list[str]:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """A folder with the recipes that the pages show, and with the family of the tests as `plugins`."""
+    """A folder with the recipes that the pages show."""
     (tmp_path / "brownian.yaml").write_text(blocks(README, "yaml")[0])
     (tmp_path / "depth.yaml").write_text(blocks(ROOT / "docs/your-own.md", "yaml")[0])
-    (tmp_path / "plugins").symlink_to(ROOT / "tests/plugins")
     return tmp_path
 
 
@@ -133,15 +132,41 @@ def test_the_recipe_of_ones_own_has_the_verdict_that_is_shown(shell, folder: Pat
     assert verdict in ended.out
 
 
-def test_the_log_is_read_and_the_figure_made_as_docs_runs_shows(shell, tmp_path: Path) -> None:
-    (code,), (makefile,) = (blocks(ROOT / "docs/runs.md", language) for language in ("python", "make"))
-    assert shell("init", "my-recipes").code == 0
-    made = makefile.replace("resodectl run $< --strict", f"{sys.executable} -m resodectl run $< --profile smoke -j 1")
-    (tmp_path / "Makefile").write_text(made.replace("/laptop/", "/smoke/"))
-    path = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
-    subprocess.run(["make", "figures/order.pdf"], cwd=tmp_path, check=True, env={**os.environ, "PYTHONPATH": path})
-    assert (tmp_path / "figures/order.pdf").read_bytes().startswith(b"%PDF")
+def test_the_log_is_read_as_docs_runs_shows(shell) -> None:
+    (code,) = blocks(ROOT / "docs/runs.md", "python")
+    assert shell("heun", "sander2022-order", "--profile", "smoke", "-j", "1").code == 0
     exec(code.replace("laptop", "smoke"), {})
+
+
+def test_the_rule_for_make_works_in_an_empty_folder(tmp_path: Path) -> None:
+    (makefile,) = blocks(ROOT / "docs/runs.md", "make")
+    tool = tmp_path / "bin/resodectl"
+    tool.parent.mkdir()
+    tool.write_text(f'#!/bin/sh\nPYTHONPATH={ROOT} exec {sys.executable} -m resodectl "$@"\n')
+    tool.chmod(0o755)
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    (empty / "Makefile").write_text(makefile)
+
+    def make(target: str) -> str:
+        path = os.pathsep.join([str(tool.parent), os.environ["PATH"]])
+        done = subprocess.run(
+            ["make", target], cwd=empty, env={**os.environ, "PATH": path}, capture_output=True, text=True
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    recipe, figure = empty / "my-recipes/heun/sander2022-order.yaml", empty / "figures/heun/sander2022-order.pdf"
+    make("my-recipes/heun/sander2022-order.yaml")
+    smaller = recipe.read_text("utf-8").partition("claims:")[0]  # at the size of a test
+    recipe.write_text(smaller.replace("laptop:", "huge:").replace("smoke:", "laptop:").replace("huge:", "smoke:"))
+    make("figures/heun/sander2022-order.pdf")
+    assert figure.read_bytes().startswith(b"%PDF")
+    assert "is up to date" in make("figures/heun/sander2022-order.pdf")
+    drawn = figure.stat().st_mtime_ns
+    recipe.write_text("# a comment\n" + recipe.read_text("utf-8"))
+    assert "0 computed" in make("figures/heun/sander2022-order.pdf")
+    assert figure.stat().st_mtime_ns == drawn
 
 
 def test_the_figures_and_verdicts_of_readme_are_those_of_the_gallery() -> None:

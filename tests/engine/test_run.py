@@ -17,6 +17,7 @@ import pytest
 import torch
 
 from resodectl.datasets.dataset import DataError
+from resodectl.datasets.load import load as load_data
 from resodectl.engine import run as module
 from resodectl.engine.address import identity
 from resodectl.engine.checkpoint import FileCheckpoint
@@ -31,6 +32,7 @@ from resodectl.engine.worker import Outcome, Task
 from resodectl.errors import UserError
 from resodectl.experiment.catalogue import experiment
 from resodectl.experiment.cells import Cell
+from resodectl.experiment.choices import DataName
 from resodectl.experiment.settings import Settings
 from resodectl.recipe.load import Request, load
 from resodectl.runs.plan import cells
@@ -229,11 +231,34 @@ def test_whatever_a_simulation_raises_is_a_failed_cell(
     assert capsys.readouterr() == ("", "here I am\n")
 
 
-def test_only_a_word_names_a_data_set(tmp_path: Path) -> None:
-    class Point(Settings):
-        data: dict[str, int]
+def test_a_field_names_a_data_set_by_its_type_and_not_by_its_name() -> None:
+    class Task(Settings):
+        images: DataName
 
-    assert identity(Cell("adjoint/memory", Point(data={"size": 3}), (0,)), "cpu", None)["data"] is None
+    class Point(Settings):
+        data: str
+        task: Task
+        further: tuple[DataName, ...] = ()
+
+    point = Point(data="no such set", task=Task(images="digits"))
+    digests = identity(Cell("adjoint/memory", point, (0,)), "cpu", None)["data"]
+    assert list(digests) == ["digits"]
+    assert len(digests["digits"]) == 64
+    with pytest.raises(DataError, match="the data set 'cifar10' needs a folder"):
+        identity(Cell("adjoint/memory", point.model_copy(update={"further": ("cifar10",)}), (0,)), "cpu", None)
+
+
+def test_a_simulation_cannot_load_a_data_set_that_its_address_does_not_cover(
+    toy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def simulate(cell, context):
+        yield "ends", {"seed": list(cell.seeds), "end": float(load_data("digits", context.data_root).classes)}
+
+    (task, *_) = planned(toy, tmp_path)
+    monkeypatch.setattr(experiment("toy/walk").module("simulation"), "simulate", simulate)
+    (outcome,) = run([task], InProcess())
+    assert "the simulation loads the data set 'digits', which no field of its Point names" in outcome.error
+    assert load_data("digits", None).classes == 10
 
 
 class Cut(BaseException):

@@ -273,7 +273,9 @@ def test_a_profile_that_the_recipe_lacks_is_not_taken_for_the_paper(toy: Path, t
         load(path, Request("smoke"))
 
 
-@pytest.mark.parametrize("name", ["...yaml", "a b.yaml", "-x.yaml", "\udcff.yaml"])
+@pytest.mark.parametrize(
+    "name", ["...yaml", ".x.yaml", "a\tb.yaml", "a\u202eb.yaml", "x" * 201 + ".yaml", "\udcff.yaml"]
+)
 def test_a_file_whose_name_can_name_no_folder_is_refused(toy: Path, tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_bytes(toy.read_bytes())
     with pytest.raises(RecipeError, match=r"rename the file|is not UTF-8") as refused:

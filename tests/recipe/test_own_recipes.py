@@ -95,6 +95,37 @@ def test_errors_of_claims_after_each_point_at_their_own_lines(toy: Path, tmp_pat
 
 
 @pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ("{factor: x}", "own.yaml:22:12: measure_scaled.factor: input should be a valid number, got 'x'"),
+        ("{factor: true}", "own.yaml:22:12: measure_scaled.factor: input should be a valid number, got true"),
+        ("{factor: [1]}", "own.yaml:22:12: measure_scaled.factor: input should be a valid number, got [1]"),
+        ("{}", "own.yaml:22:5: measure_scaled needs the option 'factor'; give it under 'with'"),
+        ("{factor: 1, fcator: 2}", "own.yaml:22:23: measure_scaled has no option 'fcator'; did you mean 'factor'?"),
+    ],
+)
+def test_options_of_a_measure_are_checked_by_its_signature(toy: Path, tmp_path: Path, options: str, says: str) -> None:
+    assert says in refused(edited(tmp_path, "{factor: 2.0}", options))
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ("{half: frist}", "measure_place.half: input should be 'first' or 'second', got 'frist'"),
+        ("{half: first, powers: 2}", "measure_place.powers: input should be a list, got 2"),
+        ("{half: first, powers: [1, x]}", "measure_place.powers.1: input should be a valid integer, got 'x'"),
+        ("{half: first, shift: x}", "measure_place.shift: input should be a valid number, got 'x'"),
+    ],
+)
+def test_options_of_several_types_are_checked(toy: Path, tmp_path: Path, options: str, says: str) -> None:
+    claims = CLAIMS.replace("claim: scaled", "claim: place").replace("{factor: 2.0}", options)
+    claims = claims.replace("kind: ends\n    where: {end: {near: 3.0}}", "kind: paths\n    where: {seed: 0}")
+    assert says in refused(written(tmp_path, OWN + claims.replace("where: {end: {near: 30.0}}", "where: {seed: 1}")))
+    accepted = claims.replace(options, "{half: first, powers: [1, 2], shift: null}")
+    check_measures(load(written(tmp_path, OWN + accepted.replace("where: {end: {near: 30.0}}", "where: {seed: 1}"))))
+
+
+@pytest.mark.parametrize(
     ("old", "new", "says"),
     [
         (
@@ -190,6 +221,10 @@ def test_a_paper_of_ones_own_is_cited(toy: Path, tmp_path: Path) -> None:
         ("{authors: [], year: 2026}", ""),
         ("{authors: [A. One]}", "A. One"),
         ("null", ""),
+        ("{authors: {a: [1]}, title: 3}", "3"),
+        ("{authors: [[1, 2]], year: [2026]}", "[1, 2] [2026]"),
+        ('{authors: ["A.\\e[31m\\nOne"], year: null}', "A. [31m One None"),
+        ("[1, 2]", "[1, 2]"),
     ],
 )
 def test_what_is_wrong_with_a_paper_does_not_break_its_headline(tmp_path: Path, paper: str, shown: str) -> None:
@@ -206,7 +241,19 @@ def test_what_is_wrong_with_a_paper_does_not_break_its_headline(tmp_path: Path, 
         ("[A. One, B. Two]", "A. One", "own.yaml:2:26: paper.authors: input should be a list, got 'A. One'"),
         ("year: 2026", "year: '2026'", "own.yaml:2:53: paper.year: input should be a valid integer, got '2026'"),
         ('"2601.00001"', "2601.1", "own.yaml:2:65: paper.arxiv: input should be a valid string, got 2601.1"),
-        ('"2601.00001"', "x", "own.yaml:2:65: paper.arxiv: string should match pattern"),
+        ('"2601.00001"', "x", "own.yaml:2:65: paper.arxiv: write an arXiv id without its version"),
+        ('"2601.00001"', "2601.00001v2", "paper.arxiv: write an arXiv id without its version and without"),
+        ('"2601.00001"', '"arXiv:2601.00001"', 'such as "2205.14612" or "math/0309136", got \'arXiv:2601.00001\''),
+        ('"2601.00001"', '"2601.00001\\n"', "paper.arxiv: write an arXiv id without its version"),
+        ("title: On walks", "title: ' '", "own.yaml:2:9: paper.title: is empty; write a few words, got ' '"),
+        ("title: The speed", "title: ''  # The speed", "own.yaml:4:1: title: is empty; write a few words, got ''"),
+        ("title: The speed", 'title: "\\t"  # The speed', "own.yaml:4:1: title: is empty; write a few words, got"),
+        ("family: toy", "family: Toy", "own.yaml:1:1: family: write a name of small letters, digits, '-' and '_', got"),
+        (
+            "experiment: toy/walk",
+            "experiment: walk",
+            "own.yaml:5:1: experiment: write the experiment as family/name, such",
+        ),
         ("paper: {", "paper: sander2023  # {", "own.yaml:2:1: there is no paper 'sander2023' (describe your own"),
         ("paper: {", "paper: 3  # {", "own.yaml:2:1: paper: input should be a string or a mapping, got 3"),
     ],
@@ -246,6 +293,24 @@ def test_the_json_schema_accepts_what_load_accepts(toy: Path, tmp_path: Path) ->
         ("title: On walks, ", ""),
         ('"2601.00001"', "x"),
         ("[A. One, B. Two]", "[]"),
+        ("title: The speed", "title: ' '  # "),
+        ('"2601.00001"', "2601.00001v2"),
+        ("family: toy", "family: toys"),
+        ("experiment: toy/walk", "experiment: toy/wlak"),
+        ("paper: {", "paper: sander2023  # {"),
+        ("kind: ends\n    each", "each"),
+        ("kind: ends\n    each", "kind: end\n    each"),
+        ("kind: ends\n    each: {length", "kind: paths\n    each: {length"),
+        ("where: {end: {near: 3.0}}", "where: {ned: {near: 3.0}}"),
+        ("where: {end: {near: 30.0}}", "where: {ned: {near: 30.0}}"),
+        ("where: {end: {near: 30.0}}", "where: {}"),
+        ("where: {end: {near: 3.0}}", "where: {end: {}}"),
+        ("where: {end: {near: 3.0}}", "where: {end: {min: null}}"),
+        ("set: {drift: 9.0}", "set: {drfit: 9.0}"),
+        ("set: {drift: 9.0}", "set: {drift: x}"),
+        ("    control:\n      set: {drift: 9.0}\n      because: the walk must have no drift\n", ""),
+        ("    with: {factor: 2.0}\n", "    with: {factor: 2.0}\n    gate: false\n"),
+        ("    with: {factor: 2.0}\n", "    with: {factor: 2.0}\n    because: of that\n"),
         ("  seeds: 4\n", "  seeds: 4\nprofiles: {smoke: {seeds: 2}}\n"),
         ("  seeds: 4\n", "  seeds: 4\nprofiles: {huge: {seeds: 2, because: large}}\n"),
     ],

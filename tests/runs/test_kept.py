@@ -64,6 +64,8 @@ def test_a_warm_run_imports_nothing_that_computes_measures_or_draws(recipe: Path
 
 def test_sentences_and_bands_are_judged_anew_without_measuring(shell, recipe: Path, measured: list[str]) -> None:
     edited(recipe, "A walk without drift has no speed", "A walk stays")
+    shell(*RUN)  # no more the shipped recipe, it gets a folder of its own
+    measured.clear()
     edited(recipe, "[-0.2, 0.2]", "[-0.2, 9]")
     ended = shell(*RUN)
     assert "A walk stays" in ended.out
@@ -209,4 +211,4 @@ def test_an_analysis_that_is_no_python_is_told_with_its_line(shell, mine: Path) 
     forget("mine")
     ended = shell(*command)
     assert ended.code == 2
-    assert "mine/walk/analysis.py:5: the analysis of mine/walk cannot be imported: SyntaxError" in ended.err
+    assert "mine/walk/analysis.py:6: the analysis of mine/walk cannot be imported: SyntaxError" in ended.err

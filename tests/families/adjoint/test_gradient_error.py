@@ -9,7 +9,7 @@ import torch
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from pydantic import ValidationError
 
-from resodectl.claims.measures import select
+from resodectl.claims.selecting import select
 from resodectl.claims.verdict import judge
 from resodectl.experiment.catalogue import shipped
 from resodectl.experiment.cells import Cell

@@ -9,7 +9,7 @@ import pytest
 import torch
 from pydantic import ValidationError
 
-from resodectl.claims.measures import select
+from resodectl.claims.selecting import select
 from resodectl.claims.verdict import judge
 from resodectl.experiment.catalogue import shipped
 from resodectl.experiment.cells import Cell

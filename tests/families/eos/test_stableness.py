@@ -12,7 +12,7 @@ import torch
 from pydantic import ValidationError
 from torch import nn
 
-from resodectl.claims.measures import select
+from resodectl.claims.selecting import select
 from resodectl.claims.verdict import judge
 from resodectl.datasets.load import load as load_data
 from resodectl.errors import UserError

@@ -10,7 +10,7 @@ import torch
 from pydantic import ValidationError
 from torch import nn
 
-from resodectl.claims.measures import select
+from resodectl.claims.selecting import select
 from resodectl.claims.verdict import judge
 from resodectl.experiment.catalogue import shipped
 from resodectl.experiment.context import Context, stream

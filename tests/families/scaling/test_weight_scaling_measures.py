@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from resodectl.claims.measures import select
+from resodectl.claims.selecting import select
 from resodectl.claims.verdict import judge
 from resodectl.families.scaling.weight_scaling import analysis
 from resodectl.recipe.schema import Band

@@ -10,6 +10,7 @@ from pydantic import Field, model_validator
 
 from resodectl.experiment.choices import Distinct, Dtype, FlowAblation, Rate, Width
 from resodectl.experiment.columns import Column
+from resodectl.experiment.data_sets import DataSet
 from resodectl.experiment.settings import Settings, point, setting
 from resodectl.training.settings import check_size
 
@@ -50,7 +51,7 @@ class Flow(Settings):
 class Shared(Settings):
     """The settings of a recipe that each of its cells has too."""
 
-    data: Literal["digits", "mnist"] = setting("the data set")
+    data: Annotated[Literal["digits", "mnist"], DataSet()] = setting("the data set")
     samples: int = setting("training images: the first ones of digits, random ones of MNIST", ge=2)
     hidden: tuple[Width, ...] = setting("widths of the hidden layers of GELU units")
     approach: Approach = setting("the approach to the minimisers")

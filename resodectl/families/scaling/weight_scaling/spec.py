@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 
 from resodectl.experiment.choices import Distinct, Dtype
 from resodectl.experiment.columns import Column
+from resodectl.experiment.data_sets import DataSet
 from resodectl.experiment.settings import Settings, point, setting
 
 Task = Literal["ode", "mnist"]
@@ -87,7 +88,7 @@ class Point(Shared, Network):
     """What determines a cell."""
 
     task: Task
-    data: Literal["mnist"] | None
+    data: Annotated[Literal["mnist"], DataSet()] | None
     depth: Depth
 
 

@@ -1,0 +1,1 @@
+"""Random walks whose steps shrink with their number."""

@@ -1,0 +1,1 @@
+"""How far a random walk of many small steps gets."""
