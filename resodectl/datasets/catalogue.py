@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 class Facts:
     """What is known of a data set.
 
-    `train` and `test` are the published numbers of examples in each class; `megabytes` is the size on disk.
-    `checksums` are the published ones, by file name, as `md5:...` or `sha256:...`.
+    `train` and `test` are the published numbers of examples in each class; `megabytes` is the size on disk; `licence`
+    is that of an embedded set. `checksums` are the published ones, by file name, as `md5:...` or `sha256:...`.
     """
 
     title: str
@@ -22,6 +22,7 @@ class Facts:
     megabytes: float
     layout: str
     fetching: str
+    licence: str = ""
     openml: int | None = None
     checksums: dict[str, str] = field(default_factory=dict)
 
@@ -30,12 +31,31 @@ SETS = {
     "digits": Facts(
         title="Optical recognition of handwritten digits",
         source="https://archive.ics.uci.edu/dataset/80/optical+recognition+of+handwritten+digits",
+        licence="CC BY 4.0",
         shape=(1, 8, 8),
         train=(178, 182, 177, 183, 181, 182, 181, 179, 174, 180),
         test=(),
         megabytes=0.1,
         layout="shipped inside scikit-learn",
         fetching="there already",
+    ),
+    "mnist-10k": Facts(
+        title="MNIST, the first 10,000 training images",
+        source=(
+            "http://yann.lecun.com/exdb/mnist, recovered to the bit from a public package under the MIT licence, and "
+            "shuffled once"
+        ),
+        licence="MIT",
+        shape=(1, 28, 28),
+        train=(784, 882, 805, 828, 789, 679, 811, 882, 755, 785),
+        test=(217, 245, 186, 204, 191, 184, 203, 188, 189, 193),
+        megabytes=1.6,
+        layout="shipped inside resodectl",
+        fetching="there already",
+        checksums={
+            "mnist10k-images-idx3-ubyte.gz": "sha256:3ec8f1f33bbb16ea01df6bf5cfe4bb49f4b31f6b898e38c71bfb8af417d1a1b8",
+            "mnist10k-labels-idx1-ubyte.gz": "sha256:ef16c0682860b320586563944959fb88a9b6452750c793586e4da533c6c33749",
+        },
     ),
     "cifar10": Facts(
         title="CIFAR-10",

@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 
 from resodectl.errors import UserError
 
+SHIPPED = {"digits": "scikit-learn", "mnist-10k": "resodectl"}  # embedded sets, and the package that has each
+
 
 class DataError(UserError):
     """A data set is missing or damaged."""
@@ -64,9 +66,19 @@ def missing(name: str, root: Path | None, *places: Path) -> DataError:
 
 def damaged(name: str, path: Path, expected: str, found: str) -> DataError:
     """The error for a file that is there but is not what it should be."""
+    if name in SHIPPED:
+        return unusable(name, f"has a damaged file {path} (expected {expected}, found {found})")
     return DataError(
         f"{path}: is no file of the data set '{name}': expected {expected}, found {found}; remove it and fetch the set "
         f"again with `resodectl data fetch {name} --data-root DIR`, or do without: --profile laptop"
+    )
+
+
+def unusable(name: str, why: str) -> DataError:
+    """The error for an embedded set whose package lacks it or has it damaged."""
+    return DataError(
+        f"the data set '{name}' is shipped inside {SHIPPED[name]}, and the installed one {why}; "
+        f"reinstall it with `pip install --force-reinstall {SHIPPED[name]}`"
     )
 
 

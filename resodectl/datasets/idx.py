@@ -53,11 +53,16 @@ def read(name: str, files: list[Path]) -> Dataset:
         DataError: a file is damaged, or images and labels do not match.
     """
     train_images, train_labels, test_images, test_labels = files
-    train, test = _examples(name, train_images, train_labels), _examples(name, test_images, test_labels)
+    train, test = examples(name, train_images, train_labels), examples(name, test_images, test_labels)
     return Dataset(name, train, test, CLASSES, PEAK)
 
 
-def _examples(name: str, images_path: Path, labels_path: Path) -> Examples:
+def examples(name: str, images_path: Path, labels_path: Path) -> Examples:
+    """The images of a file and the labels of another.
+
+    Raises:
+        DataError: a file is damaged, or they do not match.
+    """
     images = decode(name, images_path, axes=3)
     labels = decode(name, labels_path, axes=1).astype(np.int64)
     if images.shape[1:] != (SIZE, SIZE):

@@ -4,11 +4,11 @@ import hashlib
 from pathlib import Path
 from types import ModuleType
 
-from resodectl.datasets import cifar, digits, idx
+from resodectl.datasets import cifar, digits, idx, mnist10k
 from resodectl.datasets.dataset import DataError, Dataset, read_bytes
 from resodectl.errors import suggestion
 
-FORMATS = {"digits": digits, "cifar10": cifar, "mnist": idx, "fashion-mnist": idx}
+FORMATS = {"digits": digits, "mnist-10k": mnist10k, "cifar10": cifar, "mnist": idx, "fashion-mnist": idx}
 
 
 def load(name: str, root: Path | None) -> Dataset:

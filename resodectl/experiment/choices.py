@@ -27,8 +27,8 @@ Dtype = Literal["float32", "float64"]
 # A data set of images: scikit-learn's digits, built in, or CIFAR-10.
 DataName = Literal["digits", "cifar10"]
 
-# The same, or MNIST.
-MnistDataName = Literal[DataName, "mnist"]
+# The same, or MNIST, or its first 10,000 training images, which are built in.
+MnistDataName = Literal[DataName, "mnist", "mnist-10k"]
 
 # The number of residual layers of a network whose neighbouring layers are compared.
 Depth = Annotated[int, Field(ge=2)]

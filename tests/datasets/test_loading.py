@@ -1,7 +1,10 @@
 """Every set loads as published, wherever it stands; whatever is missing or damaged is one clear sentence."""
 
+import hashlib
+import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -9,9 +12,12 @@ import pytest
 from sklearn.datasets import load_digits
 from true_format import BATCHES, idx_file, python2_batch, some, write_cifar10, write_mnist
 
+from resodectl.datasets import load as loading
+from resodectl.datasets import mnist10k
 from resodectl.datasets.catalogue import SETS
 from resodectl.datasets.dataset import DataError
 from resodectl.datasets.load import FORMATS, digest, load, locate
+from resodectl.engine.address import data_digest
 
 
 def test_digits_are_those_of_scikit_learn_with_their_raw_values() -> None:
@@ -23,9 +29,10 @@ def test_digits_are_those_of_scikit_learn_with_their_raw_values() -> None:
     assert len(digits.test) == 0
 
 
-def test_digits_need_neither_scikit_learn_nor_torch_to_be_imported() -> None:
+def test_embedded_sets_need_neither_scikit_learn_nor_torch_to_be_imported() -> None:
     code = (
-        "import sys; from resodectl.datasets.load import digest, load; digest('digits', None); load('digits', None);"
+        "import sys; from resodectl.datasets.load import digest, load;"
+        "[(digest(name, None), load(name, None)) for name in ('digits', 'mnist-10k')];"
         "print([name for name in ('torch', 'sklearn', 'pandas', 'scipy', 'matplotlib') if name in sys.modules])"
     )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
@@ -211,3 +218,54 @@ def test_a_folder_in_place_of_a_file_is_a_missing_file(tmp_path: Path) -> None:
     path.mkdir()
     with pytest.raises(DataError, match=f"there is no {path}"):
         digest("mnist", tmp_path)
+
+
+# The images of MNIST inside the package.
+
+
+def test_the_first_10000_images_of_mnist_are_there_8000_to_train_on_and_2000_to_test_with() -> None:
+    loaded, facts = load("mnist-10k", None), SETS["mnist-10k"]
+    for part, counts, size in ((loaded.train, facts.train, 8_000), (loaded.test, facts.test, 2_000)):
+        assert part.images.shape == (size, 1, 28, 28)
+        assert part.images.dtype == np.uint8
+        assert part.images.flags.c_contiguous
+        assert (part.labels.shape, part.labels.dtype) == ((size,), np.int64)
+        assert tuple(np.bincount(part.labels)) == counts
+    both = np.concatenate([loaded.train.labels, loaded.test.labels])
+    assert np.bincount(both).tolist() == [1001, 1127, 991, 1032, 980, 863, 1014, 1070, 944, 978]
+    assert (loaded.classes, loaded.peak) == (10, 255)
+
+
+def test_their_order_is_no_order_of_classes_and_no_image_is_there_twice() -> None:
+    loaded = load("mnist-10k", None)
+    images = np.concatenate([loaded.train.images, loaded.test.images]).reshape(10_000, -1)
+    assert len(np.unique(images, axis=0)) == 10_000
+    assert loaded.train.labels[:10].tolist() == [3, 8, 1, 0, 4, 0, 9, 3, 4, 9]
+    assert images.mean() / 255 == pytest.approx(0.1307, abs=1e-3)  # as is all of MNIST
+
+
+def test_the_files_inside_the_package_are_those_of_the_catalogue() -> None:
+    files = {path.name: f"sha256:{hashlib.sha256(path.read_bytes()).hexdigest()}" for path in locate("mnist-10k", None)}
+    assert files == SETS["mnist-10k"].checksums
+
+
+@pytest.mark.parametrize("damage", [lambda path: path.unlink(), lambda path: path.write_bytes(b"no gzip")])
+def test_an_installation_without_its_images_says_to_reinstall_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, damage: Callable[[Path], object]
+) -> None:
+    for path in locate("mnist-10k", None):
+        shutil.copy(path, tmp_path)
+    monkeypatch.setattr(mnist10k, "__file__", str(tmp_path / "mnist10k.py"))
+    damage(tmp_path / mnist10k.FILES[1])
+    with pytest.raises(DataError, match="'mnist-10k' is shipped inside resodectl, and the installed one has") as told:
+        load("mnist-10k", None)
+    assert mnist10k.FILES[1] in str(told.value)
+    assert str(told.value).endswith("reinstall it with `pip install --force-reinstall resodectl`")
+
+
+def test_the_addresses_of_many_cells_read_the_images_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[Path] = []
+    monkeypatch.setattr(loading, "read_bytes", lambda name, path: read.append(path) or path.read_bytes())
+    data_digest.cache_clear()
+    assert len({data_digest("mnist-10k", None) for _ in range(100)}) == 1
+    assert read == locate("mnist-10k", None)
