@@ -4,15 +4,25 @@ import hashlib
 from pathlib import Path
 from types import ModuleType
 
-from resodectl.datasets import cifar, digits, idx, mnist10k
+from resodectl.datasets import cifar, digits, idx, libsvm, mnist10k, svhn
 from resodectl.datasets.dataset import DataError, Dataset, read_bytes
 from resodectl.errors import suggestion
 
-FORMATS = {"digits": digits, "mnist-10k": mnist10k, "cifar10": cifar, "mnist": idx, "fashion-mnist": idx}
+FORMATS = {
+    "digits": digits,
+    "mnist-10k": mnist10k,
+    "mnist": idx,
+    "fashion-mnist": idx,
+    "cifar10": cifar,
+    "cifar100": cifar,
+    "svhn": svhn,
+    "ijcnn1": libsvm,
+    "covtype": libsvm,
+}
 
 
 def load(name: str, root: Path | None) -> Dataset:
-    """The data set `name`, pixels and labels as published: shapes and types as in `Dataset`.
+    """The data set `name`, inputs as published: shapes and types as in `Dataset`.
 
     Args:
         root: the folder of the real data sets (--data-root); embedded sets do without.

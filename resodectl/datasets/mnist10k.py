@@ -7,7 +7,7 @@ bit. Source: Y. LeCun, C. Cortes, C. Burges, The MNIST database of handwritten d
 from pathlib import Path
 
 from resodectl.datasets import idx
-from resodectl.datasets.dataset import Dataset, Examples, unusable
+from resodectl.datasets.dataset import Dataset, unusable
 
 FILES = ("mnist10k-images-idx3-ubyte.gz", "mnist10k-labels-idx1-ubyte.gz")
 TRAINED_ON = 8000
@@ -34,6 +34,5 @@ def read(name: str, files: list[Path]) -> Dataset:
     """
     images, labels = files
     whole = idx.examples(name, images, labels)
-    parts = slice(TRAINED_ON), slice(TRAINED_ON, None)
-    train, test = (Examples(whole.images[part], whole.labels[part]) for part in parts)
+    train, test = whole.part(slice(TRAINED_ON)), whole.part(slice(TRAINED_ON, None))
     return Dataset(name, train, test, idx.CLASSES, idx.PEAK)

@@ -22,10 +22,10 @@ from resodectl.engine.address import data_digest
 
 def test_digits_are_those_of_scikit_learn_with_their_raw_values() -> None:
     digits, published = load("digits", None), load_digits()
-    assert np.array_equal(digits.train.images[:, 0], published.images)
+    assert np.array_equal(digits.train.inputs[:, 0], published.images)
     assert np.array_equal(digits.train.labels, published.target)
-    assert digits.train.images.dtype == np.float64
-    assert digits.train.images.max() == digits.peak == 16
+    assert digits.train.inputs.dtype == np.float64
+    assert digits.train.inputs.max() == digits.peak == 16
     assert len(digits.test) == 0
 
 
@@ -43,18 +43,18 @@ def test_cifar10_loads_in_both_of_its_public_forms(tmp_path: Path, form: str) ->
     batches = write_cifar10(tmp_path, form)
     cifar10 = load("cifar10", tmp_path)
     rows = np.concatenate([batches[batch][0] for batch in BATCHES[:5]])
-    assert cifar10.train.images.dtype == np.uint8
-    assert np.array_equal(cifar10.train.images, rows.reshape(-1, 3, 32, 32))
+    assert cifar10.train.inputs.dtype == np.uint8
+    assert np.array_equal(cifar10.train.inputs, rows.reshape(-1, 3, 32, 32))
     assert cifar10.train.labels.tolist() == [label for batch in BATCHES[:5] for label in batches[batch][1]]
     assert cifar10.train.labels.dtype == np.int64
-    assert np.array_equal(cifar10.test.images, batches["test_batch"][0].reshape(-1, 3, 32, 32))
-    assert cifar10.test.images.flags.writeable
-    assert cifar10.test.images.flags.c_contiguous
+    assert np.array_equal(cifar10.test.inputs, batches["test_batch"][0].reshape(-1, 3, 32, 32))
+    assert cifar10.test.inputs.flags.writeable
+    assert cifar10.test.inputs.flags.c_contiguous
 
 
 def test_the_first_1024_bytes_of_a_cifar10_record_are_its_red_channel_row_by_row(tmp_path: Path) -> None:
     rows = write_cifar10(tmp_path, "py")["data_batch_1"][0]
-    image = load("cifar10", tmp_path).train.images[0]
+    image = load("cifar10", tmp_path).train.inputs[0]
     assert np.array_equal(image[0].ravel(), rows[0, :1024])
     assert np.array_equal(image[2, 1], rows[0, 2048 + 32 : 2048 + 64])
 
@@ -74,10 +74,10 @@ def test_mnist_and_its_kin_load_from_idx_files_plain_or_compressed(
 ) -> None:
     parts = write_mnist(tmp_path / folder, compressed)
     loaded = load(name, tmp_path)
-    assert np.array_equal(loaded.train.images, parts["train"][0][:, None])
+    assert np.array_equal(loaded.train.inputs, parts["train"][0][:, None])
     assert loaded.test.labels.tolist() == parts["t10k"][1]
     assert loaded.peak == 255
-    assert loaded.test.images.flags.writeable
+    assert loaded.test.inputs.flags.writeable
 
 
 def test_a_split_deals_out_every_example_once_and_by_the_generator_alone() -> None:
@@ -85,9 +85,9 @@ def test_a_split_deals_out_every_example_once_and_by_the_generator_alone() -> No
     first, second = train.split(1297, np.random.default_rng(3))
     again, _ = train.split(1297, np.random.default_rng(3))
     assert (len(first), len(second)) == (1297, 500)
-    assert np.array_equal(first.images, again.images)
-    both = np.concatenate([first.images, second.images]).reshape(len(train), -1)
-    assert np.array_equal(np.unique(both, axis=0), np.unique(train.images.reshape(len(train), -1), axis=0))
+    assert np.array_equal(first.inputs, again.inputs)
+    both = np.concatenate([first.inputs, second.inputs]).reshape(len(train), -1)
+    assert np.array_equal(np.unique(both, axis=0), np.unique(train.inputs.reshape(len(train), -1), axis=0))
     with pytest.raises(ValueError, match="1797 examples cannot be split into 1797"):
         train.split(1797, np.random.default_rng(3))
 
@@ -105,7 +105,7 @@ def test_every_known_set_has_its_facts() -> None:
     assert SETS.keys() == FORMATS.keys()
     digits = load("digits", None)
     assert tuple(np.bincount(digits.train.labels)) == SETS["digits"].train
-    assert digits.train.images.shape[1:] == SETS["digits"].shape
+    assert digits.train.inputs.shape[1:] == SETS["digits"].shape
 
 
 # Missing and damaged sets.
@@ -226,9 +226,9 @@ def test_a_folder_in_place_of_a_file_is_a_missing_file(tmp_path: Path) -> None:
 def test_the_first_10000_images_of_mnist_are_there_8000_to_train_on_and_2000_to_test_with() -> None:
     loaded, facts = load("mnist-10k", None), SETS["mnist-10k"]
     for part, counts, size in ((loaded.train, facts.train, 8_000), (loaded.test, facts.test, 2_000)):
-        assert part.images.shape == (size, 1, 28, 28)
-        assert part.images.dtype == np.uint8
-        assert part.images.flags.c_contiguous
+        assert part.inputs.shape == (size, 1, 28, 28)
+        assert part.inputs.dtype == np.uint8
+        assert part.inputs.flags.c_contiguous
         assert (part.labels.shape, part.labels.dtype) == ((size,), np.int64)
         assert tuple(np.bincount(part.labels)) == counts
     both = np.concatenate([loaded.train.labels, loaded.test.labels])
@@ -238,7 +238,7 @@ def test_the_first_10000_images_of_mnist_are_there_8000_to_train_on_and_2000_to_
 
 def test_their_order_is_no_order_of_classes_and_no_image_is_there_twice() -> None:
     loaded = load("mnist-10k", None)
-    images = np.concatenate([loaded.train.images, loaded.test.images]).reshape(10_000, -1)
+    images = np.concatenate([loaded.train.inputs, loaded.test.inputs]).reshape(10_000, -1)
     assert len(np.unique(images, axis=0)) == 10_000
     assert loaded.train.labels[:10].tolist() == [3, 8, 1, 0, 4, 0, 9, 3, 4, 9]
     assert images.mean() / 255 == pytest.approx(0.1307, abs=1e-3)  # as is all of MNIST

@@ -62,7 +62,7 @@ def _convolution(streams: Streams, side: int) -> tuple[torch.Tensor, torch.Tenso
 
 
 def _pairs(examples: Examples, kernels: Sequence[tuple[torch.Tensor, torch.Tensor]], place: TensorPlace) -> Pairs:
-    parts = [_features(images, kernels) for images in np.array_split(examples.images, -(-len(examples) // CHUNK))]
+    parts = [_features(images, kernels) for images in np.array_split(examples.inputs, -(-len(examples) // CHUNK))]
     inputs = torch.cat(parts).permute(1, 2, 0)
     classes = F.one_hot(torch.from_numpy(examples.labels), MNIST_DIM).T
     targets = classes.expand(len(inputs), -1, -1)
