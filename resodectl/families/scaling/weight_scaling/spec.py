@@ -11,7 +11,7 @@ from resodectl.experiment.choices import Dtype
 from resodectl.experiment.columns import Column
 from resodectl.experiment.settings import Settings, point, setting
 
-Task = Literal["ode", "mnist"]
+Task = Literal["ode", "mnist", "mnist-10k"]
 Depth = Annotated[int, Field(ge=3)]
 
 
@@ -78,7 +78,8 @@ class Params(Shared):
     """What a recipe sets."""
 
     tasks: tuple[Task, ...] = setting(
-        "what is learnt: the flow of a differential equation, or MNIST as vectors", min_length=1
+        "what is learnt: the flow of a differential equation, or MNIST, or its first 10,000 images, as vectors",
+        min_length=1,
     )
     networks: tuple[Network, ...] = setting("the kinds of networks", min_length=1)
     depths: tuple[Depth, ...] = setting("depths L", unit="layers", min_length=1)
@@ -99,12 +100,12 @@ class Point(Shared, Network):
     """What determines a cell."""
 
     task: Task
-    data: Literal["mnist"] | None
+    data: Literal["mnist", "mnist-10k"] | None
     depth: Depth
 
 
 _SHARED = (
-    Column("task", "string", "", "what was learnt: ode or mnist"),
+    Column("task", "string", "", "what was learnt: ode, mnist or mnist-10k"),
     Column("activation", "string", "", "tanh or relu"),
     Column("delta", "string", "", "shared (one trained |delta|), layers (a trained delta_k each) or fixed (1/L)"),
     Column("leak", "float64", "", "slope of relu below zero"),
@@ -155,9 +156,8 @@ SEED_BLOCK = 16
 
 def cells(params: Params) -> list[Point]:
     """One cell for each task, network and depth."""
-    data = {"mnist": "mnist", "ode": None}
     return [
-        point(Point, params, task=task, data=data[task], depth=depth, **dict(network))
+        point(Point, params, task=task, data=None if task == "ode" else task, depth=depth, **dict(network))
         for task in params.tasks
         for network in params.networks
         for depth in params.depths
