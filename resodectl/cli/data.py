@@ -78,7 +78,7 @@ def verify_command(names: tuple[str, ...], data_root: Path | None) -> int:
         try:
             verified = verify(name, data_root)
         except DataError as error:
-            print(f"resodectl: error: {error}", file=sys.stderr)
+            print(f"resodectl: {error}", file=sys.stderr)
             sound = False
             continue
         checked = f"{verified.with_checksum} of {len(verified.files)} files have published checksums, which match"
@@ -101,6 +101,8 @@ def _folder(name: str, data_root: Path | None) -> Path | None:
 def _lines(facts: "Facts", folder: Path | None) -> Iterator[str]:
     shape = " x ".join(map(str, facts.shape)) + (" pixels" if len(facts.shape) == 3 else " features")
     yield f"{_sizes(sum(facts.train), sum(facts.test))} of {shape}; {facts.megabytes:g} MB"
+    if facts.licence:
+        yield f"licence: {facts.licence}; source: {facts.source}"
     yield f"files: {facts.layout}"
     yield f"here: {folder}" if folder else f"not here; to get it: {facts.fetching}"
 

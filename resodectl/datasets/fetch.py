@@ -68,7 +68,7 @@ def _source(facts: Facts) -> str:
     """Where a set is fetched from, in words."""
     if facts.urls:
         return facts.urls[0].rpartition("/")[0]
-    return f"https://www.openml.org/d/{facts.openml}" if facts.openml else facts.source
+    return f"https://www.openml.org/d/{facts.openml}" if facts.openml else "the mirror that scikit-learn knows"
 
 
 def _download(name: str, facts: Facts, staging: Path) -> list[Path]:
