@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from resodectl.datasets.load import locate
 from resodectl.experiment import catalogue
 
 ROOT = Path(__file__).parents[1]
@@ -43,6 +44,12 @@ def test_the_wheel_has_the_recipes_of_the_folder_and_the_editable_install(wheel:
     assert shipped == {f"{name}.yaml" for name in catalogue.shipped()}
     for name in ("resodectl/papers.yaml", "resodectl/py.typed"):
         assert name in inside
+
+
+def test_the_wheel_has_the_images_of_mnist_to_the_bit(wheel: Path) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        for path in locate("mnist-10k", None):
+            assert archive.read(f"resodectl/datasets/{path.name}") == path.read_bytes()
 
 
 def test_the_wheel_has_every_module_and_the_license(wheel: Path) -> None:

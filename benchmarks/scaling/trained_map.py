@@ -42,13 +42,13 @@ SMALL = Point(
     dtype="float64",
 )
 LAPTOP = Point(
-    data="digits",
+    data="mnist-10k",
     hursts=Grid(first=0.1, last=0.9, count=5),
     betas=Grid(first=0.1, last=0.9, count=5),
-    lrs=(1e-3, 1e-2),
+    lrs=(1e-2,),
     depth=100,
     dim=30,
-    training=AdamTraining(epochs=10, batch=128, drop_every=5, drop=0.1),
+    training=AdamTraining(epochs=3, batch=128, drop_every=2, drop=0.1),
     dtype="float32",
 )
 
@@ -184,7 +184,7 @@ def main() -> None:
     everywhere, pixels = nodes(LAPTOP), data[0].inputs.shape[1]
     steps = LAPTOP.training.epochs * -(-len(data[0].classes) // LAPTOP.training.batch)
     noise, training, ours = [], [], []
-    for node in (everywhere[9], everywhere[24], everywhere[49]):  # the baseline's time is that of any node
+    for node in (everywhere[4], everywhere[12], everywhere[24]):  # the baseline's time is that of any node
         network = drawn(LAPTOP, node, 0, pixels)
         noise.append(seconds(lambda node=node: drawn(LAPTOP, node, 0, pixels)))
         training.append(seconds(lambda node=node, network=network: trained(LAPTOP, node, 0, network, data)))

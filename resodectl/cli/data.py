@@ -1,42 +1,51 @@
-"""`resodectl data list|fetch`: the data sets, where they are and how to get them."""
+"""`resodectl data list|fetch|verify`: the data sets, where they are, how to get them, and whether they are whole."""
 
+import shutil
+import sys
+import textwrap
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from resodectl.cli import options
 
+if TYPE_CHECKING:
+    from resodectl.datasets.catalogue import Facts
+
 
 @click.group("data")
 def data_command() -> None:
-    """List and fetch data sets."""
+    """List, fetch and verify data sets."""
 
 
 @data_command.command("list")
 @options.rooting
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead of a table.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead of text.")
 def list_command(data_root: Path | None, as_json: bool) -> int:
     """List the data sets: what they are, whether they are here, and how to get them."""
-    from resodectl.cli.tables import document_on_stdout, table
+    from resodectl.cli.tables import document_on_stdout
     from resodectl.datasets.catalogue import SETS
-    from resodectl.datasets.dataset import DataError
-    from resodectl.datasets.load import locate
 
-    rows = []
-    for name, facts in SETS.items():
-        try:
-            here = str(locate(name, data_root)[0].parent)
-        except DataError:
-            here = "no"
-        rows.append({"name": name, "title": facts.title, "here": here, "layout": facts.layout, "fetch": facts.fetching})
+    found = {name: _folder(name, data_root) for name in SETS}
     if as_json:
-        document_on_stdout(rows)
-    else:
-        table(
-            ("data set", "what it is", "here", "layout", "how to get it"),
-            [tuple(row.values()) for row in rows],
-            fold=("what it is", "layout", "how to get it"),
-        )
+        document_on_stdout([_entry(name, facts, found[name]) for name, facts in SETS.items()])
+        return 0
+    width = shutil.get_terminal_size().columns
+    for name, facts in SETS.items():
+        print(f"{name}: {facts.title}")
+        for line in _lines(facts, found[name]):
+            print(
+                textwrap.fill(
+                    line,
+                    width,
+                    initial_indent="  ",
+                    subsequent_indent="    ",
+                    break_long_words=False,
+                    break_on_hyphens=False,
+                )
+            )
     return 0
 
 
@@ -53,3 +62,56 @@ def fetch_command(name: str, data_root: Path | None) -> int:
     for path in fetch(name, data_root):
         print(path)
     return 0
+
+
+@data_command.command("verify")
+@click.argument("names", nargs=-1)
+@options.rooting
+def verify_command(names: tuple[str, ...], data_root: Path | None) -> int:
+    """Compare the data sets NAMES, or all that are here, with what is published of them."""
+    from resodectl.datasets.catalogue import SETS
+    from resodectl.datasets.dataset import DataError
+    from resodectl.datasets.verify import verify
+
+    sound = True
+    for name in names or [name for name in SETS if _folder(name, data_root)]:
+        try:
+            verified = verify(name, data_root)
+        except DataError as error:
+            print(f"resodectl: {error}", file=sys.stderr)
+            sound = False
+            continue
+        checked = f"{verified.with_checksum} of {len(verified.files)} files have published checksums, which match"
+        files = checked if verified.with_checksum else "no checksum is published"
+        print(f"{name}: {_sizes(verified.train, verified.test)} as published; {files}")
+    return 0 if sound else 2
+
+
+def _folder(name: str, data_root: Path | None) -> Path | None:
+    """The folder of a data set that is here."""
+    from resodectl.datasets.dataset import DataError
+    from resodectl.datasets.load import locate
+
+    try:
+        return locate(name, data_root)[0].parent
+    except DataError:
+        return None
+
+
+def _lines(facts: "Facts", folder: Path | None) -> Iterator[str]:
+    shape = " x ".join(map(str, facts.shape)) + (" pixels" if len(facts.shape) == 3 else " features")
+    yield f"{_sizes(sum(facts.train), sum(facts.test))} of {shape}; {facts.megabytes:g} MB"
+    if facts.licence:
+        yield f"licence: {facts.licence}; source: {facts.source}"
+    yield f"files: {facts.layout}"
+    yield f"here: {folder}" if folder else f"not here; to get it: {facts.fetching}"
+
+
+def _sizes(train: int, test: int) -> str:
+    return f"{train:,} training and {test:,} test examples" if test else f"{train:,} examples without a split"
+
+
+def _entry(name: str, facts: "Facts", folder: Path | None) -> dict[str, Any]:
+    about = {"title": facts.title, "source": facts.source, "licence": facts.licence or None}
+    where = {"here": str(folder) if folder else None, "layout": facts.layout, "fetch": facts.fetching}
+    return {"name": name, **about, "train": sum(facts.train), "test": sum(facts.test), **where}

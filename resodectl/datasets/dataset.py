@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,16 +12,30 @@ from numpy.typing import NDArray
 
 from resodectl.errors import UserError
 
+SHIPPED = {"digits": "scikit-learn", "mnist-10k": "resodectl"}  # embedded sets, and the package that has each
+
 
 class DataError(UserError):
     """A data set is missing or damaged."""
 
 
+class DamagedError(DataError):
+    """A data set is there and is not what it should be: what was expected, and what was found."""
+
+    def __init__(self, message: str, expected: str, found: str) -> None:
+        super().__init__(message)
+        self.expected, self.found = expected, found
+
+
 @dataclass(frozen=True)
 class Examples:
-    """Images `(samples, channels, height, width)`, uint8 or float64, with their labels `(samples,)`, int64."""
+    """Inputs with their labels `(samples,)`, int64: the numbers of the classes, from 0.
 
-    images: NDArray[np.uint8] | NDArray[np.float64]
+    Inputs are images `(samples, channels, height, width)`, uint8 or float64, or features `(samples, features)`,
+    float64.
+    """
+
+    inputs: NDArray[np.uint8] | NDArray[np.float64]
     labels: NDArray[np.int64]
 
     def __len__(self) -> int:
@@ -36,12 +51,28 @@ class Examples:
             raise ValueError(f"{len(self)} examples cannot be split into {size} and the others")
         order = generator.permutation(len(self))
         chosen, others = order[:size], order[size:]
-        return Examples(self.images[chosen], self.labels[chosen]), Examples(self.images[others], self.labels[others])
+        return self.part(chosen), self.part(others)
+
+    def part(self, chosen: NDArray[np.intp] | slice) -> Examples:
+        """The examples at some places, in that order."""
+        return Examples(self.inputs[chosen], self.labels[chosen])
+
+    def of_classes(self, *classes: int) -> Examples:
+        """The examples of some classes alone, which are numbered anew from 0 in the order given.
+
+        >>> Examples(np.arange(4.0)[:, None], np.array([0, 7, 3, 7])).of_classes(7, 0)
+        Examples(inputs=array([[0.],
+               [1.],
+               [3.]]), labels=array([1, 0, 0]))
+        """
+        places = np.flatnonzero(np.isin(self.labels, classes))
+        numbers = (self.labels[places, None] == np.array(classes)).argmax(1)
+        return Examples(self.inputs[places], numbers.astype(np.int64))
 
 
 @dataclass(frozen=True)
 class Dataset:
-    """A data set with its published split, unchanged: pixels run from 0 to `peak`.
+    """A data set with its published split, unchanged: pixels run from 0 to `peak`, which features do not have.
 
     A set without a published split, such as digits, has all its examples in `train` and none in `test`.
     """
@@ -50,7 +81,7 @@ class Dataset:
     train: Examples
     test: Examples
     classes: int
-    peak: int
+    peak: int | None
 
 
 def missing(name: str, root: Path | None, *places: Path) -> DataError:
@@ -63,11 +94,47 @@ def missing(name: str, root: Path | None, *places: Path) -> DataError:
     return DataError(f"{found}; fetch it with `resodectl data fetch {name} {where}`, or do without: --profile laptop")
 
 
-def damaged(name: str, path: Path, expected: str, found: str) -> DataError:
+def files_of(name: str, root: Path | None, folders: Sequence[str], files: Sequence[Sequence[str]]) -> list[Path]:
+    """The files of a set from the first of the `folders` of `root` that has them all, each in one of its spellings.
+
+    Raises:
+        DataError: no folder has them all.
+    """
+    if root is None:
+        raise missing(name, root)
+    there = [root / folder for folder in folders if (root / folder).is_dir()]
+    for folder in there:
+        found = [path for spellings in files for path in _first_file(folder, spellings)]
+        if len(found) == len(files):
+            return found
+    lacking = [root / folder for folder in folders]
+    if there:
+        lacking = [there[0] / spellings[0] for spellings in files if not _first_file(there[0], spellings)][:1]
+    raise missing(name, root, *lacking)
+
+
+def _first_file(folder: Path, spellings: Sequence[str]) -> list[Path]:
+    """The first spelling of a file that is there, or nothing."""
+    return [folder / file for file in spellings if (folder / file).is_file()][:1]
+
+
+def damaged(name: str, path: Path, expected: str, found: str) -> DamagedError:
     """The error for a file that is there but is not what it should be."""
+    if name in SHIPPED:
+        message = str(unusable(name, f"has a damaged file {path} (expected {expected}, found {found})"))
+    else:
+        message = (
+            f"{path}: is no file of the data set '{name}': expected {expected}, found {found}; remove it and fetch "
+            f"the set again with `resodectl data fetch {name} --data-root DIR`, or do without: --profile laptop"
+        )
+    return DamagedError(message, expected, found)
+
+
+def unusable(name: str, why: str) -> DataError:
+    """The error for an embedded set whose package lacks it or has it damaged."""
     return DataError(
-        f"{path}: is no file of the data set '{name}': expected {expected}, found {found}; remove it and fetch the set "
-        f"again with `resodectl data fetch {name} --data-root DIR`, or do without: --profile laptop"
+        f"the data set '{name}' is shipped inside {SHIPPED[name]}, and the installed one {why}; "
+        f"reinstall it with `pip install --force-reinstall {SHIPPED[name]}`"
     )
 
 
@@ -83,12 +150,12 @@ def read_bytes(name: str, path: Path) -> bytes:
         raise DataError(f"{path}: cannot be read for the data set '{name}': {error.strerror or error}") from error
 
 
-def check_labels(name: str, path: Path, labels: NDArray[np.int64], classes: int) -> None:
-    """Refuse labels outside 0..classes-1.
+def check_labels(name: str, path: Path, labels: NDArray[np.int64], classes: int, first: int = 0) -> None:
+    """Refuse labels outside `first` to `first + classes - 1`.
 
     Raises:
         DataError: there is one.
     """
-    wrong = labels[(labels < 0) | (labels >= classes)]
+    wrong = labels[(labels < first) | (labels >= first + classes)]
     if wrong.size:
-        raise damaged(name, path, f"labels 0 to {classes - 1}", f"the label {wrong[0]}")
+        raise damaged(name, path, f"labels {first} to {first + classes - 1}", f"the label {wrong[0]}")

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from resodectl.datasets.dataset import DataError, Dataset, Examples, read_bytes
+from resodectl.datasets.dataset import Dataset, Examples, read_bytes, unusable
 
 SIZE = 8
 CLASSES = 10
@@ -30,7 +30,7 @@ def locate(name: str, root: Path | None) -> list[Path]:
         path = Path(folder) / "datasets" / "data" / "digits.csv.gz"
         if path.is_file():
             return [path]
-    raise _unusable(name, "has no datasets/data/digits.csv.gz")
+    raise unusable(name, "has no datasets/data/digits.csv.gz")
 
 
 def read(name: str, files: list[Path]) -> Dataset:
@@ -44,16 +44,9 @@ def read(name: str, files: list[Path]) -> Dataset:
         lines = gzip.decompress(read_bytes(name, path)).decode().splitlines()
         table = np.loadtxt(lines, delimiter=",", ndmin=2)
     except (OSError, EOFError, ValueError, zlib.error) as error:
-        raise _unusable(name, f"has a damaged file {path} ({error})") from error
+        raise unusable(name, f"has a damaged file {path} ({error})") from error
     if table.shape[1] != SIZE * SIZE + 1:
-        raise _unusable(name, f"has a damaged file {path} (lines of {table.shape[1]} numbers, not {SIZE * SIZE + 1})")
+        raise unusable(name, f"has a damaged file {path} (lines of {table.shape[1]} numbers, not {SIZE * SIZE + 1})")
     images = table[:, :-1].reshape(-1, 1, SIZE, SIZE)
     labels = table[:, -1].astype(np.int64)
     return Dataset(name, Examples(images, labels), Examples(images[:0], labels[:0]), CLASSES, PEAK)
-
-
-def _unusable(name: str, why: str) -> DataError:
-    return DataError(
-        f"the data set '{name}' is shipped inside scikit-learn, and the installed one {why}; "
-        "reinstall it with `pip install --force-reinstall scikit-learn`"
-    )

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from resodectl.datasets.dataset import Dataset, Examples, check_labels, damaged, missing, read_bytes
+from resodectl.datasets.dataset import Dataset, Examples, check_labels, damaged, files_of, read_bytes
 
 SIZE = 28
 CLASSES = 10
@@ -29,21 +29,9 @@ def locate(name: str, root: Path | None) -> list[Path]:
     Raises:
         DataError: they are not all there.
     """
-    if root is None:
-        raise missing(name, root)
-    folders = [root / folder for folder in FOLDERS[name]]
-    folder = next((folder for folder in folders if folder.is_dir()), None)
-    if folder is None:
-        raise missing(name, root, *folders)
-    return [_file(name, root, folder, file) for file in FILES]
-
-
-def _file(name: str, root: Path, folder: Path, file: str) -> Path:
-    for spelling in (file, file.replace("-idx", ".idx")):
-        for path in (folder / spelling, folder / f"{spelling}.gz"):
-            if path.is_file():
-                return path
-    raise missing(name, root, folder / file)
+    dotted = [file.replace("-idx", ".idx") for file in FILES]
+    spellings = [(*both, *(f"{file}.gz" for file in both)) for both in zip(FILES, dotted, strict=True)]
+    return files_of(name, root, FOLDERS[name], spellings)
 
 
 def read(name: str, files: list[Path]) -> Dataset:
@@ -53,11 +41,16 @@ def read(name: str, files: list[Path]) -> Dataset:
         DataError: a file is damaged, or images and labels do not match.
     """
     train_images, train_labels, test_images, test_labels = files
-    train, test = _examples(name, train_images, train_labels), _examples(name, test_images, test_labels)
+    train, test = examples(name, train_images, train_labels), examples(name, test_images, test_labels)
     return Dataset(name, train, test, CLASSES, PEAK)
 
 
-def _examples(name: str, images_path: Path, labels_path: Path) -> Examples:
+def examples(name: str, images_path: Path, labels_path: Path) -> Examples:
+    """The images of a file and the labels of another.
+
+    Raises:
+        DataError: a file is damaged, or they do not match.
+    """
     images = decode(name, images_path, axes=3)
     labels = decode(name, labels_path, axes=1).astype(np.int64)
     if images.shape[1:] != (SIZE, SIZE):

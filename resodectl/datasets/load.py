@@ -6,11 +6,21 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 
-from resodectl.datasets import cifar, digits, idx
+from resodectl.datasets import cifar, digits, idx, libsvm, mnist10k, svhn
 from resodectl.datasets.dataset import DataError, Dataset, read_bytes
 from resodectl.errors import suggestion
 
-FORMATS = {"digits": digits, "cifar10": cifar, "mnist": idx, "fashion-mnist": idx}
+FORMATS = {
+    "digits": digits,
+    "mnist-10k": mnist10k,
+    "mnist": idx,
+    "fashion-mnist": idx,
+    "cifar10": cifar,
+    "cifar100": cifar,
+    "svhn": svhn,
+    "ijcnn1": libsvm,
+    "covtype": libsvm,
+}
 
 _declared: list[Collection[str]] = []  # of the cell that is being computed, if there is one
 
@@ -26,7 +36,7 @@ def declared(names: Collection[str]) -> Iterator[None]:
 
 
 def load(name: str, root: Path | None) -> Dataset:
-    """The data set `name`, pixels and labels as published: shapes and types as in `Dataset`.
+    """The data set `name`, inputs as published: shapes and types as in `Dataset`.
 
     Args:
         root: the folder of the real data sets (--data-root); embedded sets do without.

@@ -42,8 +42,8 @@ _Images = Literal["digits", "cifar10"]
 # A data set of images: scikit-learn's digits, built in, or CIFAR-10.
 DataName = Annotated[_Images, DataSet()]
 
-# The same, or MNIST.
-MnistDataName = Annotated[Literal[_Images, "mnist"], DataSet()]
+# The same, or MNIST, or its first 10,000 training images, which are built in.
+MnistDataName = Annotated[Literal[_Images, "mnist", "mnist-10k"], DataSet()]
 
 # The number of residual layers of a network whose neighbouring layers are compared.
 Depth = Annotated[int, Field(ge=2)]

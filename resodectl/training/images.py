@@ -48,8 +48,8 @@ def training_images(
     """
     dataset = load(name, root)
     count = len(dataset.train) if count is None else count
-    chosen = _part(dataset.train, slice(_available(dataset, count, len(dataset.train))))
-    pixels = _pixels(chosen, dataset.peak, place)
+    chosen = dataset.train.part(slice(_available(dataset, count, len(dataset.train))))
+    pixels = _pixels(chosen, dataset, place)
     return _scaled(pixels, chosen, scaling(pixels))
 
 
@@ -63,9 +63,9 @@ def train_and_test_images(
     """
     dataset = load(name, root)
     train, test = split(dataset, count, random)
-    pixels = _pixels(train, dataset.peak, place)
+    pixels = _pixels(train, dataset, place)
     moments = scaling(pixels)
-    return _scaled(pixels, train, moments), _scaled(_pixels(test, dataset.peak, place), test, moments)
+    return _scaled(pixels, train, moments), _scaled(_pixels(test, dataset, place), test, moments)
 
 
 def split(dataset: Dataset, count: int | None = None, random: bool = False) -> tuple[Examples, Examples]:
@@ -96,7 +96,7 @@ def split(dataset: Dataset, count: int | None = None, random: bool = False) -> t
     if random:
         order = stream(0, dataset.name, "samples").permutation(most)
         chosen, others = order[chosen], order[others]
-    return _part(dataset.train, chosen), dataset.test if published else _part(dataset.train, others)
+    return dataset.train.part(chosen), dataset.test if published else dataset.train.part(others)
 
 
 def _available(dataset: Dataset, count: int, most: int) -> int:
@@ -106,13 +106,11 @@ def _available(dataset: Dataset, count: int, most: int) -> int:
     return count
 
 
-def _part(examples: Examples, chosen: np.ndarray | slice) -> Examples:
-    return Examples(examples.images[chosen], examples.labels[chosen])
-
-
-def _pixels(examples: Examples, peak: int, place: TensorPlace) -> torch.Tensor:
+def _pixels(examples: Examples, dataset: Dataset, place: TensorPlace) -> torch.Tensor:
     """Pixels from 0 to 1. Bytes are moved first and scaled there: a large set does not grow to float64 on the way."""
-    return torch.from_numpy(examples.images).to(place.device, place.dtype, copy=True).div_(peak)
+    if dataset.peak is None:
+        raise DataError(f"the data set '{dataset.name}' has no images")
+    return torch.from_numpy(examples.inputs).to(place.device, place.dtype, copy=True).div_(dataset.peak)
 
 
 def _scaled(pixels: torch.Tensor, examples: Examples, moments: tuple[torch.Tensor, torch.Tensor]) -> Images:

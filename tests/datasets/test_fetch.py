@@ -52,8 +52,8 @@ def test_a_fetched_set_loads_with_the_published_split(
     files = fetch(name, tmp_path / "data")
     loaded = load(name, tmp_path / "data")
     assert asked[0]["data_id"] == number
-    assert np.array_equal(loaded.train.images.reshape(21, -1), rows[:21])
-    assert np.array_equal(loaded.test.images.reshape(10, -1), rows[21:])
+    assert np.array_equal(loaded.train.inputs.reshape(21, -1), rows[:21])
+    assert np.array_equal(loaded.test.inputs.reshape(10, -1), rows[21:])
     assert loaded.train.labels.tolist() == labels[:21].tolist()
     left = sorted(path for path in (tmp_path / "data").rglob("*") if path.is_file())
     assert left == sorted(files)
@@ -92,7 +92,7 @@ def test_a_set_in_another_order_or_shape_is_refused_before_anything_is_written(
         ((rows + 0.5, labels), "whole pixels from 0 to 255"),
         ((rows + 1, labels), "whole pixels from 0 to 255"),
         ((rows, labels.astype(str).astype(object) + "th"), "labels that are numbers, found the label '"),
-        ((rows, labels - 1), "training examples of the classes"),
+        ((rows, labels - 1), "labels 0 to 9, found the label 255"),
     ]:
         openml(monkeypatch, sent)
         with pytest.raises(DataError, match="is not the published data set") as told:

@@ -1,7 +1,10 @@
 """Every set loads as published, wherever it stands; whatever is missing or damaged is one clear sentence."""
 
+import hashlib
+import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -9,23 +12,27 @@ import pytest
 from sklearn.datasets import load_digits
 from true_format import BATCHES, idx_file, python2_batch, some, write_cifar10, write_mnist
 
+from resodectl.datasets import load as loading
+from resodectl.datasets import mnist10k
 from resodectl.datasets.catalogue import SETS
 from resodectl.datasets.dataset import DataError
 from resodectl.datasets.load import FORMATS, digest, load, locate
+from resodectl.engine.address import data_digest
 
 
 def test_digits_are_those_of_scikit_learn_with_their_raw_values() -> None:
     digits, published = load("digits", None), load_digits()
-    assert np.array_equal(digits.train.images[:, 0], published.images)
+    assert np.array_equal(digits.train.inputs[:, 0], published.images)
     assert np.array_equal(digits.train.labels, published.target)
-    assert digits.train.images.dtype == np.float64
-    assert digits.train.images.max() == digits.peak == 16
+    assert digits.train.inputs.dtype == np.float64
+    assert digits.train.inputs.max() == digits.peak == 16
     assert len(digits.test) == 0
 
 
-def test_digits_need_neither_scikit_learn_nor_torch_to_be_imported() -> None:
+def test_embedded_sets_need_neither_scikit_learn_nor_torch_to_be_imported() -> None:
     code = (
-        "import sys; from resodectl.datasets.load import digest, load; digest('digits', None); load('digits', None);"
+        "import sys; from resodectl.datasets.load import digest, load;"
+        "[(digest(name, None), load(name, None)) for name in ('digits', 'mnist-10k')];"
         "print([name for name in ('torch', 'sklearn', 'pandas', 'scipy', 'matplotlib') if name in sys.modules])"
     )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
@@ -36,18 +43,18 @@ def test_cifar10_loads_in_both_of_its_public_forms(tmp_path: Path, form: str) ->
     batches = write_cifar10(tmp_path, form)
     cifar10 = load("cifar10", tmp_path)
     rows = np.concatenate([batches[batch][0] for batch in BATCHES[:5]])
-    assert cifar10.train.images.dtype == np.uint8
-    assert np.array_equal(cifar10.train.images, rows.reshape(-1, 3, 32, 32))
+    assert cifar10.train.inputs.dtype == np.uint8
+    assert np.array_equal(cifar10.train.inputs, rows.reshape(-1, 3, 32, 32))
     assert cifar10.train.labels.tolist() == [label for batch in BATCHES[:5] for label in batches[batch][1]]
     assert cifar10.train.labels.dtype == np.int64
-    assert np.array_equal(cifar10.test.images, batches["test_batch"][0].reshape(-1, 3, 32, 32))
-    assert cifar10.test.images.flags.writeable
-    assert cifar10.test.images.flags.c_contiguous
+    assert np.array_equal(cifar10.test.inputs, batches["test_batch"][0].reshape(-1, 3, 32, 32))
+    assert cifar10.test.inputs.flags.writeable
+    assert cifar10.test.inputs.flags.c_contiguous
 
 
 def test_the_first_1024_bytes_of_a_cifar10_record_are_its_red_channel_row_by_row(tmp_path: Path) -> None:
     rows = write_cifar10(tmp_path, "py")["data_batch_1"][0]
-    image = load("cifar10", tmp_path).train.images[0]
+    image = load("cifar10", tmp_path).train.inputs[0]
     assert np.array_equal(image[0].ravel(), rows[0, :1024])
     assert np.array_equal(image[2, 1], rows[0, 2048 + 32 : 2048 + 64])
 
@@ -67,10 +74,10 @@ def test_mnist_and_its_kin_load_from_idx_files_plain_or_compressed(
 ) -> None:
     parts = write_mnist(tmp_path / folder, compressed)
     loaded = load(name, tmp_path)
-    assert np.array_equal(loaded.train.images, parts["train"][0][:, None])
+    assert np.array_equal(loaded.train.inputs, parts["train"][0][:, None])
     assert loaded.test.labels.tolist() == parts["t10k"][1]
     assert loaded.peak == 255
-    assert loaded.test.images.flags.writeable
+    assert loaded.test.inputs.flags.writeable
 
 
 def test_a_split_deals_out_every_example_once_and_by_the_generator_alone() -> None:
@@ -78,9 +85,9 @@ def test_a_split_deals_out_every_example_once_and_by_the_generator_alone() -> No
     first, second = train.split(1297, np.random.default_rng(3))
     again, _ = train.split(1297, np.random.default_rng(3))
     assert (len(first), len(second)) == (1297, 500)
-    assert np.array_equal(first.images, again.images)
-    both = np.concatenate([first.images, second.images]).reshape(len(train), -1)
-    assert np.array_equal(np.unique(both, axis=0), np.unique(train.images.reshape(len(train), -1), axis=0))
+    assert np.array_equal(first.inputs, again.inputs)
+    both = np.concatenate([first.inputs, second.inputs]).reshape(len(train), -1)
+    assert np.array_equal(np.unique(both, axis=0), np.unique(train.inputs.reshape(len(train), -1), axis=0))
     with pytest.raises(ValueError, match="1797 examples cannot be split into 1797"):
         train.split(1797, np.random.default_rng(3))
 
@@ -98,7 +105,7 @@ def test_every_known_set_has_its_facts() -> None:
     assert SETS.keys() == FORMATS.keys()
     digits = load("digits", None)
     assert tuple(np.bincount(digits.train.labels)) == SETS["digits"].train
-    assert digits.train.images.shape[1:] == SETS["digits"].shape
+    assert digits.train.inputs.shape[1:] == SETS["digits"].shape
 
 
 # Missing and damaged sets.
@@ -211,3 +218,54 @@ def test_a_folder_in_place_of_a_file_is_a_missing_file(tmp_path: Path) -> None:
     path.mkdir()
     with pytest.raises(DataError, match=f"there is no {path}"):
         digest("mnist", tmp_path)
+
+
+# The images of MNIST inside the package.
+
+
+def test_the_first_10000_images_of_mnist_are_there_8000_to_train_on_and_2000_to_test_with() -> None:
+    loaded, facts = load("mnist-10k", None), SETS["mnist-10k"]
+    for part, counts, size in ((loaded.train, facts.train, 8_000), (loaded.test, facts.test, 2_000)):
+        assert part.inputs.shape == (size, 1, 28, 28)
+        assert part.inputs.dtype == np.uint8
+        assert part.inputs.flags.c_contiguous
+        assert (part.labels.shape, part.labels.dtype) == ((size,), np.int64)
+        assert tuple(np.bincount(part.labels)) == counts
+    both = np.concatenate([loaded.train.labels, loaded.test.labels])
+    assert np.bincount(both).tolist() == [1001, 1127, 991, 1032, 980, 863, 1014, 1070, 944, 978]
+    assert (loaded.classes, loaded.peak) == (10, 255)
+
+
+def test_their_order_is_no_order_of_classes_and_no_image_is_there_twice() -> None:
+    loaded = load("mnist-10k", None)
+    images = np.concatenate([loaded.train.inputs, loaded.test.inputs]).reshape(10_000, -1)
+    assert len(np.unique(images, axis=0)) == 10_000
+    assert loaded.train.labels[:10].tolist() == [3, 8, 1, 0, 4, 0, 9, 3, 4, 9]
+    assert images.mean() / 255 == pytest.approx(0.1307, abs=1e-3)  # as is all of MNIST
+
+
+def test_the_files_inside_the_package_are_those_of_the_catalogue() -> None:
+    files = {path.name: f"sha256:{hashlib.sha256(path.read_bytes()).hexdigest()}" for path in locate("mnist-10k", None)}
+    assert files == SETS["mnist-10k"].checksums
+
+
+@pytest.mark.parametrize("damage", [lambda path: path.unlink(), lambda path: path.write_bytes(b"no gzip")])
+def test_an_installation_without_its_images_says_to_reinstall_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, damage: Callable[[Path], object]
+) -> None:
+    for path in locate("mnist-10k", None):
+        shutil.copy(path, tmp_path)
+    monkeypatch.setattr(mnist10k, "__file__", str(tmp_path / "mnist10k.py"))
+    damage(tmp_path / mnist10k.FILES[1])
+    with pytest.raises(DataError, match="'mnist-10k' is shipped inside resodectl, and the installed one has") as told:
+        load("mnist-10k", None)
+    assert mnist10k.FILES[1] in str(told.value)
+    assert str(told.value).endswith("reinstall it with `pip install --force-reinstall resodectl`")
+
+
+def test_the_addresses_of_many_cells_read_the_images_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[Path] = []
+    monkeypatch.setattr(loading, "read_bytes", lambda name, path: read.append(path) or path.read_bytes())
+    data_digest.cache_clear()
+    assert len({data_digest("mnist-10k", None) for _ in range(100)}) == 1
+    assert read == locate("mnist-10k", None)

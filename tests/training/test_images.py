@@ -47,7 +47,7 @@ def test_however_digits_are_scaled_they_are_split_in_the_same_way() -> None:
 def test_images_are_centred_and_scaled_by_one_number_or_pixel_by_pixel() -> None:
     raw = load("digits", None).train
     images = training_images("digits", None, TensorPlace(), by_root_mean_square, 50).flat()
-    pixels = raw.images[:50].reshape(50, -1) / 16
+    pixels = raw.inputs[:50].reshape(50, -1) / 16
     centred = pixels - pixels.mean(0)
     np.testing.assert_allclose(images.inputs, centred / math.sqrt((centred**2).mean()), atol=1e-12)
     assert (images.one_hot().argmax(1).numpy() == raw.labels[:50]).all()
@@ -60,7 +60,7 @@ def test_images_are_centred_and_scaled_by_one_number_or_pixel_by_pixel() -> None
 
 def test_test_images_are_scaled_as_the_training_images_are() -> None:
     _, test = train_and_test_images("digits", None, TensorPlace(), by_root_mean_square, 50)
-    pixels = load("digits", None).train.images / 16
+    pixels = load("digits", None).train.inputs / 16
     mean = pixels[:50].mean(0)
     spread = math.sqrt(np.mean((pixels[:50] - mean) ** 2))
     np.testing.assert_allclose(test.inputs, (pixels[50:] - mean) / spread, atol=1e-12)

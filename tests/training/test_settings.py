@@ -20,5 +20,5 @@ def test_more_images_than_there_are_to_train_on_are_refused() -> None:
 
 def test_the_facts_about_digits_are_those_of_the_set() -> None:
     digits = load("digits", None)
-    assert (digits.train.images.shape[1:], digits.classes) == (SHAPES["digits"], CLASSES)
+    assert (digits.train.inputs.shape[1:], digits.classes) == (SHAPES["digits"], CLASSES)
     assert len(digits.train) - 1 == MOST["digits"]

@@ -43,15 +43,15 @@ def ode_pairs(streams: Streams, size: int, place: TensorPlace) -> Pairs:
     return Pairs(*(F.normalize(part, dim=1).to(place.device, place.dtype).contiguous() for part in (start, z)))
 
 
-def mnist_pairs(streams: Streams, root: Path | None, place: TensorPlace) -> tuple[Pairs, Pairs]:
-    """Training and test pairs of MNIST: raw pixels through a 5x5 and a 3x3 convolution of stride 2 with one channel
-    each, drawn once a seed within 1/sqrt(fan-in), as unit vectors; the class as a unit vector of the same length.
+def image_pairs(name: str, streams: Streams, root: Path | None, place: TensorPlace) -> tuple[Pairs, Pairs]:
+    """Training and test pairs of MNIST or its first images: raw pixels through a 5x5 and a 3x3 convolution of stride 2
+    with one channel each, drawn once a seed within 1/sqrt(fan-in), as unit vectors; the class as such a vector.
 
     Raises:
         DataError: the data set is missing or damaged.
     """
     kernels = [_convolution(streams, side) for side in CONVOLUTIONS]
-    train, test = (_pairs(part, kernels, place) for part in split(load("mnist", root)))
+    train, test = (_pairs(part, kernels, place) for part in split(load(name, root)))
     return train, test
 
 
@@ -62,7 +62,7 @@ def _convolution(streams: Streams, side: int) -> tuple[torch.Tensor, torch.Tenso
 
 
 def _pairs(examples: Examples, kernels: Sequence[tuple[torch.Tensor, torch.Tensor]], place: TensorPlace) -> Pairs:
-    parts = [_features(images, kernels) for images in np.array_split(examples.images, -(-len(examples) // CHUNK))]
+    parts = [_features(images, kernels) for images in np.array_split(examples.inputs, -(-len(examples) // CHUNK))]
     inputs = torch.cat(parts).permute(1, 2, 0)
     classes = F.one_hot(torch.from_numpy(examples.labels), MNIST_DIM).T
     targets = classes.expand(len(inputs), -1, -1)

@@ -22,15 +22,15 @@ def test_random_images_of_a_published_set_are_those_of_one_permutation_for_all_s
     write_cifar10(tmp_path, "bin", samples=2)
     (train, test), whole = drawn_images("cifar10", tmp_path, 6, TensorPlace()), load("cifar10", tmp_path)
     chosen = stream(0, "cifar10", "samples").permutation(10)[:6]
-    np.testing.assert_allclose(train.inputs, (whole.train.images[chosen] / 255 - MEANS) / SPREADS, rtol=1e-12)
+    np.testing.assert_allclose(train.inputs, (whole.train.inputs[chosen] / 255 - MEANS) / SPREADS, rtol=1e-12)
     assert train.one_hot().argmax(1).tolist() == whole.train.labels[chosen].tolist()
-    np.testing.assert_allclose(test.inputs, (whole.test.images / 255 - MEANS) / SPREADS, rtol=1e-12)
+    np.testing.assert_allclose(test.inputs, (whole.test.inputs / 255 - MEANS) / SPREADS, rtol=1e-12)
     assert test.classes.tolist() == whole.test.labels.tolist()
 
 
 def test_the_first_digits_are_trained_on_and_all_the_others_test() -> None:
     (train, test), whole = drawn_images("digits", None, 30, TensorPlace()), load("digits", None).train
-    pixels = whole.images / 16
+    pixels = whole.inputs / 16
     mean = pixels[:30].mean(0)
     spread = np.sqrt(np.square(pixels[:30] - mean).mean())
     np.testing.assert_allclose(train.inputs, (pixels[:30] - mean) / spread, atol=1e-12)
@@ -74,14 +74,14 @@ def test_images_of_mnist_are_scaled_by_their_published_mean_and_spread(tmp_path:
     first = train_and_test_images("mnist", tmp_path, TensorPlace(), MNIST, 3)
     drawn = drawn_images("mnist", tmp_path, 3, TensorPlace())
     for (train, test), taken in ((first, slice(3)), (drawn, chosen)):
-        np.testing.assert_allclose(train.inputs, (whole.train.images[taken] / 255 - 0.1307) / 0.3081, rtol=1e-12)
-        np.testing.assert_allclose(test.inputs, (whole.test.images / 255 - 0.1307) / 0.3081, rtol=1e-12)
+        np.testing.assert_allclose(train.inputs, (whole.train.inputs[taken] / 255 - 0.1307) / 0.3081, rtol=1e-12)
+        np.testing.assert_allclose(test.inputs, (whole.test.inputs / 255 - 0.1307) / 0.3081, rtol=1e-12)
         assert train.classes.tolist() == whole.train.labels[taken].tolist()
 
 
 def test_pixels_one_by_one_have_mean_zero_and_deviation_one_unless_they_never_change() -> None:
     found = training_images("digits", None, TensorPlace(), by_pixel, 40).flat().inputs
-    pixels = load("digits", None).train.images[:40].reshape(40, 64) / 16
+    pixels = load("digits", None).train.inputs[:40].reshape(40, 64) / 16
     deviation = pixels.std(0)
     expected = (pixels - pixels.mean(0)) / np.where(deviation > 0, deviation, 1)
     np.testing.assert_allclose(found, expected, atol=1e-12)

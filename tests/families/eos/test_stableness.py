@@ -46,7 +46,7 @@ def logged(algorithm: str, lr: float, seeds=(5, 6), data_root=None, **changes) -
 def plain_run(algorithm: str, lr: float, seed: int, steps: int, parts=(0.0,)) -> list[dict[str, float]]:
     """One seed by torch.nn and dense Hessians: what is recorded of every step; stableness at `parts` of the step."""
     digits = load_data("digits", None).train
-    centred = digits.images[:12].reshape(12, 64) - digits.images[:12].reshape(12, 64).mean(0)
+    centred = digits.inputs[:12].reshape(12, 64) - digits.inputs[:12].reshape(12, 64).mean(0)
     inputs = torch.from_numpy(centred / np.sqrt(np.mean(centred**2)))
     targets = nn.functional.one_hot(torch.from_numpy(digits.labels[:12]), 10).double()
     module = nn.Sequential(nn.Linear(64, 3), nn.GELU(), nn.Linear(3, 10)).double()
@@ -184,7 +184,7 @@ def test_random_images_are_the_same_for_all_and_normalised_by_channel(tmp_path) 
     assert len(torch.unique(samples.inputs.flatten(1), dim=0)) == 6
     train = load_data("cifar10", tmp_path).train
     scaled = samples.inputs[:, 2] * 0.225 + 0.406
-    index = next(i for i, image in enumerate(train.images) if np.allclose(scaled[3], image[2] / 255))
+    index = next(i for i, image in enumerate(train.inputs) if np.allclose(scaled[3], image[2] / 255))
     assert samples.classes[3] == train.labels[index]
     with pytest.raises(UserError, match="'cifar10' has only 10 images to train on here, not 11"):
         drawn_images("cifar10", tmp_path, 11, TensorPlace())

@@ -6,14 +6,14 @@ import numpy as np
 import torch
 
 from resodectl.experiment.context import stream
-from resodectl.families.scaling.vector_pairs import mnist_pairs
+from resodectl.families.scaling.vector_pairs import image_pairs
 from resodectl.numerics.draws import TensorPlace
 from tests.true_format import write_mnist
 
 
 def test_mnist_is_seen_through_two_convolutions_as_unit_vectors(tmp_path: Path) -> None:
     images, labels = write_mnist(tmp_path / "mnist", compressed=False)["train"]
-    train, test = mnist_pairs([stream(s, "c") for s in (0, 1)], tmp_path, TensorPlace())
+    train, test = image_pairs("mnist", [stream(s, "c") for s in (0, 1)], tmp_path, TensorPlace())
     assert train.inputs.shape == train.targets.shape == (2, 25, 5)
     assert test.inputs.shape == (2, 25, 5)
     drawn = stream(1, "c")

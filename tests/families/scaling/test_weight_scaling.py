@@ -226,6 +226,13 @@ def test_the_paper_s_networks_take_two_steps_on_mnist_in_its_true_format(name: s
     assert list(tmp_path.glob("runs/*/*/*/figure.png"))
 
 
+def test_the_first_images_of_mnist_are_a_task_without_a_folder() -> None:
+    images = {"task": "mnist-10k", "data": "mnist-10k", "train_size": 4000, "dtype": "float32"}
+    rows = logged(point(**images, depth=3, training=TRAINING | {"batch": 4000, "epochs": 2}))["training"]
+    assert (rows["epochs"] == 2).all()
+    assert rows["train_loss"].between(0, 0.08).all()  # about 2/25 for unit vectors that know nothing of each other
+
+
 def test_what_cannot_be_is_refused_in_one_sentence() -> None:
     with pytest.raises(ValidationError, match="for relu only"):
         spec.Network(activation="tanh", delta="layers")

@@ -27,7 +27,7 @@ from resodectl.experiment.drawn import Drawn
 from resodectl.families.scaling.trained_map.spec import Params
 
 PLACE = ["data", "hurst", "beta"]
-NAMES = {"digits": "digits", "mnist": "MNIST", "cifar10": "CIFAR-10"}
+NAMES = {"digits": "digits", "mnist-10k": "10,000 images of MNIST", "mnist": "MNIST", "cifar10": "CIFAR-10"}
 EXPLOSIONS = {0: ":", 6: "-"}  # powers of ten, and the lines that show where untrained networks reach them
 CUTS = 3  # Hurst indices whose accuracies are drawn as curves
 

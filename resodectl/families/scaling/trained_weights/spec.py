@@ -61,7 +61,7 @@ LOG = {
         Column("after", "float64", "", "the same entry after training"),
     ),
 }
-SEED_BLOCK = 8
+SEED_BLOCK = 4
 
 
 def cells(params: Params) -> list[Point]:

@@ -11,7 +11,10 @@ from resodectl.drawing.axes import depth_axis, note, reference_slope, spread
 from resodectl.drawing.colours import BLACK, BLUE, GREEN, GREY, MAGENTA, ORANGE, PURPLE, VERMILLION
 from resodectl.drawing.rows import first_seed, in_order
 
-BETAS = {"tanh": {"ode": 0.2, "mnist": 0.0}, "relu": {"ode": 0.5, "mnist": 0.4}}  # with which the paper rescales
+BETAS = {  # with which the paper rescales
+    "tanh": {"ode": 0.2, "mnist": 0.0, "mnist-10k": 0.0},
+    "relu": {"ode": 0.5, "mnist": 0.4, "mnist-10k": 0.4},
+}
 NETWORKS = {  # name and colour of each kind
     ("tanh", "shared"): ("tanh, shared $\\delta$", BLUE),
     ("relu", "layers"): ("ReLU, $\\delta_k$ a layer", VERMILLION),
@@ -20,9 +23,9 @@ NETWORKS = {  # name and colour of each kind
     ("relu", "fixed"): ("ReLU, $\\delta = 1/L$", BLACK),
 }
 DEEPEST = (BLUE, PURPLE, ORANGE, GREEN)  # the colours of the deepest networks, from the deepest on
-LINES = {"ode": ":", "mnist": "-"}  # as in the paper
-TASKS = {"ode": "ODE", "mnist": "MNIST"}
-NO_POWERS = {"ode": 0.0, "mnist": 0.0}
+LINES = {"ode": ":", "mnist": "-", "mnist-10k": "-"}  # as in the paper
+TASKS = {"ode": "ODE", "mnist": "MNIST", "mnist-10k": "10,000 images of MNIST"}
+NO_POWERS = {"ode": 0.0, "mnist": 0.0, "mnist-10k": 0.0}
 SHALLOW, DEEP = 64, 128  # layers: the exponents differ below and above
 
 

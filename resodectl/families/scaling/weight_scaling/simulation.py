@@ -13,7 +13,7 @@ import torch
 from resodectl.errors import UserError
 from resodectl.experiment.cells import Cell
 from resodectl.experiment.context import Context
-from resodectl.families.scaling.vector_pairs import Pairs, mnist_pairs, ode_pairs
+from resodectl.families.scaling.vector_pairs import Pairs, image_pairs, ode_pairs
 from resodectl.families.scaling.weight_scaling.spec import Point
 from resodectl.numerics.descent import adam
 from resodectl.numerics.draws import TensorPlace, normal
@@ -75,8 +75,8 @@ def _with(stack: Stack, means: dict[str, torch.Tensor]) -> Stack:
 
 def _pairs(point: Point, context: Context, place: TensorPlace) -> tuple[Pairs, Pairs]:
     """Training and test pairs; those of a seed are the same for all networks and depths."""
-    if point.task == "mnist":
-        return mnist_pairs(context.streams("convolutions"), context.data_root, place)
+    if point.data is not None:
+        return image_pairs(point.data, context.streams("convolutions"), context.data_root, place)
     sizes = [point.train_size, point.test_size]
     both = ode_pairs(context.streams("pairs"), sum(sizes), place)
     train, test = (Pairs(*parts) for parts in zip(*(tensor.split(sizes, 2) for tensor in both), strict=True))

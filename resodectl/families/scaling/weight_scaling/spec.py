@@ -12,7 +12,7 @@ from resodectl.experiment.columns import Column
 from resodectl.experiment.data_sets import DataSet
 from resodectl.experiment.settings import Settings, point, setting
 
-Task = Literal["ode", "mnist"]
+Task = Literal["ode", "mnist", "mnist-10k"]
 Depth = Annotated[int, Field(ge=3)]
 
 
@@ -78,7 +78,9 @@ class Shared(Settings):
 class Params(Shared):
     """What a recipe sets."""
 
-    tasks: Distinct[Task] = setting("what is learnt: the flow of a differential equation, or MNIST as vectors")
+    tasks: Distinct[Task] = setting(
+        "what is learnt: the flow of a differential equation, or MNIST, or its first 10,000 images, as vectors"
+    )
     networks: Distinct[Network] = setting("the kinds of networks")
     depths: Distinct[Depth] = setting("depths L", unit="layers")
     seeds: int = setting("independent repetitions: pairs, weights and orders of batches", ge=1)
@@ -88,12 +90,12 @@ class Point(Shared, Network):
     """What determines a cell."""
 
     task: Task
-    data: Annotated[Literal["mnist"], DataSet()] | None
+    data: Annotated[Literal["mnist", "mnist-10k"], DataSet()] | None
     depth: Depth
 
 
 _SHARED = (
-    Column("task", "string", "", "what was learnt: ode or mnist"),
+    Column("task", "string", "", "what was learnt: ode, mnist or mnist-10k"),
     Column("activation", "string", "", "tanh or relu"),
     Column("delta", "string", "", "shared (one trained |delta|), layers (a trained delta_k each) or fixed (1/L)"),
     Column("leak", "float64", "", "slope of relu below zero"),
@@ -144,9 +146,8 @@ SEED_BLOCK = 16
 
 def cells(params: Params) -> list[Point]:
     """One cell for each task, network and depth."""
-    data = {"mnist": "mnist", "ode": None}
     return [
-        point(Point, params, task=task, data=data[task], depth=depth, **dict(network))
+        point(Point, params, task=task, data=None if task == "ode" else task, depth=depth, **dict(network))
         for task in params.tasks
         for network in params.networks
         for depth in params.depths
