@@ -13,7 +13,16 @@ from typing import Protocol
 from resodectl.engine.interrupts import ignored, put_off
 from resodectl.engine.worker import Outcome, Task, compute, compute_in_pool, start
 
-PRELOADED = ["torch", "pyarrow.parquet", "resodectl.engine.worker", "resodectl.engine.checkpoint"]
+PRELOADED = [
+    "torch",
+    "threadpoolctl",
+    "pyarrow.parquet",
+    "pandas",  # pyarrow imports it with the first array
+    "resodectl.engine.worker",
+    "resodectl.engine.checkpoint",
+    "resodectl.engine.store",
+    "resodectl.engine.undisturbed",
+]
 BROKEN = (BrokenProcessPool, ConnectionError, EOFError)  # the last two: the fork server is gone
 STARTING_S = 0.02
 
