@@ -2,6 +2,7 @@
 
 import locale
 import os
+import random
 import sys
 import warnings
 from collections.abc import Iterator
@@ -18,7 +19,14 @@ def undisturbed() -> Iterator[None]:
     The working folder, the environment, the search path of modules, the file mode mask, the locale, the filters of
     warnings, what NumPy does about floating-point errors, and of torch the default types, the recording of gradients,
     the number of threads and the choice of deterministic algorithms.
+
+    The global generators start anew from the system's entropy: no result may come from them, and one that does differs
+    each time, so that computing a cell again shows it. (torch's own start is always the same, and all workers of a pool
+    would share that of NumPy.)
     """
+    random.seed()
+    np.random.seed()
+    torch.default_generator.seed()
     folder, mask, languages = os.getcwd(), _mask(), locale.setlocale(locale.LC_ALL)
     variables, modules = dict(os.environ), list(sys.path)
     dtype, device, threads = torch.get_default_dtype(), torch.get_default_device(), torch.get_num_threads()

@@ -2,6 +2,7 @@
 
 import locale
 import os
+import random
 import shutil
 import sys
 import warnings
@@ -63,6 +64,17 @@ def test_what_was_changed_is_set_back(tmp_path: Path) -> None:
     with pytest.raises(ZeroDivisionError), undisturbed():
         disturb(tmp_path)
     assert state() == before
+
+
+def test_unseeded_draws_differ_each_time_whatever_seeded_them_before() -> None:
+    drawn = []
+    for _ in range(3):
+        random.seed(0)
+        np.random.seed(0)
+        torch.manual_seed(0)
+        with undisturbed():
+            drawn.append((random.random(), np.random.random(), torch.rand(1, dtype=torch.float64).item()))
+    assert all(len(set(of_one)) == 3 for of_one in zip(*drawn, strict=True))
 
 
 @pytest.fixture
