@@ -26,6 +26,7 @@ def new_command(name: str, folder: Path) -> int:
     """
     from resodectl.files import write_atomically
 
+    shown = options.Options().shown
     family, experiment = _checked(name, folder)
     files, about = _files(family, experiment, folder), _inside(family, folder) / "__init__.py"
     if about.is_file():  # the family has other experiments
@@ -41,9 +42,9 @@ def new_command(name: str, folder: Path) -> int:
             raise UserError(
                 f"{path}: cannot be written ({error.strerror}); name another folder with --folder"
             ) from error
-        print(path)
+        print(shown(path))
     recipe = _recipe(family, experiment, folder).stem
-    command = ["resodectl", "--plugins", str(folder), family, recipe, "--controls"]
+    command = ["resodectl", "--plugins", shown(folder), family, recipe, "--controls"]
     print(f"\nRun it with\n  {shlex.join(command)}")
     return 0
 
