@@ -238,8 +238,6 @@ def test_a_readers_failing_code_costs_its_own_figure_only(
     (tmp_path / "mine/mine/walk/analysis.py").write_text(READERS_CODE.format(measure=measure, draw=draw))
     recipe = tmp_path / "mine.yaml"
     recipe.write_text(toy.read_text("utf-8").replace("family: toy", "family: mine").replace("toy/walk", "mine/walk"))
-    for name in [name for name in sys.modules if name.startswith("resodectl.families.mine")]:
-        del sys.modules[name]
     ended = shell("--plugins", "mine", "run", "./mine.yaml", "toy/walk-speed", "-j", "1")
     assert ended.code == 3
     assert says in ended.out + ended.err

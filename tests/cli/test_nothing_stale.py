@@ -119,7 +119,7 @@ def test_a_module_that_hides_from_the_reading_fails_its_cells(
     ended = family.run("run", "toy/walk-speed", "--profile", "smoke", "-j", "1", "--set", "lengths=[4]", "--seeds", "2")
     assert ended.code == 3
     assert "toy/walk imports secret_steps" in ended.err
-    assert "write a plain import of it" in ended.err
+    assert "put it into the family's folder and import it relatively" in ended.err
 
 
 def declared(family: Family) -> None:
