@@ -82,6 +82,13 @@ def test_a_name_that_could_not_be_used_is_refused_and_nothing_is_written(
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("family", ["null", "true", "on", "y"])
+def test_a_family_whose_name_yaml_reads_as_something_else_is_quoted(shell, tmp_path: Path, family: str) -> None:
+    assert shell("new", f"{family}/yes").code == 0
+    recipe = tmp_path / f"plugins/recipes/{family}/yes-figure.yaml"
+    assert recipe.read_text("utf-8").startswith(f'family: "{family}"\n')
+
+
 def test_nothing_is_overwritten(shell, tmp_path: Path) -> None:
     spec = tmp_path / "plugins/mine/one/spec.py"
     spec.parent.mkdir(parents=True)
