@@ -141,6 +141,7 @@ def test_a_damaged_cell_is_set_aside_and_computed_again(shell, toy: Path, tmp_pa
         (["ron"], "there is no command or family 'ron'; did you mean 'run'?"),
         (["run"], "name a recipe"),
         (["run", "--all", "walk-speed"], "--all takes no recipes beside it"),
+        (["run", "nothing.yaml"], "nothing.yaml: there is no such file\n"),
         (["run", "walk-sped"], "there is no recipe 'walk-sped'; did you mean 'walk-speed'?"),
         (["heun", "walk-speed"], "is a recipe of the family toy; run `resodectl toy walk-speed`"),
         (["run", "./absent.yaml"], "absent.yaml: cannot be read"),
