@@ -12,6 +12,7 @@ from resodectl.errors import UserError
 
 EXAMPLE = "walks/scaling"
 _NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
+_NO_STRINGS = {"null", "true", "false", "yes", "no", "on", "off", "y", "n"}  # to YAML 1.1 or 1.2, without quotes
 
 
 @click.command("new")
@@ -85,7 +86,8 @@ def _files(family: str, experiment: str, folder: Path) -> dict[Path, str]:
     for source in sorted((example / EXAMPLE).glob("*.py")):
         files[inside / experiment.replace("-", "_") / source.name] = source.read_text("utf-8")
     text = _recipe(old_family, old_experiment, example).read_text("utf-8")
-    text = text.replace(f"family: {old_family}\n", f"family: {family}\n")
+    quoted = f'"{family}"' if family in _NO_STRINGS else family
+    text = text.replace(f"family: {old_family}\n", f"family: {quoted}\n")
     files[_recipe(family, experiment, folder)] = text.replace(EXAMPLE, f"{family}/{experiment}")
     return files
 
