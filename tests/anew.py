@@ -17,5 +17,5 @@ def forget(*families: str) -> None:
     for module in CACHING:
         for function in vars(module).values():
             getattr(function, "cache_clear", lambda: None)()
-    guard._imported.clear()
+    guard._checked.clear()
     importlib.invalidate_caches()

@@ -15,6 +15,7 @@ import torch
 
 import resodectl.families
 from resodectl.experiment import catalogue
+from tests.anew import forget
 
 torch.set_num_threads(1)
 PLUGINS = Path(__file__).parent / "plugins"
@@ -31,9 +32,9 @@ def known_families() -> Iterator[None]:
     catalogue._plugin_folders.clear()
     catalogue.families.cache_clear()
     catalogue.shipped.cache_clear()
-    for name in [name for name in sys.modules if name.startswith("resodectl.families.")]:
-        if name.split(".")[2] not in {"toy", *shipped}:  # another test may write another family of that name
-            del sys.modules[name]
+    loaded = {name.split(".")[2] for name in sys.modules if name.startswith("resodectl.families.")}
+    if others := loaded - {"toy", *shipped}:  # another test may write another family of that name
+        forget(*others)
 
 
 @pytest.fixture

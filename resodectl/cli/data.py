@@ -28,6 +28,7 @@ def list_command(data_root: Path | None, as_json: bool) -> int:
     from resodectl.cli.tables import document_on_stdout
     from resodectl.datasets.catalogue import SETS
 
+    _require_folder(data_root)
     found = {name: _folder(name, data_root) for name in SETS}
     if as_json:
         document_on_stdout([_entry(name, facts, found[name]) for name, facts in SETS.items()])
@@ -73,6 +74,7 @@ def verify_command(names: tuple[str, ...], data_root: Path | None) -> int:
     from resodectl.datasets.dataset import DataError
     from resodectl.datasets.verify import verify
 
+    _require_folder(data_root)
     sound = True
     for name in names or [name for name in SETS if _folder(name, data_root)]:
         try:
@@ -85,6 +87,14 @@ def verify_command(names: tuple[str, ...], data_root: Path | None) -> int:
         files = checked if verified.with_checksum else "no checksum is published"
         print(f"{name}: {_sizes(verified.train, verified.test)} as published; {files}")
     return 0 if sound else 2
+
+
+def _require_folder(data_root: Path | None) -> None:
+    """Refuse a folder of data sets that is none: nothing in it would be found, and nothing would be said of that."""
+    from resodectl.errors import UserError
+
+    if data_root is not None and not data_root.is_dir():
+        raise UserError(f"{data_root}: is no folder; name the one of the data sets with --data-root")
 
 
 def _folder(name: str, data_root: Path | None) -> Path | None:

@@ -28,10 +28,10 @@ def init_command(folder: Path, families: tuple[str, ...]) -> int:
         if not families or name.split("/")[0] in families
     }
     copies[folder / "recipe.schema.json"] = to_json(recipe_schema())
-    written = 0
+    shown, written = options.Options().shown, 0
     for path, data in copies.items():
         if path.exists():
-            print(f"left alone: {path}")
+            print(f"left alone: {shown(path)}")
             continue
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -39,6 +39,6 @@ def init_command(folder: Path, families: tuple[str, ...]) -> int:
         except OSError as error:
             raise UserError(f"{path}: cannot be written ({error.strerror}); name another folder") from error
         written += 1
-    command = shlex.join(["resodectl", "run", str(next(iter(copies)))])
-    print(f"{written} files written to {folder}; run one with `{command}`")
+    command = shlex.join(["resodectl", "run", shown(next(iter(copies)))])
+    print(f"{written} files written to {shown(folder)}; run one with `{command}`")
     return 0

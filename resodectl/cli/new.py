@@ -12,6 +12,7 @@ from resodectl.errors import UserError
 
 EXAMPLE = "walks/scaling"
 _NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
+_NO_STRINGS = {"null", "true", "false", "yes", "no", "on", "off", "y", "n"}  # to YAML 1.1 or 1.2, without quotes
 
 
 @click.command("new")
@@ -26,6 +27,7 @@ def new_command(name: str, folder: Path) -> int:
     """
     from resodectl.files import write_atomically
 
+    shown = options.Options().shown
     family, experiment = _checked(name, folder)
     files, about = _files(family, experiment, folder), _inside(family, folder) / "__init__.py"
     if about.is_file():  # the family has other experiments
@@ -41,9 +43,9 @@ def new_command(name: str, folder: Path) -> int:
             raise UserError(
                 f"{path}: cannot be written ({error.strerror}); name another folder with --folder"
             ) from error
-        print(path)
+        print(shown(path))
     recipe = _recipe(family, experiment, folder).stem
-    command = ["resodectl", "--plugins", str(folder), family, recipe, "--controls"]
+    command = ["resodectl", "--plugins", shown(folder), family, recipe, "--controls"]
     print(f"\nRun it with\n  {shlex.join(command)}")
     return 0
 
@@ -84,7 +86,8 @@ def _files(family: str, experiment: str, folder: Path) -> dict[Path, str]:
     for source in sorted((example / EXAMPLE).glob("*.py")):
         files[inside / experiment.replace("-", "_") / source.name] = source.read_text("utf-8")
     text = _recipe(old_family, old_experiment, example).read_text("utf-8")
-    text = text.replace(f"family: {old_family}\n", f"family: {family}\n")
+    quoted = f'"{family}"' if family in _NO_STRINGS else family
+    text = text.replace(f"family: {old_family}\n", f"family: {quoted}\n")
     files[_recipe(family, experiment, folder)] = text.replace(EXAMPLE, f"{family}/{experiment}")
     return files
 

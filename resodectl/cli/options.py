@@ -107,6 +107,8 @@ class Options:
         """
         from resodectl.files import require_writable
 
+        if self.junit and self.junit.is_dir():
+            raise UserError(f"{self.junit}: is a folder; name a file with --junit")
         junit = self.junit.parent if self.junit else None
         folders = {
             "out": self.out if out else None,

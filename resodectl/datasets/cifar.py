@@ -83,7 +83,11 @@ def _pickled(name: str, path: Path) -> Examples:
         raise damaged(name, path, expected, f"no list of integers '{key}'")
     if len(labels) != len(images):
         raise damaged(name, path, f"one label for each of {len(images)} images", f"{len(labels)} labels")
-    return _checked(name, path, images, np.array(labels, np.int64))
+    try:
+        numbers = np.array(labels, np.int64)
+    except OverflowError as error:
+        raise damaged(name, path, f"labels 0 to {LAYOUTS[name].classes - 1}", "a label of more than 64 bits") from error
+    return _checked(name, path, images, numbers)
 
 
 def _binary(name: str, path: Path) -> Examples:

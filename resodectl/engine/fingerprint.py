@@ -218,7 +218,7 @@ def _files_below(folder: Path, above: tuple[str, ...]) -> Iterator[Path]:
     real = os.path.realpath(folder)
     for entry in sorted(os.scandir(folder), key=lambda entry: entry.name):
         path = Path(entry.path)
-        if entry.name.startswith((".", "__pycache__", "#")) or real in above:
+        if entry.name.startswith((".", "#")) or entry.name == "__pycache__" or real in above:
             continue
         if entry.is_dir():
             if not (path / "spec.py").is_file():

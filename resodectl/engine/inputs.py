@@ -40,12 +40,14 @@ def declared(experiment: str, folder: Path | None, data_root: Path | None) -> tu
 
 
 def _input(experiment: str, name: str, folder: Path | None, data_root: Path | None) -> Input:
-    places = [place.absolute() / name for place in (folder, data_root) if place is not None]
+    places = [place.absolute() / Path(name).expanduser() for place in (folder, data_root) if place is not None]
     path = next((place for place in places if place.is_file()), None)
     if path is None:
         looked = " nor ".join(map(str, places)) or "a recipe's folder"
         root = "" if data_root is not None else "; --data-root may name another folder to look in"
-        raise UserError(f"{experiment} needs the file '{name}' (INPUTS of its spec), and there is no {looked}{root}")
+        raise UserError(
+            f"{experiment} needs the file '{name}' (INPUTS of its spec), and there is no file {looked}{root}"
+        )
     before = seen(path)
     try:
         with open(path, "rb") as opened:

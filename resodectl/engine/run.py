@@ -12,10 +12,12 @@ from resodectl.engine.executors import BROKEN, Executor
 from resodectl.engine.fingerprint import parts, watched
 from resodectl.engine.guard import Code
 from resodectl.engine.inputs import declared
+from resodectl.engine.seen import Seen, seen
 from resodectl.engine.worker import Outcome, Task
 from resodectl.errors import UserError
 from resodectl.experiment import catalogue
 from resodectl.experiment.cells import Cell
+from resodectl.experiment.data_sets import data_sets
 
 POLL_S = 0.2
 TRIES_IN_POOL = 2
@@ -47,6 +49,7 @@ def tasks(cells: Iterable[Cell], execution: Execution, folder: Path | None = Non
     planned = []
     for cell in cells:
         inputs = declared(cell.experiment, folder, execution.data_root)
+        data = tuple(file for name in data_sets(cell.point) for file in data_seen(name, execution.data_root))
         about = identity(cell, execution.device, execution.data_root, inputs)
         planned.append(
             Task(
@@ -58,10 +61,23 @@ def tasks(cells: Iterable[Cell], execution: Execution, folder: Path | None = Non
                 catalogue.plugin_folders(),
                 execution.checkpoint_every_s,
                 inputs,
+                data,
                 code_of(cell.experiment),
             )
         )
     return planned
+
+
+@cache
+def data_seen(name: str, root: Path | None) -> tuple[Seen, ...]:
+    """What is seen of the files of a data set, before they are hashed.
+
+    Raises:
+        DataError: it is not there.
+    """
+    from resodectl.datasets.load import locate
+
+    return tuple(map(seen, locate(name, root)))
 
 
 @cache

@@ -12,8 +12,11 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-# Calls of which one argument is prose: its place, and its name.
-_PROSE = {"setting": (0, "description"), "Column": (3, "meaning")}
+# Functions of which one argument is prose: the module that they are imported from, its place, and its name.
+_PROSE = {
+    "setting": ("resodectl.experiment.settings", 0, "description"),
+    "Column": ("resodectl.experiment.columns", 3, "meaning"),
+}
 _STATEMENTS = ("body", "orelse", "finalbody", "handlers", "cases")  # what a statement may hold
 _FOR_TYPE_CHECKERS = ("TYPE_CHECKING", "typing.TYPE_CHECKING")
 # What takes the name of a module, and what runs a file; the second hides what it runs from every reading.
@@ -150,8 +153,41 @@ def canonical(tree: ast.Module) -> str:
     True
     """
     parts: list[str] = []
-    _write(tree, parts.append)
+    _write(_without_prose(tree), parts.append)
     return "".join(parts)
+
+
+def _without_prose(tree: ast.Module) -> ast.Module:
+    """The tree, which loses its docstrings, unless it reads `__doc__`, and what describes settings and columns."""
+    nodes = list(ast.walk(tree))
+    documented = not any(_name(node) == "__doc__" for node in nodes)
+    described = {
+        alias.name
+        for node in nodes
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+        if alias.name in _PROSE and node.module == _PROSE[alias.name][0] and alias.asname in (None, alias.name)
+    }
+    for node in nodes:
+        if documented and isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            first = node.body[0] if node.body else None
+            if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant):
+                node.body = node.body[1:]
+        elif isinstance(node, ast.Call) and (called := _name(node.func)) in described:
+            _, place, keyword = _PROSE[called]
+            if len(node.args) > place and _is_text(node.args[place]):
+                node.args[place] = ast.Constant("")
+            node.keywords = [given for given in node.keywords if given.arg != keyword or not _is_text(given.value)]
+    return tree
+
+
+def _name(node: ast.AST) -> str:
+    """The name that a node is, or that it takes from another."""
+    return node.id if isinstance(node, ast.Name) else node.attr if isinstance(node, ast.Attribute) else ""
+
+
+def _is_text(node: ast.expr) -> bool:
+    return isinstance(node, ast.Constant) and isinstance(node.value, str)
 
 
 def _write(value: object, write: Callable[[str], None]) -> None:
@@ -184,33 +220,13 @@ def _fields(node: ast.AST) -> Iterator[tuple[str, object]]:
     """The fields of a node that say something: versions differ in which empty ones there are."""
     for name, value in ast.iter_fields(node):
         if name in _STATEMENTS and isinstance(value, list):
-            value = _without_docstring(node, value)
-        elif name in ("args", "keywords") and isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
-            value = list(_without_prose(node.func.id, value))
+            value = [statement for statement in value if not isinstance(statement, ast.Pass)]
         elif name == "values" and isinstance(node, ast.JoinedStr):
             value = list(_joined(value))
         elif name == "format_spec" and isinstance(value, ast.JoinedStr) and not value.values:
             value = None
         if name != "ctx" and value is not None and value != []:
             yield name, value
-
-
-def _without_docstring(node: ast.AST, body: list[ast.AST]) -> list[ast.AST]:
-    """Statements without the docstring that may begin them, and without `pass`."""
-    documented = isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
-    if documented and body and isinstance(body[0], ast.Expr) and isinstance(body[0].value, ast.Constant):
-        body = body[1:]
-    return [statement for statement in body if not isinstance(statement, ast.Pass)]
-
-
-def _without_prose(called: str, given: Iterable[ast.expr | ast.keyword]) -> Iterator[ast.expr | ast.keyword]:
-    place, keyword = _PROSE.get(called, (None, None))
-    for index, value in enumerate(given):
-        if isinstance(value, ast.keyword):
-            if keyword is None or value.arg != keyword:
-                yield value
-        else:
-            yield ast.Constant("") if index == place else value
 
 
 def _joined(values: Iterable[ast.expr]) -> Iterator[ast.expr]:

@@ -20,6 +20,7 @@ from typing import Any
 
 from resodectl.engine.guard import Code, guarded
 from resodectl.engine.inputs import Input
+from resodectl.engine.seen import Seen
 from resodectl.errors import UserError
 from resodectl.experiment import catalogue
 from resodectl.experiment.cells import Cell
@@ -41,6 +42,7 @@ class Task:
     plugins: tuple[str, ...] = ()
     checkpoint_every_s: float = 30.0
     inputs: tuple[Input, ...] = ()
+    data: tuple[Seen, ...] = ()
     code: Code = field(default_factory=Code)
 
 
@@ -90,7 +92,8 @@ def _compute(task: Task, report: Report | None, started: float) -> None:
     experiment = catalogue.Experiment(identity["experiment"])
     blocks: list[Block] = []
     checkpoint = FileCheckpoint(task.store / "checkpoints", task.address, blocks, task.checkpoint_every_s)
-    with undisturbed(), guarded(experiment.name, task.code, task.inputs), declared(identity["data"]):
+    guard = guarded(experiment.name, task.code, task.inputs, task.data)
+    with undisturbed(), guard, declared(identity["data"]):
         point = experiment.spec.Point.model_validate_json(json.dumps(identity["point"]))
         cell = Cell(experiment.name, point, tuple(identity["seeds"]))
         context = Context(
@@ -146,8 +149,12 @@ _reports: Any = None
 
 
 def start(reports: Any) -> None:
-    """Set a worker process up: interrupts are the parent's business, and it ends when the parent is gone."""
+    """Set a worker process up: interrupts are the parent's business, and it ends when the parent is gone.
+
+    What compiled code or another program writes to the standard output goes where messages go: stdout is for results.
+    """
     global _reports
+    os.dup2(2, 1)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     _reports = reports

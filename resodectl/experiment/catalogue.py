@@ -222,6 +222,8 @@ def locate(reference: str, family: str | None = None) -> list[Path]:
         matches = of_family or named
         if len(matches) > 1:
             raise UserError(f"'{reference}' names several recipes: {', '.join(matches)}; write family/name")
+        if not matches and path.suffix in (".yaml", ".yml"):
+            raise UserError(f"{reference}: there is no such file")
         if not matches:
             names = known if "/" in reference else {name.split("/")[1] for name in known}
             raise UserError(f"there is no recipe '{reference}'; {suggestion(reference, names)}")

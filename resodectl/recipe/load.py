@@ -128,8 +128,10 @@ class Recipe:
 
     @cached_property
     def settings_hash(self) -> str:
-        """SHA-256 of what the file says to compute: the experiment, and the params of each profile."""
-        return _digest({"experiment": self.file.experiment, **self._settings})
+        """SHA-256 of what the file says to compute: the experiment, the params of each profile, and its folder, if the
+        experiment has inputs, for they are looked for there."""
+        beside = [str(self.path.parent.resolve())] if getattr(self.experiment.spec, "INPUTS", ()) else []
+        return _digest({"experiment": self.file.experiment, "inputs beside": beside, **self._settings})
 
     def says_the_same_as(self, other: "Recipe") -> bool:
         """Whether the files of two recipes differ in nothing but comments, order and spelling."""

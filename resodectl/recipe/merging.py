@@ -79,7 +79,8 @@ class Layers:
         value: Any = self.values
         for key in path:
             value = value.get(key) if isinstance(value, dict) else None
-        if not isinstance(value, dict):
+        inside = any(known[: len(path)] == path and len(known) > len(path) for known in self._written)
+        if not isinstance(value, dict) and not inside:  # an option may have set an element of a list
             return self.location(path)
         touching = [self._laid[0], *(layer for layer in self._laid[1:] if layer.touches(path))]
         recipe, options = ([layer for layer in touching if layer.is_option is option] for option in (False, True))

@@ -2,8 +2,7 @@
 
 import json
 import shutil
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -46,7 +45,7 @@ DRAWINGS = {
 
 
 @pytest.fixture
-def mine(tmp_path: Path, toy: Path) -> Iterator[Callable[..., tuple[str, ...]]]:
+def mine(tmp_path: Path, toy: Path) -> Callable[..., tuple[str, ...]]:
     """Makes the family `mine`, of which one recipe fails; gives the command that runs it and the toy's recipe."""
 
     def make(draw: str = "", measure: str = "") -> tuple[str, ...]:
@@ -57,9 +56,7 @@ def mine(tmp_path: Path, toy: Path) -> Iterator[Callable[..., tuple[str, ...]]]:
         (tmp_path / "mine/recipes/mine/failing.yaml").write_text(recipe)
         return ("--plugins", "mine", "run", "mine/failing", "toy/walk-speed", "-j", "1", "--controls")
 
-    yield make
-    for name in [name for name in sys.modules if name.startswith("resodectl.families.mine")]:
-        del sys.modules[name]
+    return make
 
 
 @pytest.mark.parametrize("what", DRAWINGS)

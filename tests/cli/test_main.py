@@ -90,6 +90,14 @@ def test_json_is_one_document(shell, toy: Path) -> None:
     assert json.loads(shell("toy", "--dry-run", "--json").out)["recipes"][0]["to_compute"] == 0
 
 
+def test_a_folder_for_junit_is_refused_before_anything_is_computed(shell, toy: Path, tmp_path: Path) -> None:
+    (tmp_path / "ci").mkdir()
+    ended = shell("toy", "-j", "1", "--junit", "ci")
+    assert ended.code == 2
+    assert "ci: is a folder; name a file with --junit" in ended.err
+    assert not (tmp_path / "runs").exists()
+
+
 def test_junit_is_written_for_ci(shell, toy: Path, tmp_path: Path) -> None:
     shell("toy", "-j", "1", "--junit", "ci/claims.xml")
     assert b"<testsuite name=" in (tmp_path / "ci/claims.xml").read_bytes()
@@ -133,6 +141,7 @@ def test_a_damaged_cell_is_set_aside_and_computed_again(shell, toy: Path, tmp_pa
         (["ron"], "there is no command or family 'ron'; did you mean 'run'?"),
         (["run"], "name a recipe"),
         (["run", "--all", "walk-speed"], "--all takes no recipes beside it"),
+        (["run", "nothing.yaml"], "nothing.yaml: there is no such file\n"),
         (["run", "walk-sped"], "there is no recipe 'walk-sped'; did you mean 'walk-speed'?"),
         (["heun", "walk-speed"], "is a recipe of the family toy; run `resodectl toy walk-speed`"),
         (["run", "./absent.yaml"], "absent.yaml: cannot be read"),
@@ -238,8 +247,6 @@ def test_a_readers_failing_code_costs_its_own_figure_only(
     (tmp_path / "mine/mine/walk/analysis.py").write_text(READERS_CODE.format(measure=measure, draw=draw))
     recipe = tmp_path / "mine.yaml"
     recipe.write_text(toy.read_text("utf-8").replace("family: toy", "family: mine").replace("toy/walk", "mine/walk"))
-    for name in [name for name in sys.modules if name.startswith("resodectl.families.mine")]:
-        del sys.modules[name]
     ended = shell("--plugins", "mine", "run", "./mine.yaml", "toy/walk-speed", "-j", "1")
     assert ended.code == 3
     assert says in ended.out + ended.err

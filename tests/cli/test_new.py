@@ -23,16 +23,25 @@ def files(folder: Path) -> dict[str, str]:
     return {str(path.relative_to(folder)): path.read_text("utf-8") for path in found}
 
 
-def test_what_is_written_runs_by_the_command_that_is_printed_and_its_claim_holds(shell) -> None:
+def test_what_is_written_runs_by_the_command_that_is_printed_and_its_claims_hold(shell) -> None:
     ended = shell("new", "my-walks/mean-square")
     assert ended.code == 0, ended.err
     command = shlex.split(ended.out.splitlines()[-1])
     assert command[:3] == ["resodectl", "--plugins", "plugins"]
     ran = shell(*command[1:], "-j", "1", "--strict")
     assert ran.code == 0, ran.err
-    assert "1/1 hold, 1/1 controls break" in ran.out
+    assert "2/2 hold, 2/2 controls break" in ran.out
     assert shell("--plugins", "plugins", "my-walks", "--profile", "smoke", "-j", "1", "--strict").code == 0
     assert "Random walks" in shell("--plugins", "plugins", "--help").out
+
+
+def test_a_factor_in_the_simulation_makes_a_claim_fail(shell, tmp_path: Path) -> None:
+    assert shell("new", "mine/one").code == 0
+    simulation = tmp_path / "plugins/mine/one/simulation.py"
+    simulation.write_text(simulation.read_text("utf-8").replace("ends = point", "ends = 3.0 * point"), "utf-8")
+    ran = shell("--plugins", "plugins", "mine", "-j", "1", "--strict")
+    assert ran.code == 1, ran.err
+    assert "1/2 hold" in ran.out
 
 
 def test_a_family_that_is_there_gets_one_experiment_more_and_keeps_what_it_has(shell, tmp_path: Path) -> None:
@@ -71,6 +80,13 @@ def test_a_name_that_could_not_be_used_is_refused_and_nothing_is_written(
     assert says in ended.err
     assert ended.err.count("\n") == 1
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("family", ["null", "true", "on", "y"])
+def test_a_family_whose_name_yaml_reads_as_something_else_is_quoted(shell, tmp_path: Path, family: str) -> None:
+    assert shell("new", f"{family}/yes").code == 0
+    recipe = tmp_path / f"plugins/recipes/{family}/yes-figure.yaml"
+    assert recipe.read_text("utf-8").startswith(f'family: "{family}"\n')
 
 
 def test_nothing_is_overwritten(shell, tmp_path: Path) -> None:

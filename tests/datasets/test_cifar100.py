@@ -33,6 +33,10 @@ DAMAGED = {
         "python",
         lambda data: python2_batch(ROWS, [], coarse_labels=[0, 0, 0], fine_labels=[1, 100, 3]),
     ),
+    "labels 0 to 99, found a label of more than 64 bits": (
+        "python",
+        lambda data: pickle.dumps({"data": ROWS, "fine_labels": [1, 10**30, 3]}, protocol=2),
+    ),
     "records of 3074 bytes, found 9221 bytes": ("binary", lambda data: data[:-1]),
     "labels 0 to 99, found the label 200": ("binary", lambda data: data[:1] + b"\xc8" + data[2:]),
 }

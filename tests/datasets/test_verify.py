@@ -117,3 +117,12 @@ def test_list_fits_the_terminal_and_cuts_no_name(
     assert not [line for line in lines if len(line) > width and "/" not in line]
     assert [line.partition(":")[0] for line in lines if not line.startswith(" ")] == list(catalogue.SETS)
     assert f"  here: {tmp_path}/ijcnn1" in told.out.replace("\n    ", " ")
+
+
+@pytest.mark.parametrize("command", ["list", "verify"])
+@pytest.mark.parametrize("root", ["absent", "file"])
+def test_a_root_that_is_no_folder_is_refused(shell, tmp_path: Path, command: str, root: str) -> None:
+    (tmp_path / "file").write_text("x")
+    told = shell("data", command, "--data-root", root)
+    assert (told.code, told.out) == (2, "")
+    assert f"{root}: is no folder" in told.err

@@ -88,7 +88,7 @@ def small(command: str) -> list[str]:
     """The arguments of a command, at the size of a test: in one process, and in the profile `smoke` if there is one."""
     args = shlex.split(command)[1:]
     word = args[2] if args[0] == "--plugins" else args[0]
-    if word in ("run", "check") or word in families():
+    if word in ("run", "check", "walks", *families()):
         args += ["-j", "1"]
     elif word not in ("plot", "show"):
         return args

@@ -71,15 +71,27 @@ def test_comments_docstrings_and_formatting_leave_it_and_formulas_change_it(pack
 
 
 def test_the_prose_of_settings_and_columns_leaves_it_and_their_names_types_and_bounds_change_it(package: Path) -> None:
-    spec = 'depth = setting("{}", unit="{}", ge={})\nLOG = (Column("{}", "int64", "layers", {}),)\n'
+    imports = "from resodectl.experiment.columns import Column\nfrom resodectl.experiment.settings import setting\n"
+    spec = imports + 'depth = setting("{}", unit="{}", ge={})\nLOG = (Column("{}", "int64", "layers", {}),)\n'
     before = after(package / "gait.py", spec.format("depth N", "layers", 1, "depth", "'depth'"))
     assert after(package / "gait.py", spec.format("how deep", "layers", 1, "depth", "'how deep'")) == before
     assert after(package / "gait.py", spec.format("depth N", "layers", 2, "depth", "'depth'")) != before
     assert after(package / "gait.py", spec.format("depth N", "steps", 1, "depth", "'depth'")) != before
     assert after(package / "gait.py", spec.format("depth N", "layers", 1, "width", "'depth'")) != before
-    named = 'depth = setting(description="{}", ge=1)\nLOG = (Column("n", "int64", "", meaning="{}"),)\n'
+    named = imports + 'depth = setting(description="{}", ge=1)\nLOG = (Column("n", "int64", "", meaning="{}"),)\n'
     before = after(package / "gait.py", named.format("a", "b"))
     assert after(package / "gait.py", named.format("c", "d")) == before
+
+
+def test_what_is_called_alike_but_is_no_declaration_counts_and_so_do_docstrings_that_are_read(package: Path) -> None:
+    for text in (
+        "def setting(x): return x\nGAIN = setting({})\n",
+        "from elsewhere import setting\nGAIN = setting('{}')\n",
+        "from resodectl.experiment.settings import setting\nGAIN = setting(description={})\n",
+        '"""{}"""\nGAIN = float(__doc__)\n',
+    ):
+        before = after(package / "gait.py", text.format("1.0"))
+        assert after(package / "gait.py", text.format("50.0")) != before
 
 
 @pytest.mark.parametrize("name", catalogue.experiments())

@@ -6,7 +6,6 @@ import random
 import shutil
 import sys
 import warnings
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -78,14 +77,12 @@ def test_unseeded_draws_differ_each_time_whatever_seeded_them_before() -> None:
 
 
 @pytest.fixture
-def mine(tmp_path: Path, toy: Path) -> Iterator[Path]:
+def mine(tmp_path: Path, toy: Path) -> Path:
     """The simulation of a family `mine`, with a recipe beside it."""
     shutil.copytree(PLUGINS / "toy", tmp_path / "families/mine")
     text = toy.read_text("utf-8").replace("family: toy", "family: mine").replace("toy/walk", "mine/walk")
     (tmp_path / "mine.yaml").write_text(text, "utf-8")
-    yield tmp_path / "families/mine/walk/simulation.py"
-    for name in [name for name in sys.modules if name.startswith("resodectl.families.mine")]:
-        del sys.modules[name]
+    return tmp_path / "families/mine/walk/simulation.py"
 
 
 RUN = ("--plugins", "families", "run", "./mine.yaml", "-j", "1")

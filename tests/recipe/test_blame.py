@@ -87,6 +87,11 @@ def test_a_profile_or_a_control_that_is_wrong_by_itself_is_blamed_at_its_line(tm
         assert refusal(tmp_path, *sets, edit=control).startswith("orders.yaml:22:7: params: depths: Brownian")
 
 
+def test_an_element_that_makes_a_duplicate_is_blamed_on_its_option(tmp_path: Path) -> None:
+    assert refusal(tmp_path, "depths.0=32").startswith("--set depths.0=32: params.depths")
+    assert refusal(tmp_path, "hidden=8", "depths.0=32").startswith("--set depths.0=32: params.depths")
+
+
 def test_only_what_touches_a_group_is_to_blame_for_it() -> None:
     base = read_text("grid: {low: 1, high: 3}\nseeds: 2", "base")
     layers = Layers(Layer(base.data, Written(base, ())))

@@ -165,7 +165,7 @@ def test_what_cannot_be_simulated_is_refused_by_the_recipe(changes, sentence):
 
 
 def test_an_explosion_is_logged_as_infinite():
-    rows = logged((0,), weights="fbm", hurst=0.95, exponents=(-1.5,), depth=100, repetitions=2)
+    rows = logged((0, 1), weights="fbm", hurst=0.95, exponents=(-1.5,), depth=100, repetitions=2)
     assert not np.isfinite(rows["output_change"]).any()
     assert judge(analysis.measure_rms(rows, norm="output"), Band.model_validate([0, 1])) == "unclear"
 

@@ -20,6 +20,11 @@ def measure_slope(rows: pd.DataFrame) -> Estimate:
     return per_seed(rows, lambda of_seed: loglog_slope(of_seed["depth"], of_seed["mean_square"]))
 
 
+def measure_level(rows: pd.DataFrame) -> Estimate:
+    """The mean square averaged over the depths, a seed at a time: 1 for beta = 1/2 in theory."""
+    return per_seed(rows, lambda of_seed: of_seed["mean_square"].mean())
+
+
 def draw_ends(log: Mapping[str, pd.DataFrame], recipe: Drawn[Params]) -> Figure:
     """The mean square of the end against the depth, a curve an exponent."""
     figure, (ax,) = panels(panel=(5.4, 3.4))
