@@ -103,8 +103,9 @@ class Options:
             out: whether results are to be written, or only renewed where that can be.
 
         Raises:
-            UserError: a folder cannot be written to.
+            UserError: a folder cannot be written to, or is a part of a family.
         """
+        from resodectl.experiment.catalogue import family_around
         from resodectl.files import require_writable
 
         if self.junit and self.junit.is_dir():
@@ -117,8 +118,14 @@ class Options:
             "store": self.store_folder if store else None,
         }
         for option, folder in folders.items():
-            if folder is not None:
-                require_writable(folder, option)
+            if folder is None:
+                continue
+            if family := family_around(folder):
+                raise UserError(
+                    f"--{option} {self.shown(folder)}: is inside the family '{family}', all of whose files determine "
+                    "its results; name another place"
+                )
+            require_writable(folder, option)
 
 
 def _formats(ctx: click.Context, param: click.Parameter, value: str) -> tuple[str, ...]:

@@ -117,6 +117,15 @@ def families_outside(folder: Path) -> set[str]:
     return {name.replace("_", "-") for known in elsewhere for name in _family_names(known)}
 
 
+def family_around(folder: Path) -> str | None:
+    """The name of the family in whose own folder a folder stands, or would stand."""
+    for known in resodectl.families.__path__:
+        for name in _family_names(Path(known)):
+            if folder.resolve().is_relative_to(Path(known).resolve() / name):
+                return name.replace("_", "-")
+    return None
+
+
 def plugin_folders() -> tuple[str, ...]:
     """The folders added so far, for worker processes to add them too."""
     return tuple(map(str, _plugin_folders))

@@ -100,3 +100,15 @@ def test_a_gallery_holds_the_formats_that_are_asked_for_under_the_names_of_the_r
     assert "![The speed of a random walk](toy/a%20b.png)" in (tmp_path / "figures/README.md").read_text("utf-8")
     assert shell("run", str(path), "-j", "1", "--figures", "figures", "--format", "svg").code == 0
     assert {file.suffix for file in (tmp_path / "figures/toy").iterdir()} == {".png", ".pdf", ".svg", ".json"}
+
+
+@pytest.mark.parametrize("option", ["--store", "--out", "--figures"])
+def test_results_do_not_go_into_the_folder_of_a_family(
+    shell, known_families: None, tmp_path: Path, option: str
+) -> None:
+    assert shell("new", "mine/far").code == 0
+    before = sorted((tmp_path / "plugins").rglob("*.*"))
+    ended = shell("--plugins", "plugins", "mine", "-j", "1", "--profile", "smoke", option, "plugins/mine/far/results")
+    assert ended.code == 2
+    assert f"{option} plugins/mine/far/results: is inside the family 'mine', all of whose files" in ended.err
+    assert sorted(path for path in (tmp_path / "plugins").rglob("*.*") if path.suffix != ".pyc") == before
