@@ -2,11 +2,12 @@
 
 import multiprocessing
 import os
+import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from multiprocessing import forkserver
 from typing import Protocol
 
@@ -91,7 +92,7 @@ class Pool:
         self._pool = ProcessPoolExecutor(self.slots, self._context, initializer=start, initargs=(self._reports,))
         try:
             with put_off(), suppress(*BROKEN):
-                with ignored():
+                with ignored(), _path_in_environment():
                     forkserver.ensure_running()
                 wait([self._pool.submit(time.sleep, STARTING_S) for _ in range(self.slots)])
         except BaseException:
@@ -115,6 +116,23 @@ class Pool:
         for worker in set(multiprocessing.active_children()) - self._others:
             worker.terminate()
         self._pool.shutdown(wait=True, cancel_futures=True)
+
+
+@contextmanager
+def _path_in_environment() -> Iterator[None]:
+    """Within the block, what is started finds modules where this process finds them.
+
+    The fork server loads its modules before it is told a path, and would take those of another resodectl, if any.
+    """
+    before = os.environ.get("PYTHONPATH")
+    os.environ["PYTHONPATH"] = os.pathsep.join(os.path.abspath(place) for place in sys.path)
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ["PYTHONPATH"]
+        else:
+            os.environ["PYTHONPATH"] = before
 
 
 def usable_cores() -> int:

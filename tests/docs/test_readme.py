@@ -97,7 +97,8 @@ def small(command: str) -> list[str]:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """A folder with the recipes that the pages show."""
+    """A folder with the recipes that the pages show, and one for data sets."""
+    (tmp_path / "data").mkdir()
     (tmp_path / "brownian.yaml").write_text(blocks(README, "yaml")[0])
     (tmp_path / "depth.yaml").write_text(blocks(ROOT / "docs/your-own.md", "yaml")[0])
     return tmp_path
