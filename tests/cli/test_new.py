@@ -107,6 +107,7 @@ def test_a_folder_that_takes_no_files_is_named(shell, tmp_path: Path) -> None:
 
 
 def test_the_example_passes_the_style_of_the_project_and_stands_as_it_is_written(shell, tmp_path: Path) -> None:
+    pytest.importorskip("ruff", reason="it comes with the extra `lint`")
     assert shell("new", "walks/scaling").code == 0
     written = files(tmp_path / "plugins")
     assert written == {name: text for name, text in files(EXAMPLE).items() if name in written}
