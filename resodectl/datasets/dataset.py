@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import bz2
+import gzip
 import shlex
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +15,7 @@ from numpy.typing import NDArray
 
 from resodectl.errors import UserError
 
+_UNPACKING = {".gz": ("gzip", gzip.decompress), ".bz2": ("bzip2", bz2.decompress)}
 SHIPPED = {"digits": "scikit-learn", "mnist-10k": "resodectl"}  # embedded sets, and the package that has each
 
 
@@ -148,6 +152,22 @@ def read_bytes(name: str, path: Path) -> bytes:
         return path.read_bytes()
     except OSError as error:
         raise DataError(f"{path}: cannot be read for the data set '{name}': {error.strerror or error}") from error
+
+
+def read_unpacked(name: str, path: Path) -> bytes:
+    """The bytes of a file of a set, or those that a `.gz` or `.bz2` holds.
+
+    Raises:
+        DataError: it cannot be read or unpacked.
+    """
+    data = read_bytes(name, path)
+    if path.suffix not in _UNPACKING:
+        return data
+    form, unpack = _UNPACKING[path.suffix]
+    try:
+        return unpack(data)
+    except (OSError, EOFError, ValueError, zlib.error) as error:
+        raise damaged(name, path, f"a whole {form} file", str(error).lower()) from error
 
 
 def check_labels(name: str, path: Path, labels: NDArray[np.int64], classes: int, first: int = 0) -> None:

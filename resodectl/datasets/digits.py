@@ -4,14 +4,12 @@ Read straight from its file, so that neither a digest nor a small run has to imp
 Source: E. Alpaydin, C. Kaynak, Optical Recognition of Handwritten Digits, UCI Machine Learning Repository, 1998.
 """
 
-import gzip
 import importlib.util
-import zlib
 from pathlib import Path
 
 import numpy as np
 
-from resodectl.datasets.dataset import Dataset, Examples, read_bytes, unusable
+from resodectl.datasets.dataset import Dataset, Examples, read_unpacked, unusable
 
 SIZE = 8
 CLASSES = 10
@@ -41,9 +39,8 @@ def read(name: str, files: list[Path]) -> Dataset:
     """
     (path,) = files
     try:
-        lines = gzip.decompress(read_bytes(name, path)).decode().splitlines()
-        table = np.loadtxt(lines, delimiter=",", ndmin=2)
-    except (OSError, EOFError, ValueError, zlib.error) as error:
+        table = np.loadtxt(read_unpacked(name, path).decode().splitlines(), delimiter=",", ndmin=2)
+    except ValueError as error:
         raise unusable(name, f"has a damaged file {path} ({error})") from error
     if table.shape[1] != SIZE * SIZE + 1:
         raise unusable(name, f"has a damaged file {path} (lines of {table.shape[1]} numbers, not {SIZE * SIZE + 1})")

@@ -4,16 +4,14 @@ Source of the format: Y. LeCun, C. Cortes, C. Burges, The MNIST database of hand
 header (two zero bytes, the type, the number of axes, the length of each) and then the bytes themselves.
 """
 
-import gzip
 import math
 import struct
-import zlib
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from resodectl.datasets.dataset import Dataset, Examples, check_labels, damaged, files_of, read_bytes
+from resodectl.datasets.dataset import Dataset, Examples, check_labels, damaged, files_of, read_unpacked
 
 SIZE = 28
 CLASSES = 10
@@ -67,12 +65,7 @@ def decode(name: str, path: Path, axes: int) -> NDArray[np.uint8]:
     Raises:
         DataError: the file is no such file, or its length is not what its header says.
     """
-    data = read_bytes(name, path)
-    if path.suffix == ".gz":
-        try:
-            data = gzip.decompress(data)
-        except (OSError, EOFError, zlib.error) as error:
-            raise damaged(name, path, "a whole gzip file", str(error).lower()) from error
+    data = read_unpacked(name, path)
     start = 4 * (1 + axes)
     magic = bytes((0, 0, UNSIGNED_BYTE, axes))
     if data[:4] != magic or len(data) < start:

@@ -4,14 +4,13 @@ Source: C.-C. Chang, C.-J. Lin, LIBSVM: a library for support vector machines, 2
 are plain or compressed by bzip2, as published.
 """
 
-import bz2
 import io
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
-from resodectl.datasets.dataset import Dataset, Examples, damaged, files_of, read_bytes
+from resodectl.datasets.dataset import Dataset, Examples, damaged, files_of, read_unpacked
 
 
 class Layout(NamedTuple):
@@ -52,12 +51,7 @@ def _examples(name: str, path: Path) -> Examples:
 
     layout = LAYOUTS[name]
     expected = f"lines of a label and up to {layout.features} features, index:value"
-    data = read_bytes(name, path)
-    if path.suffix == ".bz2":
-        try:
-            data = bz2.decompress(data)
-        except (OSError, ValueError, EOFError) as error:
-            raise damaged(name, path, "a whole bzip2 file", str(error).lower()) from error
+    data = read_unpacked(name, path)
     if not data.endswith(b"\n"):
         raise damaged(name, path, expected, "a last line without its end" if data else "an empty file")
     try:

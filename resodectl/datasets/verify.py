@@ -1,15 +1,13 @@
 """Is a data set that is here the published one? Its checksums, its shapes and its number of examples in each class."""
 
-import gzip
 import hashlib
-import zlib
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
 from resodectl.datasets.catalogue import SETS, Facts
-from resodectl.datasets.dataset import DamagedError, DataError, Examples, damaged, read_bytes
+from resodectl.datasets.dataset import DamagedError, DataError, Examples, damaged, read_bytes, read_unpacked
 from resodectl.datasets.load import load, locate
 
 
@@ -53,12 +51,7 @@ def matches(name: str, path: Path, facts: Facts) -> bool:
     kind, _, published = facts.checksums.get(file, "").partition(":")
     if not published:
         return False
-    data = read_bytes(name, path)
-    if plain:
-        try:
-            data = gzip.decompress(data)
-        except (OSError, EOFError, zlib.error) as error:
-            raise damaged(name, path, "a whole gzip file", str(error).lower()) from error
+    data = read_unpacked(name, path) if plain else read_bytes(name, path)
     found = hashlib.new(kind, data).hexdigest()
     if found != published:
         raise damaged(name, path, f"{file} with the published {kind} {published}", found)

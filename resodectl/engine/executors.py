@@ -100,7 +100,8 @@ class Pool:
             raise
 
     def submit(self, task: Task) -> "Future[Outcome]":
-        return self._pool.submit(compute_in_pool, task)
+        with put_off():  # which would leave the pool's locks taken
+            return self._pool.submit(compute_in_pool, task)
 
     def reports(self) -> list[tuple[str, float]]:
         waiting = []

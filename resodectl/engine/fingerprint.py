@@ -25,8 +25,8 @@ FAMILIES = "resodectl.families."
 _CATALOGUE = "resodectl.experiment.catalogue"  # it imports families by their names
 # Files of a family that play no part in a result. Modules are not among "all files": they count if they are imported.
 _MODULES = (".py", ".pyc", ".pyi")
-_seen: dict[Path, Seen] = {}
 _TEXTS = (".md", ".rst", ".orig", ".rej", ".bak", ".swp", ".tmp", "~")
+_seen: dict[Path, Seen] = {}  # what was seen of each file when it was read
 
 
 class NotPython(UserError):

@@ -12,6 +12,7 @@ from resodectl.engine.executors import BROKEN, Executor
 from resodectl.engine.fingerprint import parts, watched
 from resodectl.engine.guard import Code
 from resodectl.engine.inputs import declared
+from resodectl.engine.interrupts import put_off
 from resodectl.engine.seen import Seen, seen
 from resodectl.engine.worker import Outcome, Task
 from resodectl.errors import UserError
@@ -120,7 +121,8 @@ def run(
                 queue.popleft()
             except BROKEN:
                 broken = True
-        done, _ = wait(under_way, timeout=POLL_S, return_when=FIRST_COMPLETED)
+        with put_off():  # an interrupt in the midst of it would leave a future locked, and its executor waiting for it
+            done, _ = wait(under_way, timeout=POLL_S, return_when=FIRST_COMPLETED)
         for known, fraction in using.reports():
             if report is not None:
                 report(known, fraction)

@@ -135,9 +135,11 @@ class Recipe:
 
     def says_the_same_as(self, other: "Recipe") -> bool:
         """Whether the files of two recipes differ in nothing but comments, order and spelling."""
-        reasons = ([changes.get("because") for changes in of.file.profiles.values()] for of in (self, other))
-        alike = (self._statements, self._settings) == (other._statements, other._settings)
-        return alike and next(reasons) == next(reasons)
+        return self._said() == other._said()
+
+    def _said(self) -> tuple[Any, ...]:
+        reasons = {profile: changes.get("because") for profile, changes in self.file.profiles.items()}
+        return self._statements, self._settings, reasons
 
     @cached_property
     def _statements(self) -> dict[str, Any]:

@@ -3,11 +3,12 @@
 import errno
 import hashlib
 import io
+import signal
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from concurrent.futures import Future, wait
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
 from pathlib import Path
@@ -328,3 +329,39 @@ def test_cuda_where_there_is_none_is_refused(monkeypatch: pytest.MonkeyPatch) ->
     with pytest.raises(UserError, match="no CUDA device can be used here"):
         resolve_device("cuda")
     assert resolve_device("auto") == "cpu"
+
+
+def test_an_interrupt_in_the_midst_of_waiting_leaves_no_future_locked(tmp_path: Path, toy: Path) -> None:
+    """A future that stays locked keeps its executor from stopping: the tool would hang after Ctrl-C."""
+
+    class Waiting:
+        """Never computes what is submitted; an interrupt comes as soon as its future is locked."""
+
+        slots = 1
+
+        def __init__(self) -> None:
+            self.future: Future[Outcome] = Future()
+            self.lock = self.future._condition.acquire
+            self.future._condition.acquire = self.interrupted
+
+        def interrupted(self) -> bool:
+            taken = self.lock()
+            self.future._condition.acquire = self.lock
+            signal.raise_signal(signal.SIGINT)
+            return taken
+
+        def submit(self, task: Task) -> "Future[Outcome]":
+            return self.future
+
+        def reports(self) -> list[tuple[str, float]]:
+            return []
+
+    using = Waiting()
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            list(run(planned(toy, tmp_path)[:1], using))
+    finally:
+        signal.signal(signal.SIGINT, before)
+    with ThreadPoolExecutor(1) as other:
+        assert other.submit(using.lock, False).result()
