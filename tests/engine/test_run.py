@@ -1,8 +1,6 @@
 """Cells give the same bits wherever they run; failures and deaths stay their own; nothing finished is lost."""
 
 import errno
-import hashlib
-import io
 import signal
 import subprocess
 import sys
@@ -13,7 +11,6 @@ from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
 from pathlib import Path
 
-import pyarrow.parquet as pq
 import pytest
 import torch
 
@@ -21,22 +18,19 @@ from resodectl.datasets.dataset import DataError
 from resodectl.datasets.load import load as load_data
 from resodectl.engine import run as module
 from resodectl.engine.address import identity
-from resodectl.engine.checkpoint import FileCheckpoint
 from resodectl.engine.executors import InProcess, Pool
 from resodectl.engine.guard import Code
 from resodectl.engine.inputs import Input
-from resodectl.engine.run import Execution, parse_shard, resolve_device, run, shard, tasks
+from resodectl.engine.run import parse_shard, resolve_device, run, shard
 from resodectl.engine.seen import seen
 from resodectl.engine.store import Store
-from resodectl.engine.tables import unpack
 from resodectl.engine.worker import Outcome, Task
 from resodectl.errors import UserError
 from resodectl.experiment.catalogue import experiment
 from resodectl.experiment.cells import Cell
 from resodectl.experiment.choices import DataName
 from resodectl.experiment.settings import Settings
-from resodectl.recipe.load import Request, load
-from resodectl.runs.plan import cells
+from tests.toy_cells import planned, rows
 
 ROOT = Path(__file__).parents[2]
 
@@ -46,18 +40,6 @@ def pool() -> Iterator[Pool]:
     made = Pool(2)
     yield made
     made.stop()
-
-
-def planned(toy: Path, store: Path, *sets: str, seeds: int = 4) -> list[Task]:
-    recipe = load(toy, Request("laptop", sets, seeds))
-    return tasks(cells(recipe), Execution(store, checkpoint_every_s=0.0))
-
-
-def rows(store: Path, task: Task, log) -> dict[str, bytes]:
-    found = Store(store)
-    data = found.get(found.find([task.address])[task.address])
-    kinds = unpack(pq.read_table(io.BytesIO(data)), log)
-    return {kind: hashlib.sha256(repr(table.to_pydict()).encode()).digest() for kind, table in kinds.items()}
 
 
 def test_process_pool_and_order_leave_the_bits_alone(toy: Path, tmp_path: Path, pool: Pool) -> None:
@@ -260,53 +242,6 @@ def test_a_simulation_cannot_load_a_data_set_that_its_address_does_not_cover(
     (outcome,) = run([task], InProcess())
     assert "the simulation loads the data set 'digits', which no field of its Point names" in outcome.error
     assert load_data("digits", None).classes == 10
-
-
-class Cut(BaseException):
-    """The moment a process is killed."""
-
-
-@pytest.mark.parametrize("saves", [1, 2])
-def test_a_cell_cut_at_any_save_resumes_bit_for_bit(
-    toy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, saves: int
-) -> None:
-    log, save = experiment("toy/walk").spec.LOG, FileCheckpoint.save
-    (undisturbed, *_), (task, *_) = planned(toy, tmp_path / "a"), planned(toy, tmp_path / "b")
-    list(run([undisturbed], InProcess()))
-    done = 0
-
-    def cut_after(self: FileCheckpoint, state: object) -> None:
-        nonlocal done
-        save(self, state)
-        done += 1
-        if done == saves:
-            raise Cut
-
-    monkeypatch.setattr(FileCheckpoint, "save", cut_after)
-    with pytest.raises(Cut):
-        list(run([task], InProcess()))
-    monkeypatch.setattr(FileCheckpoint, "save", save)
-    assert list((tmp_path / "b/checkpoints").iterdir())
-    list(run([task], InProcess()))
-    assert rows(tmp_path / "a", undisturbed, log) == rows(tmp_path / "b", task, log)
-    assert not list((tmp_path / "b/checkpoints").iterdir())
-
-
-@pytest.mark.parametrize("content", [b"", b"torn", b"\x80\x04cos\nsystem\n(S'true'\ntR."])
-def test_a_torn_or_foreign_checkpoint_starts_the_cell_anew(tmp_path: Path, content: bytes) -> None:
-    (tmp_path / "abc.pt").write_bytes(content)
-    assert FileCheckpoint(tmp_path, "abc", []).restore() is None
-
-
-def test_a_checkpoint_belongs_to_its_address(tmp_path: Path) -> None:
-    FileCheckpoint(tmp_path, "abc", [], 0.0).save({"x": torch.ones(2)})
-    (tmp_path / "abc.pt").rename(tmp_path / "def.pt")
-    assert FileCheckpoint(tmp_path, "def", []).restore() is None
-
-
-def test_checkpoints_are_written_at_most_as_often_as_said(tmp_path: Path) -> None:
-    FileCheckpoint(tmp_path, "abc", [], every_s=30.0).save({"x": 1})
-    assert not list(tmp_path.iterdir())
 
 
 def test_shards_are_disjoint_and_cover_the_cells(toy: Path, tmp_path: Path) -> None:
