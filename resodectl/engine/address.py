@@ -39,20 +39,20 @@ def identity(cell: "Cell", device: str, data_root: Path | None, inputs: tuple[In
     """All that determines the result of a cell, as plain values.
 
     Args:
-        inputs: those that the experiment declares; see `resodectl.engine.inputs.declared`.
+        inputs: the files that its parameters name; see `resodectl.engine.inputs`.
 
     Raises:
         DataError: the cell needs a data set that is not there.
         UserError: the code cannot be read.
     """
-    from resodectl.experiment.data_sets import data_sets
+    from resodectl.experiment.outside import data_sets
 
     return {
         "experiment": cell.experiment,
         "point": cell.point.model_dump(mode="json"),
         "seeds": list(cell.seeds),
         "data": {name: data_digest(name, data_root) for name in data_sets(cell.point)},
-        "inputs": {declared.name: declared.sha256 for declared in inputs},
+        "inputs": {file.name: file.sha256 for file in inputs},
         **environment(cell.experiment, device),
     }
 

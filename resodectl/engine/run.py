@@ -11,14 +11,14 @@ from resodectl.engine.address import address, entries, identity
 from resodectl.engine.executors import BROKEN, Executor
 from resodectl.engine.fingerprint import parts, watched
 from resodectl.engine.guard import Code
-from resodectl.engine.inputs import declared
+from resodectl.engine.inputs import inputs
 from resodectl.engine.interrupts import put_off
 from resodectl.engine.seen import Seen, seen
 from resodectl.engine.worker import Outcome, Task
 from resodectl.errors import UserError
 from resodectl.experiment import catalogue
 from resodectl.experiment.cells import Cell
-from resodectl.experiment.data_sets import data_sets
+from resodectl.experiment.outside import data_sets
 
 POLL_S = 0.2
 TRIES_IN_POOL = 2
@@ -41,17 +41,17 @@ def tasks(cells: Iterable[Cell], execution: Execution, folder: Path | None = Non
     """The tasks of cells, in their order.
 
     Args:
-        folder: the recipe's, where the experiment's inputs are looked for.
+        folder: the recipe's, where the files that parameters name are looked for.
 
     Raises:
         DataError: a cell needs a data set that is not there.
-        UserError: an input is not there, or the code cannot be read.
+        UserError: a file is not there, or the code cannot be read.
     """
     planned = []
     for cell in cells:
-        inputs = declared(cell.experiment, folder, execution.data_root)
+        files = inputs(cell, folder, execution.data_root)
         data = tuple(file for name in data_sets(cell.point) for file in data_seen(name, execution.data_root))
-        about = identity(cell, execution.device, execution.data_root, inputs)
+        about = identity(cell, execution.device, execution.data_root, files)
         planned.append(
             Task(
                 address(about),
@@ -61,7 +61,7 @@ def tasks(cells: Iterable[Cell], execution: Execution, folder: Path | None = Non
                 execution.data_root,
                 catalogue.plugin_folders(),
                 execution.checkpoint_every_s,
-                inputs,
+                files,
                 data,
                 code_of(cell.experiment),
             )

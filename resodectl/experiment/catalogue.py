@@ -69,9 +69,6 @@ def _checked(spec: ModuleType, name: str) -> ModuleType:
         raise UserError(f"{what}: SEED_BLOCK must be a whole number of seeds, at least 1")
     if not isinstance(spec.LOG, dict) or not spec.LOG:
         raise UserError(f"{what}: LOG must be a mapping from each kind to its columns")
-    inputs = getattr(spec, "INPUTS", ())
-    if not isinstance(inputs, tuple | list) or not all(isinstance(name, str) and name for name in inputs):
-        raise UserError(f"{what}: INPUTS must be a tuple of names of files, such as ('measured.csv',)")
     return spec
 
 

@@ -9,7 +9,7 @@ from annotated_types import MinLen
 from pydantic import Field, GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic_core import CoreSchema, core_schema
 
-from resodectl.experiment.data_sets import DataSet
+from resodectl.experiment.outside import DataSet, InputFile
 
 
 class _Once:
@@ -44,6 +44,9 @@ DataName = Annotated[_Images, DataSet()]
 
 # The same, or MNIST, or its first 10,000 training images, which are built in.
 MnistDataName = Annotated[Literal[_Images, "mnist", "mnist-10k"], DataSet()]
+
+# The name of a file beside the recipe or in --data-root; what it holds counts.
+FileName = Annotated[str, Field(min_length=1), InputFile()]
 
 # The number of residual layers of a network whose neighbouring layers are compared.
 Depth = Annotated[int, Field(ge=2)]

@@ -32,7 +32,7 @@ class Context:
     """Everything that a simulation may use besides its cell; nothing else is global.
 
     Attributes: `seeds` (of the cell), `device`, `dtype`, `data_root` (folder of the real data sets, or None).
-    What else a simulation reads stands beside it, or is declared as `INPUTS` in its spec.
+    What else a simulation reads stands beside it, or is a file that a parameter of the type `FileName` names.
     """
 
     def __init__(
@@ -58,14 +58,14 @@ class Context:
         return [stream(seed, *labels) for seed in self.seeds]
 
     def input(self, name: str) -> Path:
-        """The file that `INPUTS` of the spec declares by this name; what it holds is a part of the cell's address.
+        """The file that a parameter of the type `FileName` names; what it holds is a part of the cell's address.
 
         Raises:
-            LookupError: the spec declares none of that name.
+            LookupError: none names it.
         """
         if name not in self._inputs:
             known = ", ".join(self._inputs) or "none"
-            raise LookupError(f"the simulation asks for the input '{name}'; INPUTS of its spec declares {known}")
+            raise LookupError(f"the simulation asks for the file '{name}'; the files that parameters name: {known}")
         return self._inputs[name]
 
     def progress(self, fraction: float) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from resodectl.experiment import catalogue
+from resodectl.experiment.outside import input_files
 from resodectl.experiment.settings import Settings
 from resodectl.recipe.checking import check_claims, check_names, check_stem
 from resodectl.recipe.deviations import Deviation, differences
@@ -128,10 +129,10 @@ class Recipe:
 
     @cached_property
     def settings_hash(self) -> str:
-        """SHA-256 of what the file says to compute: the experiment, the params of each profile, and its folder, if the
-        experiment has inputs, for they are looked for there."""
-        beside = [str(self.path.parent.resolve())] if getattr(self.experiment.spec, "INPUTS", ()) else []
-        return _digest({"experiment": self.file.experiment, "inputs beside": beside, **self._settings})
+        """SHA-256 of what the file says to compute: the experiment, the params of each profile, and its folder, if
+        params name files, for they are looked for there."""
+        beside = [str(self.path.parent.resolve())] if any(map(input_files, self.of_profiles.values())) else []
+        return _digest({"experiment": self.file.experiment, "files beside": beside, **self._settings})
 
     def says_the_same_as(self, other: "Recipe") -> bool:
         """Whether the files of two recipes differ in nothing but comments, order and spelling."""

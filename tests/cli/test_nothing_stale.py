@@ -124,8 +124,10 @@ def test_a_module_that_hides_from_the_reading_fails_its_cells(
 
 def declared(family: Family) -> None:
     (family.folder / "recipes/toy/steps.csv").write_text("1.0\n")
-    family.edit(SPEC, "SEED_BLOCK = 2\n", "SEED_BLOCK = 2\nINPUTS = ('steps.csv',)\n")
-    reading = "    float(context.input('steps.csv').read_text())\n    point = cell.point\n"
+    family.edit(SPEC, "import Distinct, Dtype", "import Distinct, Dtype, FileName")
+    drift = '    drift: float = setting("mean of a step", default=0.0)\n'
+    family.edit(SPEC, drift, drift + '    steps: FileName = setting("a file", default="steps.csv")\n')
+    reading = "    point = cell.point\n    float(context.input(point.steps).read_text())\n"
     family.edit(SIMULATION, "    point = cell.point\n", reading)
 
 
@@ -140,16 +142,16 @@ def test_a_declared_input_counts_by_its_content_wherever_it_is_found_and_is_refu
     assert family.missing("--data-root", "data") == 0
     ended = family.run("run", "toy/walk-speed", "--profile", "smoke")
     assert (ended.code, ended.out) == (2, "")
-    assert "toy/walk needs the file 'steps.csv' (INPUTS of its spec), and there is no " in ended.err
+    assert "toy/walk needs the file 'steps.csv', which its parameters name, and there is no " in ended.err
     assert not (family.folder.parent / "runs/toy/walk-speed/laptop").exists()
 
 
 def test_an_input_that_is_not_declared_is_not_given(copy: Copy) -> None:
     family = copy(declared)
-    family.edit(SIMULATION, "context.input('steps.csv')", "context.input('step.csv')")
+    family.edit(SIMULATION, "context.input(point.steps)", "context.input('step.csv')")
     ended = family.run("run", "toy/walk-speed", "--profile", "smoke", "-j", "1")
     assert ended.code == 3
-    assert "the simulation asks for the input 'step.csv'; INPUTS of its spec declares steps.csv" in ended.err
+    assert "the simulation asks for the file 'step.csv'; the files that parameters name: steps.csv" in ended.err
 
 
 def test_reading_the_environment_is_said(copy: Copy) -> None:

@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 
 from resodectl.experiment.choices import Distinct, Dtype
 from resodectl.experiment.columns import Column
-from resodectl.experiment.data_sets import DataSet
+from resodectl.experiment.outside import DataSet
 from resodectl.experiment.settings import Settings, point, setting
 
 Task = Literal["ode", "mnist", "mnist-10k"]
