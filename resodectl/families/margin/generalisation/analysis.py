@@ -94,7 +94,7 @@ def draw_dimensions(log: Mapping[str, pd.DataFrame], recipe: Drawn[Params]) -> F
 
 def _figure(rows: pd.DataFrame, recipe: Drawn[Params], x: str, values: Sequence[int]) -> Figure:
     groups = in_order(rows, "labelling", recipe.params.labellings)
-    figure, axes = panels(1, len(groups), panel=(4.4, 3.6), sharey=True)
+    figure, axes = panels(1, len(groups), panel=(6.2 if len(groups) == 1 else 4.4, 3.6), sharey=True)
     for ax, (labelling, of) in zip(axes, groups, strict=True):
         for method, own in in_order(of, "method", CURVES):
             _curve(ax, last(own, "step"), x, CURVES[method])
@@ -104,7 +104,7 @@ def _figure(rows: pd.DataFrame, recipe: Drawn[Params], x: str, values: Sequence[
         else:
             ax.set_xticks(sorted(values))
             ax.set_xlabel("number of coordinates $d$, one of them constant")
-        ax.set_ylim(bottom=0)
+    axes[0].set_ylim(bottom=0)
     axes[0].set_ylabel("test error")
     return finish(figure, recipe)
 
@@ -117,5 +117,5 @@ def _curve(ax: Axes, rows: pd.DataFrame, x: str, curve: Curve) -> None:
             label = None if position else f"{curve.label}, one seed"
             ax.plot(of.index, of[seed], "--", color=curve.colour, linewidth=0.7, alpha=0.45, label=label, zorder=2)
     label = f"{curve.label}, mean"
-    ax.plot(of.index, of.mean(1), curve.line, marker=curve.marker, color=curve.colour, linewidth=2.2, label=label,
+    ax.plot(of.index, of.mean(axis=1), curve.line, marker=curve.marker, color=curve.colour, linewidth=2.2, label=label,
             markersize=7 if not curve.line else 5, zorder=4)  # fmt: skip

@@ -44,8 +44,8 @@ class Params(Shared):
         default=("drawn",),
     )
     ascended: tuple[SampleSize, ...] = setting(
-        "sample sizes at which the output layer of the infinitely wide network is trained too, not only solved for; with "
-        "the first labelling alone",
+        "sample sizes at which the output layer of the infinitely wide network is trained too, not only solved for; "
+        "with the first labelling alone",
         default=(),
     )
     seeds: int = setting("draws of labels, samples and first weights", ge=1)

@@ -23,7 +23,8 @@ COLOURS = (BLUE, GREEN, ORANGE)
 
 def measure_share_of_largest(rows: pd.DataFrame) -> Estimate:
     """The margin of one width over the bound in the rows of width 0; its mean over seeds."""
-    return over_units(_shares(rows).set_index("seed", verify_integrity=True)["share"])
+    of = _shares(rows).pivot(index="seed", columns="width", values="share")
+    return over_units(of.iloc[:, 0] if of.shape[1] == 1 else [])
 
 
 def measure_gain(rows: pd.DataFrame) -> Estimate:
