@@ -67,7 +67,7 @@ def test_the_exact_output_layer_is_that_of_another_hard_margin_machine() -> None
 
 
 def test_ascent_of_the_output_layer_comes_close_to_the_exact_one() -> None:
-    few = {"sample_size": 8, "output_steps": (200, 5000)}
+    few = {"sample_size": 6, "output_steps": (200, 5000)}
     exact, ascended = (logged(method=method, **few) for method in ("output", "output-ascent"))
     late = ascended[ascended["step"] == 5000]
     assert (late["margin"].to_numpy() > 0.9 * exact["margin"].to_numpy()).all()

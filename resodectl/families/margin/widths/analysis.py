@@ -56,10 +56,11 @@ def draw_widths(log: Mapping[str, pd.DataFrame], recipe: Drawn[Params]) -> Figur
     first = both[both["dim"] == dims[0]]
     _crosses(axes[0], first[first["width"] > 0], "margin", BLUE, f"$d = {dims[0]}$")
     bounds = first[first["width"] == 0]["upper"]
-    axes[0].axhline(bounds.mean(), linestyle="--", color=BLACK, linewidth=1.2, label="no width can pass, mean")
-    axes[0].axhspan(bounds.min(), bounds.max(), color=GREY, alpha=0.15, linewidth=0, label="no width can pass, seeds")
+    axes[0].axhline(bounds.mean(), linestyle="--", color=BLACK, linewidth=1.2, label="upper bound of any width, mean")
+    axes[0].axhspan(bounds.min(), bounds.max(), color=GREY, alpha=0.15, linewidth=0, label="the bounds of all seeds")
+    axes[0].set_ylim(0, 1.05 * bounds.max())
     axes[0].set_title(f"both layers, $d = {dims[0]}$")
-    axes[0].set_ylabel("margin $\\max_t\\,\\gamma_t$")
+    axes[0].set_ylabel("margin $\\gamma_t$, largest over $t$")
     titles = ("both layers, share of the largest", "output layer, share of infinite width")
     for ax, of, title in zip(axes[1:], (both, output), titles, strict=True):
         shares = _shares(of)
@@ -68,6 +69,11 @@ def draw_widths(log: Mapping[str, pd.DataFrame], recipe: Drawn[Params]) -> Figur
         ax.axhline(1, linestyle="--", color=BLACK, linewidth=1.2)
         ax.set_title(title)
         ax.set_ylabel("margin, share")
+        ax.set_ylim(0, 1.1 * max(1.0, shares["share"].max()))
+    for dim, colour in zip(dims, COLOURS, strict=False):
+        largest = both[(both["dim"] == dim) & (both["width"] == 0)]
+        reached = float((largest["margin"] / largest["upper"]).mean())
+        axes[1].axhspan(reached, 1, color=colour, alpha=0.3, linewidth=0, label=f"$d = {dim}$, between the bounds")
     for ax, widths in zip(axes, (params.widths, params.widths, params.output_widths), strict=True):
         depth_axis(ax, widths, "width $m$")
     return finish(figure, recipe)
@@ -78,4 +84,3 @@ def _crosses(ax: Axes, rows: pd.DataFrame, column: str, colour: str, label: str)
     ax.plot(rows["width"], rows[column], "x", color=colour, alpha=0.6, markersize=4.5, label=f"{label}, one seed")
     means = rows.groupby("width")[column].mean()
     ax.plot(means.index.to_numpy(), means.to_numpy(), "-", color=colour, linewidth=2.2, label=f"{label}, mean")
-    ax.set_ylim(bottom=0.0)
