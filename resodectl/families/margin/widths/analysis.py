@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from resodectl.claims.estimate import Estimate, over_units
-from resodectl.drawing.axes import depth_axis
+from resodectl.drawing.axes import depth_axis, note
 from resodectl.drawing.colours import BLACK, BLUE, GREEN, GREY, ORANGE
 from resodectl.drawing.finish import finish
 from resodectl.drawing.rows import last
@@ -25,12 +25,6 @@ def measure_share_of_largest(rows: pd.DataFrame) -> Estimate:
     """The margin of one width over the bound in the rows of width 0; its mean over seeds."""
     of = _shares(rows).pivot(index="seed", columns="width", values="share")
     return over_units(of.iloc[:, 0] if of.shape[1] == 1 else [])
-
-
-def measure_gain(rows: pd.DataFrame) -> Estimate:
-    """What the larger of two widths adds to the share of the bound that no width can pass; its mean over seeds."""
-    of = _shares(rows).pivot(index="seed", columns="width", values="share")
-    return over_units(of[of.columns.max()] - of[of.columns.min()])
 
 
 def measure_width_ratio(rows: pd.DataFrame) -> Estimate:
@@ -56,8 +50,17 @@ def draw_widths(log: Mapping[str, pd.DataFrame], recipe: Drawn[Params]) -> Figur
     first = both[both["dim"] == dims[0]]
     _crosses(axes[0], first[first["width"] > 0], "margin", BLUE, f"$d = {dims[0]}$")
     bounds = first[first["width"] == 0]["upper"]
-    axes[0].axhline(bounds.mean(), linestyle="--", color=BLACK, linewidth=1.2, label="upper bound of any width, mean")
-    axes[0].axhspan(bounds.min(), bounds.max(), color=GREY, alpha=0.15, linewidth=0, label="the bounds of all seeds")
+    axes[0].axhline(
+        bounds.mean(), linestyle="--", color=BLACK, linewidth=1.2, label=f"{_kind(dims[0])} bound of any width, mean"
+    )
+    axes[0].axhspan(
+        bounds.min(),
+        bounds.max(),
+        color=GREY,
+        alpha=0.15,
+        linewidth=0,
+        label="from the least to the largest bound of the seeds",
+    )
     axes[0].set_ylim(0, 1.05 * bounds.max())
     axes[0].set_title(f"both layers, $d = {dims[0]}$")
     axes[0].set_ylabel("margin $\\gamma_t$, largest over $t$")
@@ -73,14 +76,22 @@ def draw_widths(log: Mapping[str, pd.DataFrame], recipe: Drawn[Params]) -> Figur
     for dim, colour in zip(dims, COLOURS, strict=False):
         largest = both[(both["dim"] == dim) & (both["width"] == 0)]
         reached = float((largest["margin"] / largest["upper"]).mean())
-        axes[1].axhspan(reached, 1, color=colour, alpha=0.3, linewidth=0, label=f"$d = {dim}$, between the bounds")
+        axes[1].axhspan(
+            reached, 1, color=colour, alpha=0.3, linewidth=0, label=f"$d = {dim}$, gap below the {_kind(dim)} bound"
+        )
     for ax, widths in zip(axes, (params.widths, params.widths, params.output_widths), strict=True):
         depth_axis(ax, widths, "width $m$")
     return finish(figure, recipe)
 
 
+def _kind(dim: int) -> str:
+    return "certified" if dim == 3 else "estimated"
+
+
 def _crosses(ax: Axes, rows: pd.DataFrame, column: str, colour: str, label: str) -> None:
     """A cross a seed, and a thick line through the means."""
     ax.plot(rows["width"], rows[column], "x", color=colour, alpha=0.6, markersize=4.5, label=f"{label}, one seed")
+    if hidden := int((rows[column] < 0).sum()):
+        note(ax, f"{hidden} of {len(rows)} crosses of {label} are below 0", "lower right")
     means = rows.groupby("width")[column].mean()
     ax.plot(means.index.to_numpy(), means.to_numpy(), "-", color=colour, linewidth=2.2, label=f"{label}, mean")
