@@ -7,15 +7,14 @@ random, have the label -1, the others +1.
 """
 
 from collections.abc import Callable
-from typing import Literal
 
 import numpy as np
 import torch
 
 from resodectl.families.margin.ascent import Labelled
+from resodectl.families.margin.samples import Labelling
 from resodectl.numerics.draws import Streams
 
-Labelling = Literal["drawn", "product", "norm"]
 FEWEST = 3
 """Coordinates: the constant one, and those of the discs."""
 

@@ -13,6 +13,7 @@ from resodectl.experiment.context import stream
 from resodectl.families.margin.ascent import Wide, ascend_both, begin, normal_start
 from resodectl.families.margin.clusters import draw_clusters
 from resodectl.families.margin.generalisation import analysis, spec
+from resodectl.families.margin.samples import Labelling
 from resodectl.numerics.laws.arc_cosine import relu_gram
 from resodectl.recipe import load
 from resodectl.recipe.schema import Band
@@ -31,7 +32,7 @@ def streams(label: str) -> list[np.random.Generator]:
     return [stream(seed, label) for seed in SEEDS]
 
 
-def samples(part: str, size: int, labelling: spec.Labelling = "product"):
+def samples(part: str, size: int, labelling: Labelling = "product"):
     return draw_clusters(streams, part, size, 5, 3, labelling)
 
 

@@ -37,6 +37,7 @@ def test_both_layers_are_ascended_from_normal_weights() -> None:
     for steps, own in rows.groupby("step"):
         best = ascend_both(begin(start), data(), 0.5, int(steps)).best
         assert own["margin"].to_numpy() == pytest.approx(best.numpy())
+        assert own["budget"].tolist() == [steps / 1500] * 2
     assert rows["upper"].isna().all()
 
 

@@ -4,18 +4,15 @@ Chizat & Bach 2020 (arXiv 2002.04486).
 """
 
 from itertools import product
-from typing import Annotated, Literal, Self
+from typing import Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import model_validator
 
 from resodectl.experiment.choices import Distinct, Dtype, Rate, Width
 from resodectl.experiment.columns import Column
 from resodectl.experiment.settings import Settings, point, setting
+from resodectl.families.margin.samples import Dim, Labelling, SampleSize, Steps
 
-SampleSize = Annotated[int, Field(ge=2)]
-Dim = Annotated[int, Field(ge=3)]
-Steps = Annotated[int, Field(ge=1)]
-Labelling = Literal["drawn", "product", "norm"]
 Method = Literal["both", "output", "output-ascent"]
 
 

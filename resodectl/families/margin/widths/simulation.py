@@ -57,7 +57,7 @@ def simulate(cell: Cell[Point], context: Context) -> Iterator[Rows]:
         solved = [kernel_svm(gram, labels.numpy()) for gram, labels in zip(grams, data.labels, strict=True)]
         margins = [(of.lower, of.upper) for of in solved]
     lower, upper = np.array(margins).T
-    yield "margins", {"seed": list(cell.seeds), "step": 0, "margin": lower, "upper": upper}
+    yield "margins", {"seed": list(cell.seeds), "step": 0, "budget": 0.0, "margin": lower, "upper": upper}
 
 
 def _trained(cell: Cell[Point], context: Context, data: Labelled) -> Iterator[Rows]:
@@ -72,8 +72,9 @@ def _trained(cell: Cell[Point], context: Context, data: Labelled) -> Iterator[Ro
         stop = next(stop for stop in point.steps if stop > ascent.step)
         ascent = ascend_both(ascent, data, point.lr, min(PART, stop - ascent.step))
         if ascent.step in point.steps:
-            found = {"step": ascent.step, "margin": ascent.best.double().cpu(), "upper": np.nan}
-            yield "margins", {"seed": list(cell.seeds), **found}
+            done = {"step": ascent.step, "budget": ascent.step / point.steps[-1]}
+            margins = {"margin": ascent.best.double().cpu(), "upper": np.nan}
+            yield "margins", {"seed": list(cell.seeds), **done, **margins}
         context.save({**ascent.network._asdict(), "step": ascent.step, "best": ascent.best})
         context.progress(ascent.step / point.steps[-1])
 

@@ -10,7 +10,7 @@ from pydantic import model_validator
 from resodectl.experiment.choices import Distinct, Dtype, Rate, Width
 from resodectl.experiment.columns import Column
 from resodectl.experiment.settings import Settings, point, setting
-from resodectl.families.margin.generalisation.spec import Dim, Labelling, SampleSize, Steps
+from resodectl.families.margin.samples import Dim, Labelling, SampleSize, Steps
 
 Method = Literal["both", "output", "largest-both", "largest-output"]
 
@@ -69,6 +69,7 @@ LOG = {
         Column("width", "int64", "units", "width m; 0 is any width of both layers, infinite width of the output layer"),
         Column("seed", "int64", "", "draw of labels, samples and first weights"),
         Column("step", "int64", "steps", "steps done; 0 where nothing is trained"),
+        Column("budget", "float64", "", "steps done over those of the whole training; 0 where nothing is trained"),
         Column(
             "margin",
             "float64",
