@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from resodectl.numerics.margins.plane import hard_margin
 
 LEAK = 0.5  # the slope of sigma below zero
+SMALLEST = -100.0  # log of a share of the loss that rounding swallows; the exponential is slow where it underflows
 
 
 class Losses(NamedTuple):
@@ -47,7 +48,7 @@ def losses(weights: torch.Tensor, inputs: torch.Tensor, labels: torch.Tensor) ->
     along = torch.bmm(inputs, weights[:, :2])
     q = F.leaky_relu(along, LEAK).mul_(weights[:, 2:]).mul_(labels.unsqueeze(1))
     least = q.amin(1, keepdim=True)
-    shares = torch.sub(least, q, out=q).exp_()  # of the points in the loss, up to their sum
+    shares = torch.sub(least, q, out=q).clamp_(min=SMALLEST).exp_()  # of the points in the loss, up to their sum
     total = shares.sum(1, keepdim=True)
     sloped = torch.ops.aten.leaky_relu_backward(shares, along, LEAK, False)
     pull = torch.bmm((labels.unsqueeze(1) * inputs).transpose(1, 2), sloped) / total
