@@ -25,7 +25,7 @@ class Average(NamedTuple):
 
 
 class Rule(NamedTuple):
-    """How an optimiser sums gradients and their squares; `pooled` is 1 where all coordinates share one h, else 0."""
+    """How an optimiser sums gradients and their squares; `pooled` is 1 where h is of their mean over coordinates, else 0."""
 
     first: Average
     second: Average
@@ -41,7 +41,8 @@ def rule(name: Name, epsilon: float, beta: float = 0.9, momentum: float = 0.9, *
     """An optimiser by its name; `adam` is Adam without momentum.
 
     AdaGrad sums all squares, RMSProp and Adam average them with the decay beta, Adam with the bias taken out.
-    `scalar-adagrad` takes the geometric mean of AdaGrad's conditioner for every coordinate.
+    `scalar-adagrad` is AdaGrad with one h for all coordinates, that of the mean of their sums (AdaGrad-Norm, Ward, Wu &
+    Bottou 2019, arXiv 1806.01811, but for the mean).
 
     Args:
         official: the decay is 1 - beta, while Adam takes out the bias of a decay beta, as the paper's published script
@@ -113,10 +114,10 @@ def restored(kept: dict[str, Any], device: torch.device | str) -> Moments:
 def conditioner(of: Rule, moments: Moments, placement: Placement = "inside", axis: int = -2) -> torch.Tensor:
     """h, shaped as the weights, whose coordinates stand on `axis`; infinite where epsilon and the sum are both 0."""
     squares = _corrected(moments.second, of.second, moments.steps)
-    h = (of.epsilon + squares).rsqrt() if placement == "inside" else (of.epsilon + squares.sqrt()).reciprocal()
-    if isinstance(of.pooled, float) and not of.pooled:
-        return h
-    return torch.where(torch.as_tensor(of.pooled, device=h.device) > 0, h.log().mean(axis, keepdim=True).exp(), h)
+    if not (isinstance(of.pooled, float) and not of.pooled):
+        pooled = torch.as_tensor(of.pooled, device=squares.device) > 0
+        squares = torch.where(pooled, squares.mean(axis, keepdim=True), squares)
+    return (of.epsilon + squares).rsqrt() if placement == "inside" else (of.epsilon + squares.sqrt()).reciprocal()
 
 
 def seen(of: Rule, gradient: torch.Tensor, moments: Moments) -> Moments:

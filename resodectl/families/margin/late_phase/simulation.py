@@ -52,10 +52,15 @@ def simulate(cell: Cell[Point], context: Context) -> Iterator[tuple[str, dict[st
             change = rate * torch.where(signs, 1.0, here.log_loss.exp().unsqueeze(1)) * along
         else:
             lengths = of.angle * (1 + t / of.slowing) ** -of.power
-            change = lengths * weights.norm(dim=1, keepdim=True) / along.norm(dim=1, keepdim=True) * along
+            change = lengths * (_squares(weights) / _squares(along)).sqrt() * along
         weights = weights - change
         if t % 1000 == 0:
             context.progress((t + of.plain_steps) / (of.plain_steps + of.scaled_steps + 1))
+
+
+def _squares(vectors: torch.Tensor) -> torch.Tensor:
+    """|w|^2, `(sets, 1, runs)`; the norm of torch is slow along an axis that is not the last one."""
+    return vectors.square().sum(1, keepdim=True)
 
 
 def compared(weights: torch.Tensor, data: Points, conditioner: torch.Tensor) -> dict[str, torch.Tensor]:

@@ -21,7 +21,7 @@ class Shared(Settings):
 
     optimisers: Distinct[Optimiser] = setting(
         "optimisers, on the same points from the same first weights; adam is without momentum, scalar-adagrad takes "
-        "the geometric mean of the conditioner of AdaGrad for all coordinates, and sign is RMSProp without memory and "
+        "AdaGrad's conditioner of the mean sum of squares for all coordinates, and sign is RMSProp without memory and "
         "epsilon"
     )
     variant: Literal["official", "paper"] = setting(

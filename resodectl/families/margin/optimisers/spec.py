@@ -20,7 +20,7 @@ class Shared(Settings):
 
     optimisers: Distinct[Optimiser] = setting(
         "optimisers, on the same points from the same first weights; adam is without momentum, and scalar-adagrad "
-        "takes the geometric mean of AdaGrad's conditioner for all coordinates"
+        "takes AdaGrad's conditioner of the mean sum of squares for all coordinates"
     )
     variant: Literal["official", "paper"] = setting(
         "official: RMSProp and Adam weight a new squared gradient by beta, and Adam takes out the bias of a decay "
