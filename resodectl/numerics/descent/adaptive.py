@@ -25,7 +25,7 @@ class Average(NamedTuple):
 
 
 class Rule(NamedTuple):
-    """How an optimiser sums gradients and their squares; `pooled` is 1 where h is of their mean over coordinates, else 0."""
+    """How an optimiser sums gradients and squares; `pooled` is 1 where the coordinates share h, else 0."""
 
     first: Average
     second: Average
