@@ -34,7 +34,7 @@ COLOURS = {
     "adam": BLACK,
     "sign": PURPLE,
 }
-SHORT = {"adam": "Adam w/o\nmomentum", "sign": "signs", "scalar-adagrad": "AdaGrad,\none step size"}
+SHORT = {"adam": "Adam w/o\nmomentum", "sign": "signs", "scalar-adagrad": "AdaGrad,\none step"}
 DASHED = ("adam", "scalar-adagrad")  # beneath which other curves may lie
 RUNS = ["optimiser", "run"]
 
@@ -69,10 +69,10 @@ def draw_convergence(log: Mapping[str, pd.DataFrame], recipe: Drawn[Params]) -> 
     late = rows[rows["step"] > 0]
     figure, axes = panels(1, 3, panel=(4.7, 3.7))
     _angles(axes[0], late[late["weighting"] == 0], recipe)
-    axes[0].set_title("to the largest margin")
+    axes[0].set_title("to the ordinary optimum")
     own = late[(late["weighting"] == 1) & (late["optimiser"] != "sign")]
     _angles(axes[1], own, recipe)
-    axes[1].set_title("to the largest margin weighted with $h$")
+    axes[1].set_title("to the optimum weighted with the run's own $h$")
     axes[1].set_ylim(axes[0].get_ylim())
     ended = last(rows[rows["weighting"] == 0], "step")
     _margins(axes[2], ended, recipe)
@@ -92,5 +92,5 @@ def _margins(ax: Axes, rows: pd.DataFrame, recipe: Drawn[Params]) -> None:
     for place, (optimiser, own) in enumerate(shown):
         dots(ax, place, own["ratio"], colour=COLOURS[optimiser], width=0.7)
     level(ax, 1.0, "largest margin with the same sign of $v$", BLACK)
-    ax.set_xticks(range(len(shown)), [SHORT.get(name, NAMES[name]) for name, _ in shown], rotation=40, ha="right")
+    ax.set_xticks(range(len(shown)), [SHORT.get(name, NAMES[name]) for name, _ in shown], fontsize=7)
     ax.set(ylabel="margin / largest margin", title=f"after {rows['step'].max()} scaled steps")
