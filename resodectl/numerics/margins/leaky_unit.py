@@ -18,13 +18,9 @@ SMALLEST = -100.0  # log of a share of the loss that rounding swallows; the expo
 
 
 class Losses(NamedTuple):
-    """log L of the mean exponential loss L, and the least q, `(sets, runs)` both, and grad log L, `(sets, 3, runs)`.
-
-    grad L = L grad log L.
-    """
+    """log L of the mean exponential loss L, `(sets, runs)`, and grad log L = grad L / L, `(sets, 3, runs)`."""
 
     log_loss: torch.Tensor
-    least: torch.Tensor
     log_gradient: torch.Tensor
 
 
@@ -35,7 +31,7 @@ class Optimum(NamedTuple):
     margin: torch.Tensor
 
 
-def losses(weights: torch.Tensor, inputs: torch.Tensor, labels: torch.Tensor) -> Losses:
+def losses(weights: torch.Tensor, inputs: torch.Tensor, labels: torch.Tensor, *, tiny: bool = False) -> Losses:
     """log of the mean of exp(-q), q = y Phi(w, x), and its gradient.
 
     The derivative of sigma at exactly 0 is taken to be 1/2.
@@ -44,17 +40,20 @@ def losses(weights: torch.Tensor, inputs: torch.Tensor, labels: torch.Tensor) ->
         weights: `(sets, 3, runs)`; each set of points has its own runs.
         inputs: `(sets, n, 2)`.
         labels: `(n,)`, 1 or -1, the same for all sets.
+        tiny: losses may be below the smallest number, as q - min q is taken instead of q, at a third more time.
     """
-    along = torch.bmm(inputs, weights[:, :2])
-    q = F.leaky_relu(along, LEAK).mul_(weights[:, 2:]).mul_(labels.unsqueeze(1))
-    least = q.amin(1, keepdim=True)
-    shares = torch.sub(least, q, out=q).clamp_(min=SMALLEST).exp_()  # of the points in the loss, up to their sum
+    activations = F.leaky_relu_(torch.bmm(inputs, weights[:, :2]), LEAK)
+    logs = (activations * weights[:, 2:].neg()).mul_(labels.unsqueeze(1))  # -q
+    shift = logs.amax(1, keepdim=True) if tiny else 0.0
+    shares = (
+        logs.sub_(shift).clamp_(min=SMALLEST) if tiny else logs
+    ).exp_()  # of the points in the loss, but for a sum
     total = shares.sum(1, keepdim=True)
-    sloped = torch.ops.aten.leaky_relu_backward(shares, along, LEAK, False)
+    sloped = torch.ops.aten.leaky_relu_backward(shares, activations, LEAK, True)
     pull = torch.bmm((labels.unsqueeze(1) * inputs).transpose(1, 2), sloped) / total
     by_output = (weights[:, :2] * pull).sum(1, keepdim=True)  # as sigma(z) = z sigma'(z)
     gradient = torch.cat([weights[:, 2:] * pull, by_output], 1).neg_()
-    return Losses((total.log() - least).squeeze(1) - math.log(len(labels)), least.squeeze(1), gradient)
+    return Losses((total.log() + shift).squeeze(1) - math.log(len(labels)), gradient)
 
 
 def outputs(weights: torch.Tensor, inputs: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:

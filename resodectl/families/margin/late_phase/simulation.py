@@ -37,7 +37,7 @@ def simulate(cell: Cell[Point], context: Context) -> Iterator[tuple[str, dict[st
         "run": np.tile(np.arange(of.runs), len(seeds) * len(optimisers)),
     }
     for t in range(-of.plain_steps, of.scaled_steps + 1):
-        here = losses(weights, *data)
+        here = losses(weights, *data, tiny=True)
         if t == -of.plain_steps or t in (0, *of.shown, of.scaled_steps):
             h = conditioner(chosen, moments)
             for weighting in (*WEIGHTINGS, *(MORE if t == of.scaled_steps else ())):

@@ -15,7 +15,7 @@ from resodectl.families.margin.optimisers.spec import Point
 from resodectl.families.margin.toy import Points, first_weights, points, rates, rules
 from resodectl.numerics.descent.adaptive import at_rest, conditioner, step
 from resodectl.numerics.draws import TensorPlace
-from resodectl.numerics.margins.leaky_unit import Losses, losses, max_margin, normalised_margin, outputs
+from resodectl.numerics.margins.leaky_unit import losses, max_margin, normalised_margin, outputs
 
 Columns = dict[str, Any]
 
@@ -71,7 +71,7 @@ def run(first: torch.Tensor, data: Points, of: Point, context: Context) -> Found
 
     for done in range(of.steps + 1):
         here = losses(weights, *data)
-        passing.look(done, weights, here)
+        passing.look(done, weights, here.log_loss, data)
         if done % of.every == 0:
             right.append(100 * (outputs(weights, *data) > 0).to(weights.dtype).mean(1))
         if done in (0, *of.shown, of.steps):
@@ -97,15 +97,15 @@ class _Passing:
         nowhere = {"step": -1.0, "log_loss": torch.nan, "margin": torch.nan, "sign": 1.0}
         self.found = {name: torch.full_like(weights[:, 0], value) for name, value in nowhere.items()}
 
-    def look(self, done: int, weights: torch.Tensor, here: Losses) -> None:
-        new = (here.log_loss <= self.level) & self.waiting
+    def look(self, done: int, weights: torch.Tensor, log_loss: torch.Tensor, data: Points) -> None:
+        new = (log_loss <= self.level) & self.waiting
         if not new.any():
             return
         self.waiting &= ~new
         at = {
             "step": torch.tensor(float(done), dtype=weights.dtype, device=weights.device),
-            "log_loss": here.log_loss,
-            "margin": here.least / weights.square().sum(1),
+            "log_loss": log_loss,
+            "margin": normalised_margin(weights, *data),
             "sign": weights[:, 2].sign(),
         }
         self.found = {name: torch.where(new, at[name], values) for name, values in self.found.items()}

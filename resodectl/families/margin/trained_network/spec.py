@@ -103,7 +103,7 @@ LOG = {
         Column("diverged", "bool", "", "whether the loss is no longer finite"),
     )
 }
-SEED_BLOCK = 4
+SEED_BLOCK = 8
 
 
 def cells(params: Params) -> list[Point]:
