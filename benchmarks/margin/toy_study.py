@@ -14,7 +14,7 @@ from collections.abc import Callable
 import numpy as np
 import torch
 
-from resodectl.experiment.context import Context, stream
+from resodectl.experiment.context import stream
 from resodectl.families.margin.optimisers.simulation import run
 from resodectl.families.margin.optimisers.spec import Optimiser, Point
 from resodectl.families.margin.toy import Points, first_weights, points
@@ -100,9 +100,13 @@ def setting(steps: int) -> Point:
     )  # fmt: skip
 
 
+def silent(_: float) -> None:
+    """No progress is shown."""
+
+
 def main() -> None:
     torch.set_num_threads(1)
-    place, context = TensorPlace(), Context((0,), torch.device("cpu"), torch.float64)
+    place = TensorPlace()
     data: Points = points([stream(0, "points")], COUNT, place)
     first = first_weights([stream(0, "weights")], RUNS, place)
     inputs, labels = data.inputs[0].numpy(), data.labels.numpy()
@@ -112,7 +116,7 @@ def main() -> None:
         "NumPy over the points": gradient_by_arrays(inputs, labels),
     }
 
-    ours = run(first[..., :CHECKED_RUNS], data, setting(CHECKED_STEPS), context).runs[-1]["margin"][0]
+    ours = run(first[..., :CHECKED_RUNS], data, setting(CHECKED_STEPS), silent).runs[-1]["margin"][0]
     for gradient in baselines.values():
         for place_of, name in enumerate(OPTIMISERS):
             for number in range(CHECKED_RUNS):
@@ -121,7 +125,7 @@ def main() -> None:
     print(f"equal margins of {CHECKED_RUNS} runs of each optimiser after {CHECKED_STEPS} steps\n")
 
     begun = time.process_time()
-    run(first, data, setting(STEPS), context)
+    run(first, data, setting(STEPS), silent)
     together = time.process_time() - begun
     print(
         f"{RUNS} runs of {len(OPTIMISERS)} optimisers, {STEPS} steps, {COUNT} points, as one program: {together:.1f} s"

@@ -3,7 +3,7 @@
 Wang, Meng, Chen & Liu 2021 (arXiv 2012.06244), toy study.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -39,7 +39,12 @@ def simulate(cell: Cell[Point], context: Context) -> Iterator[tuple[str, Columns
     kept = torch.zeros(len(seeds), 0, dtype=torch.bool)
     while (missing := min(of.runs - int(kept.sum(1).min()), of.drawn - kept.shape[1])) > 0:
         begin = kept.shape[1]
-        founds.append(run(first[..., begin : begin + missing], data, of, context))
+        share = 0.5 ** len(founds)  # of the progress, for this round and all later ones
+
+        def report(done: float, share: float = share) -> None:
+            context.progress(1 - share + share * done / 2)
+
+        founds.append(run(first[..., begin : begin + missing], data, of, report))
         kept = torch.cat([kept, (founds[-1].runs[-1]["margin"] > 0).all(1).cpu()], 1)
     kept &= kept.cumsum(1) <= of.runs  # of each set, the first ones
     yield from _rows(founds, kept, seeds, of)
@@ -53,10 +58,11 @@ def simulate(cell: Cell[Point], context: Context) -> Iterator[tuple[str, Columns
             "label": data.labels.repeat(len(seeds)),
         },
     )
-    yield "counts", {"seed": seeds, "drawn": kept.shape[1], "kept": kept.sum(1)}
+    looked_at = torch.where(kept.sum(1) == of.runs, (kept * torch.arange(1, kept.shape[1] + 1)).amax(1), of.drawn)
+    yield "counts", {"seed": seeds, "drawn": looked_at, "kept": kept.sum(1)}
 
 
-def run(first: torch.Tensor, data: Points, of: Point, context: Context) -> Found:
+def run(first: torch.Tensor, data: Points, of: Point, report: Callable[[float], None]) -> Found:
     """All optimisers from the first weights `(sets, 3, runs)`."""
     optimisers, count = len(of.optimisers), first.shape[2]
     weights = first.repeat(1, 1, optimisers)
@@ -82,7 +88,7 @@ def run(first: torch.Tensor, data: Points, of: Point, context: Context) -> Found
             change, moments = step(chosen, here.log_loss.exp().unsqueeze(1) * here.log_gradient, moments)
             weights = weights - rate * change
         if done % 500 == 0:
-            context.progress(done / (of.steps + 1))
+            report(done / (of.steps + 1))
     passed = passing.found | _best(passing.found.pop("sign"), data)
     (curves,) = by_optimiser({"right": torch.stack(right)}).values()
     return Found(runs, conditioners, curves, by_optimiser(passed))

@@ -103,7 +103,7 @@ LOG = {
     ),
     "counts": (
         _SEED,
-        Column("drawn", "int64", "", "first weights that were run"),
+        Column("drawn", "int64", "", "first weights that were looked at to find the kept ones"),
         Column("kept", "int64", "", "runs that are kept"),
     ),
 }
