@@ -161,6 +161,9 @@ def test_measures_of_two_optimisers_compare_means_or_runs() -> None:
     assert analysis.measure_mean_ratio(ROWS, to="gd").value == pytest.approx(2 / 3, rel=1e-4)
     assert analysis.measure_difference(ROWS, to="gd").value == pytest.approx(1 / 3, rel=1e-4)
     assert analysis.measure_share_below(ROWS, to="gd").value == 0.5
+    for rows in (ROWS[ROWS["optimiser"] == "gd"], ROWS[ROWS["optimiser"] == "a"]):
+        assert math.isnan(analysis.measure_mean_ratio(rows, to="gd").value)
+        assert math.isnan(analysis.measure_share_below(rows, to="gd").value)
 
 
 @pytest.mark.parametrize(("value", "judgement"), [(1.0, "holds"), (0.95, "fails"), (math.nan, "unclear")])

@@ -129,6 +129,8 @@ def test_a_loss_that_an_optimiser_does_not_reach_leaves_no_number() -> None:
 def test_inside_is_compared_with_outside_and_the_worst_accuracy_counts() -> None:
     both = pd.concat([records({"adam": (0.0, 0.4)}), records({"adam": (0.0, 0.1)}, "inside")])
     assert analysis.measure_inside_over_outside(both).value == pytest.approx(0.25)
+    assert math.isnan(analysis.measure_inside_over_outside(records({"adam": (0.0, 0.4)})).value)
+    assert math.isnan(analysis.measure_ratio_at_end(records({"adam": (0.0, 0.4)})).value)
     assert analysis.measure_least_accuracy(both).value == 100
     assert analysis.measure_least_accuracy(both[both["epoch"] == 0]).value == 0
 

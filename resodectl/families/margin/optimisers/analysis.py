@@ -3,7 +3,9 @@
 Wang, Meng, Chen & Liu 2021 (arXiv 2012.06244), toy study.
 """
 
-from collections.abc import Mapping
+import math
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -91,7 +93,7 @@ def measure_share_below(rows: pd.DataFrame, *, to: Optimiser) -> Estimate:
 
     def of_seed(own: pd.DataFrame) -> float:
         table = own.pivot(index="run", columns="optimiser", values="margin")
-        return float((table[_other(table.columns, to)] < table[to]).mean())
+        return _of_the_other(table, to, lambda other, margins: (other < margins).mean())
 
     return per_seed(rows, of_seed)
 
@@ -107,14 +109,13 @@ def measure_largest_ratio(rows: pd.DataFrame) -> Estimate:
 
 
 def _mean_ratio(rows: pd.DataFrame, to: Optimiser) -> float:
-    means = rows.groupby("optimiser")["margin"].mean()
-    return float(means[_other(means.index, to)] / means[to])
+    return _of_the_other(rows.groupby("optimiser")["margin"].mean(), to, lambda other, mean: other / mean)
 
 
-def _other(optimisers: pd.Index, to: Optimiser) -> str:
-    """The one of two optimisers that is not `to`."""
-    (other,) = set(optimisers) - {to}
-    return other
+def _of_the_other(values: Any, to: Optimiser, compare: Callable[[Any, Any], float]) -> float:
+    """A comparison of the one of two optimisers that is not `to` with `to`; NaN where there are not two."""
+    others = set(values.keys()) - {to}
+    return float(compare(values[others.pop()], values[to])) if len(others) == 1 and to in values else math.nan
 
 
 def draw_directions(log: Mapping[str, pd.DataFrame], recipe: Drawn[Params]) -> Figure:

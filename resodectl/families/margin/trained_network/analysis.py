@@ -62,7 +62,7 @@ def measure_inside_over_outside(rows: pd.DataFrame) -> Estimate:
     """The margin with epsilon inside the root over that with epsilon outside, at the last record."""
 
     def of_seed(own: pd.DataFrame) -> float:
-        margins = last(own, "epoch").set_index("epsilon_at")["margin"]
+        margins = last(own, "epoch").set_index("epsilon_at")["margin"].reindex(["inside", "outside"])
         return float(margins["inside"] / margins["outside"])
 
     return per_seed(rows, of_seed)
@@ -74,10 +74,10 @@ def measure_least_accuracy(rows: pd.DataFrame) -> Estimate:
 
 
 def _ratio(margins: pd.Series) -> float:
-    """The margin of AdaGrad over the smallest other one, by optimiser."""
+    """The margin of AdaGrad over the smallest other one, by optimiser; NaN where either is missing."""
     subject = [name for name in margins.index if name in SUBJECTS]
     others = margins.drop(subject).to_numpy(dtype=float)
-    return float(margins[subject].item() / others.min()) if len(others) else math.nan
+    return float(margins[subject].item() / others.min()) if len(others) and len(subject) == 1 else math.nan
 
 
 def draw_curves(log: Mapping[str, pd.DataFrame], recipe: Drawn[Params]) -> Figure:
