@@ -166,6 +166,7 @@ def test_the_figures_have_a_thick_mean_and_a_thin_line_a_seed_at_the_last_step(n
     draw = analysis.draw_samples if x == "sample_size" else analysis.draw_dimensions
     figure = draw({"errors": rows}, recipe)
     assert len(figure.axes) == panels
+    assert figure.axes[0].get_ylim()[0] == 0
     for method, curve in list(analysis.CURVES.items())[:2]:
         own = rows[rows["method"] == method]
         means = own[own["step"] == own["step"].max()].groupby(x)["error"].mean()
