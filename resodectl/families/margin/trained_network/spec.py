@@ -10,7 +10,7 @@ from pydantic import Field, model_validator
 
 from resodectl.experiment.choices import Dtype, Rate, Width
 from resodectl.experiment.columns import Column
-from resodectl.experiment.data_sets import DataSet
+from resodectl.experiment.outside import DataSet
 from resodectl.experiment.settings import Settings, point, setting
 from resodectl.training.settings import check_size
 
