@@ -5,14 +5,14 @@ then normalised steps on the gradient in log domain, which go on when plain step
 Lyu, Li, Wang & Arora 2021 (arXiv 2110.13905).
 """
 
-from collections.abc import Sequence
-from typing import Literal, NamedTuple
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
+from resodectl.families.margin.leaky_settings import GradientAblation, Training
 from resodectl.families.margin.planar import Floats, Labelled
 
-Ablation = Literal["none", "no-derivative"]
 DECAY = 0.8  # the power with which normalised steps shrink
 LARGE = 40.0  # margins for which e^-q is below the rounding of 1
 
@@ -40,7 +40,7 @@ def draw(streams: Sequence[np.random.Generator], width: int, scale: float) -> Ne
 
 
 def gradient(
-    neurons: Neurons, points: Labelled, slope: float, *, scaled: bool = False, ablation: Ablation = "none"
+    neurons: Neurons, points: Labelled, slope: float, *, scaled: bool = False, ablation: GradientAblation = "none"
 ) -> tuple[Neurons, Floats]:
     """The gradient of the mean logistic loss, and the margins y f(x) `(runs, n)`.
 
@@ -62,14 +62,16 @@ def gradient(
     return Neurons(-neurons.a[..., None] * along, toward_a), margins
 
 
-def descend(neurons: Neurons, points: Labelled, slope: float, lr: float, ablation: Ablation = "none") -> Neurons:
+def descend(
+    neurons: Neurons, points: Labelled, slope: float, lr: float, ablation: GradientAblation = "none"
+) -> Neurons:
     """One step of gradient descent."""
     down, _ = gradient(neurons, points, slope, ablation=ablation)
     return Neurons(neurons.w - lr * down.w, neurons.a - lr * down.a)
 
 
 def descend_normalised(
-    neurons: Neurons, points: Labelled, slope: float, step: float, ablation: Ablation = "none"
+    neurons: Neurons, points: Labelled, slope: float, step: float, ablation: GradientAblation = "none"
 ) -> Neurons:
     """One step of length `step` |theta| against the gradient, whatever the size of the gradient."""
     down, _ = gradient(neurons, points, slope, scaled=True, ablation=ablation)
@@ -84,6 +86,27 @@ def step_length(first: float, at: int, decay_time: float) -> float:
     (0.1, 0.0574)
     """
     return first / (1 + at / decay_time) ** DECAY
+
+
+def train(
+    start: Neurons,
+    points: Labelled,
+    slope: float,
+    training: Training,
+    progress: Callable[[float], None],
+    ablation: GradientAblation = "none",
+) -> tuple[Neurons, Neurons]:
+    """The weights after plain descent, and after the normalised steps that follow it."""
+    total, neurons = training.steps + training.late_steps, start
+    for at in range(training.steps):
+        neurons = descend(neurons, points, slope, training.lr, ablation)
+        progress((at + 1) / total)
+    early = neurons
+    for at in range(training.late_steps):
+        step = step_length(training.late_step, at, training.late_decay)
+        neurons = descend_normalised(neurons, points, slope, step, ablation)
+        progress((training.steps + at + 1) / total)
+    return early, neurons
 
 
 def normalised_margin(neurons: Neurons, points: Labelled, slope: float) -> Floats:

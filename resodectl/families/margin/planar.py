@@ -3,25 +3,16 @@
 The paper's own points are not known to us; these have the properties that its theorems ask for.
 """
 
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
-from resodectl.experiment.settings import Settings, setting
+from resodectl.families.margin.leaky_settings import Hints, SetName
 from resodectl.numerics.margins.plane import hard_margin
 
 Floats = npt.NDArray[np.float64]
-SetName = Literal["symmetric", "one-dropped", "positive", "flipped", "hinted"]
-
-
-class Hints(Settings):
-    """Three points added to four: (far, 0), (near, wide) and (near, -wide), all of label 1."""
-
-    far: float = setting("H: coordinate of the hint far along the best direction", gt=0.0, default=10.0)
-    wide: float = setting("K: distance of the other two hints from that direction", gt=0.0, default=1.0)
-    near: float = setting("eps: their coordinate along it, the largest margin of a line", gt=0.0, default=0.1)
 
 
 class Labelled(NamedTuple):

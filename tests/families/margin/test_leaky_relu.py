@@ -7,9 +7,10 @@ import pytest
 import torch
 
 from resodectl.experiment.context import stream
-from resodectl.families.margin import leaky_relu
+from resodectl.families.margin import leaky_relu, leaky_settings
 from resodectl.families.margin.leaky_relu import Neurons
-from resodectl.families.margin.planar import Floats, Hints, Labelled, labelled, neuron_scales, pull
+from resodectl.families.margin.leaky_settings import Hints
+from resodectl.families.margin.planar import Floats, Labelled, labelled, neuron_scales, pull
 
 SLOPE = 0.3
 POINTS = labelled("hinted", Hints(far=3.0))
@@ -62,7 +63,7 @@ def test_the_scaled_gradient_is_parallel_to_the_gradient_and_exact_where_the_los
 def test_a_neuron_keeps_its_difference_of_squares_along_the_flow_and_not_without_the_derivative() -> None:
     start = drawn(scale=0.05)
 
-    def drift(lr: float, ablation: leaky_relu.Ablation = "none") -> float:
+    def drift(lr: float, ablation: leaky_settings.GradientAblation = "none") -> float:
         neurons = start
         for _ in range(round(4 / lr)):
             neurons = leaky_relu.descend(neurons, POINTS, SLOPE, lr, ablation)

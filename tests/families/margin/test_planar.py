@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from resodectl.families.margin.planar import Hints, labelled, linear_margin, neuron_scales, pull
+from resodectl.families.margin.leaky_settings import Hints
+from resodectl.families.margin.planar import labelled, linear_margin, neuron_scales, pull
 
 HINTS = Hints(far=8.0, wide=1.5, near=0.05)
 SLOPE = 0.5
