@@ -67,7 +67,7 @@ def descend(
 ) -> Neurons:
     """One step of gradient descent."""
     down, _ = gradient(neurons, points, slope, ablation=ablation)
-    return Neurons(neurons.w - lr * down.w, neurons.a - lr * down.a)
+    return moved(neurons, down, np.full(len(neurons.a), lr))
 
 
 def descend_normalised(
@@ -75,8 +75,12 @@ def descend_normalised(
 ) -> Neurons:
     """One step of length `step` |theta| against the gradient, whatever the size of the gradient."""
     down, _ = gradient(neurons, points, slope, scaled=True, ablation=ablation)
-    length = step * np.sqrt(neurons.square_norm() / down.square_norm())
-    return Neurons(neurons.w - length[:, None, None] * down.w, neurons.a - length[:, None] * down.a)
+    return moved(neurons, down, step * np.sqrt(neurons.square_norm() / down.square_norm()))
+
+
+def moved(neurons: Neurons, down: Neurons, lr: Floats) -> Neurons:
+    """theta - lr grad, with a rate `(runs,)` of each run."""
+    return Neurons(neurons.w - lr[:, None, None] * down.w, neurons.a - lr[:, None] * down.a)
 
 
 def step_length(first: float, at: int, decay_time: float) -> float:

@@ -12,7 +12,6 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from resodectl.claims.estimate import Estimate, exact, per_seed
-from resodectl.drawing.axes import note
 from resodectl.drawing.colours import BLACK, BLUE, GREEN, ORANGE, SKY, VERMILLION
 from resodectl.drawing.finish import finish
 from resodectl.drawing.rows import first_seed, in_order
@@ -79,9 +78,8 @@ def draw_boundaries(log: Mapping[str, pd.DataFrame], recipe: Drawn[Params]) -> F
         half = _points(ax, own["points"])
         _rays(ax, own["rays"], panel, half)
         _neurons(ax, own["neurons"], panel.scales[0], half)
-        _margins(ax, own["runs"], panel, own["rays"].loc[own["rays"]["curve"] == "svm", "angle"])
         ax.set(xlim=(-half, half), ylim=(-half, half), aspect="equal", xlabel="$x_1$", ylabel="$x_2$")
-        ax.set_title(TITLES[name])
+        ax.set_title(f"{TITLES[name]}\n{_margins(own['runs'], panel)}")
     return finish(figure, recipe)
 
 
@@ -131,11 +129,9 @@ def _neurons(ax: Axes, neurons: pd.DataFrame, scale: float, half: float) -> None
             ax.plot(*ends.T, color=SKY if positive else VERMILLION, alpha=0.6, linewidth=3.5, label=label, zorder=2)
 
 
-def _margins(ax: Axes, runs: pd.DataFrame, panel: Panel, line: pd.Series) -> None:
-    """The margins of the shown runs over the certified one, in the lower corner that the best line does not enter."""
+def _margins(runs: pd.DataFrame, panel: Panel) -> str:
+    """The margins of the shown runs over the certified one, in words."""
     late = runs[runs["stage"] == "late"]
-    lines = ["margin / certified best"]
-    for scale, own in in_order(late, "scale", panel.scales):
-        lines.append(f"{(own['margin'] / own['best_high']).iloc[0]:.4f} from weights of {scale:g}")
-    falls = bool((np.sin(2 * line) < 0).all())
-    note(ax, "\n".join(lines), "lower left" if falls else "lower right")
+    shares = {scale: (own["margin"] / own["best_high"]).iloc[0] for scale, own in in_order(late, "scale", panel.scales)}
+    text = f"margin / certified best: {shares[panel.scales[0]]:.4f}"
+    return text if len(shares) == 1 else f"{text}, dotted: {shares[panel.scales[-1]]:.4f}"
