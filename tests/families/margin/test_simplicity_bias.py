@@ -94,7 +94,8 @@ def test_impossible_recipes_are_refused() -> None:
 
 def outcomes(of_best: list[float], of_neuron: list[float]) -> pd.DataFrame:
     """Two runs of each of three starts."""
-    return pd.DataFrame({"seed": [0, 0, 0, 0, 1, 1], "copy": [0, 0, 1, 1, 0, 0], "of_best": of_best * 3, "of_neuron": of_neuron * 3})  # fmt: skip
+    starts = {"seed": [0, 0, 0, 0, 1, 1], "copy": [0, 0, 1, 1, 0, 0]}
+    return pd.DataFrame(starts | {"of_best": of_best * 3, "of_neuron": of_neuron * 3})
 
 
 @pytest.mark.parametrize(

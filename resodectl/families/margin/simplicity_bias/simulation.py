@@ -67,7 +67,8 @@ def _log_odds(neurons: Neurons, points: Labelled, point: Point, norm: float) -> 
         mass = np.abs(neurons.a) * np.linalg.norm(neurons.w, axis=2)
         negative, positive = (np.where(side, mass, 0).sum(1) for side in (neurons.a < 0, neurons.a > 0))
         reached = np.isnan(found) & (neurons.square_norm() >= norm**2)
-        found[reached] = np.log(negative[reached] / positive[reached])
+        with np.errstate(divide="ignore"):
+            found[reached] = np.log(negative[reached]) - np.log(positive[reached])
         if not np.isnan(found).any():
             break
         neurons = leaky_relu.descend(neurons, points, point.slope, point.training.lr, point.ablation)
