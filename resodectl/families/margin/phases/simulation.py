@@ -57,9 +57,9 @@ def _follow(point: Point, path: Path, seeds: np.ndarray, context: Context) -> Ro
     neurons = start
     for at in range(training.steps + 1):
         down, margins = leaky_relu.gradient(neurons, points, point.slope, ablation=point.ablation)
-        small, fitted = np.abs(margins).max(1) <= point.small_output, _fitted(margins)
+        small = np.abs(margins).max(1) <= point.small_output
         first, ends[0] = _caught(first, ends[0], neurons, ~small, at * training.lr)
-        second, ends[1] = _caught(second, ends[1], neurons, fitted, at * training.lr)
+        second, ends[1] = _caught(second, ends[1], neurons, _fits(margins), at * training.lr)
         if at % point.record_every == 0:
             time, norm = at * training.lr, np.sqrt(neurons.square_norm())
             closed = leaky_relu.alignment_phase(start, mean.direction, mean.rate, time)
@@ -82,22 +82,33 @@ def _follow(point: Point, path: Path, seeds: np.ndarray, context: Context) -> Ro
             yield from _signs(neurons, points, point.slope, time, seeds)
         if np.isfinite(ends[1]).all():
             break
-        context.progress(at / (training.steps + training.late_steps))
+        context.progress(at / (training.steps + training.late_steps + 1))
         neurons = leaky_relu.moved(neurons, down, np.full(len(seeds), training.lr))
-    end, fall, growth = yield from _late(point, path, points, second, ends[1], seeds, best.upper, known, context)
+    fitted = np.isfinite(ends[1])
+    second, third = (Neurons(of.w[fitted], of.a[fitted]) for of in (second, start))
+    end, fall, growth = yield from _late(
+        point, path, points, second, ends[1][fitted], seeds[fitted], best.upper, known, context
+    )
+    later = {"drift": _drift(third, second), "fall": fall, "growth": growth}
     predicted = _predicted_end(start, points, mean, point) if symmetric else math.nan
-    later = {"second_end": ends[1], "drift": _drift(start, second), "fall": fall, "growth": growth}
-    later = {name: np.where(np.isfinite(ends[1]), column, math.nan) for name, column in later.items()}
-    yield "runs", {"seed": seeds, "first_end": ends[0], "predicted_first_end": predicted} | later
-    for moment, at_moment in {"start": start, "phase I": first, "phase II": second, "end": end}.items():
-        yield "neurons", _neurons(at_moment, seeds) | {"moment": moment}
+    ended = {"first_end": ends[0], "predicted_first_end": predicted, "second_end": ends[1]}
+    yield "runs", {"seed": seeds} | ended | {name: _of_fitted(column, fitted) for name, column in later.items()}
+    for moment, of in {"start": start, "phase I": first, "phase II": second, "end": end}.items():
+        yield "neurons", _neurons(of, seeds if len(of.a) == len(seeds) else seeds[fitted]) | {"moment": moment}
     svm, _ = linear_margin(points, np.ones(len(points.y)))
     for reference, direction in {"mean": mean.direction, "svm": svm}.items():
         yield "directions", {"seed": seeds, "reference": reference, "angle": math.atan2(direction[1], direction[0])}
 
 
-def _fitted(margins: Floats) -> np.ndarray:
+def _fits(margins: Floats) -> np.ndarray:
     return np.logaddexp(0.0, -margins).sum(1) < math.log(2)
+
+
+def _of_fitted(values: Floats, fitted: np.ndarray) -> Floats:
+    """Values of the runs that fit their points; NaN for the others."""
+    found = np.full(len(fitted), math.nan)
+    found[fitted] = values
+    return found
 
 
 def _caught(kept: Neurons, times: Floats, neurons: Neurons, reached: np.ndarray, time: float) -> tuple[Neurons, Floats]:
@@ -159,15 +170,14 @@ def _late(
                 "norm": np.sqrt(norm2),
                 "of_best": margin / best,
             }
-            there = {name: column[np.isfinite(since)] for name, column in curve.items()}
-            yield "curves", there | known | {"phase": 3, "time": math.nan, "closed_norm": math.nan}
+            yield "curves", curve | known | {"phase": 3, "time": math.nan, "closed_norm": math.nan}
         if at < training.late_steps:
             step = leaky_relu.step_length(training.late_step, at, training.late_decay)
             lengths = step * np.sqrt(norm2 / down.square_norm())
             # The gradient was scaled by 1 / sigma(-q) of the smallest margin q.
             log_time = np.logaddexp(log_time, np.log(lengths) + np.logaddexp(0.0, margins.min(1)))
             neurons = leaky_relu.moved(neurons, down, lengths)
-        context.progress((training.steps + at) / (training.steps + training.late_steps))
+        context.progress((training.steps + at + 1) / (training.steps + training.late_steps + 1))
     return neurons, fall, margin / first
 
 

@@ -83,7 +83,7 @@ LOG = {
         *_SHARED,
         Column("phase", "int64", "", "1: |f| is small at all points; 2: n L >= log 2; 3: n L < log 2"),
         Column("time", "float64", "", "steps done times the learning rate; NaN in phase III"),
-        Column("log10_time", "float64", "", "log10 of the time of gradient flow, the sum of step lengths over |grad L|"),
+        Column("log10_time", "float64", "", "log10 of the time of gradient flow, the sum of steps over |grad L|"),
         Column("norm", "float64", "", "|theta|"),
         Column("closed_norm", "float64", "", "|theta| of the closed form of phase I; NaN later, and without symmetry"),
         Column("of_best", "float64", "", "normalised margin over the certified upper bound of all networks"),
