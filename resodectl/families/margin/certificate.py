@@ -47,10 +47,10 @@ def zeros(neurons: Neurons, slope: float) -> list[Floats]:
 def off_line(angles: Floats, normal: Floats) -> float:
     """The largest angle, in degrees, of rays `(k,)` with the line through the origin normal to a vector `(2,)`.
 
-    NaN of no rays.
+    90 where there is no ray: no boundary is further off.
 
     >>> round(off_line(np.array([math.pi / 2, 3 * math.pi / 2 + 0.1]), np.array([2.0, 0.0])), 3)
     5.73
     """
     sines = np.cos(angles - math.atan2(normal[1], normal[0]))
-    return float(np.degrees(np.arcsin(np.clip(np.abs(sines), 0, 1))).max()) if len(angles) else math.nan
+    return float(np.degrees(np.arcsin(np.clip(np.abs(sines), 0, 1))).max()) if len(angles) else 90.0

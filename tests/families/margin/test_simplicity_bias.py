@@ -118,6 +118,20 @@ def test_shares_count_the_runs_at_each_margin(
         assert judge(found, Band(low=0.99, high=1.0)) == ("holds" if share == 1 else "fails")
 
 
+@pytest.mark.parametrize(
+    ("single", "wanted", "judgement"),
+    [([1, 1, 0], -4.5, "holds"), ([0, 0, 0], -8.0, "fails"), ([1, 1, 1], -4.0, "holds"), ([1, 0, 0], -6.5, "fails")],
+)
+def test_the_critical_scale_is_between_those_at_which_the_outcome_changes(
+    single: list[int], wanted: float, judgement: str
+) -> None:
+    starts = pd.DataFrame({"seed": np.repeat([0, 1, 2], 3), "copy": 0, "scale": [1e-4, 1e-5, 1e-8] * 3})
+    rows = starts.assign(of_neuron=[1.0 if one else 4.0 for one in single[::-1]] * 3)
+    found = analysis.measure_log10_critical_scale(rows)
+    assert found.value == pytest.approx(wanted)
+    assert judge(found, Band(low=-5.2, high=-3.7)) == judgement
+
+
 @pytest.mark.parametrize(("right", "judgement"), [([True, True], "holds"), ([True, False], "fails")])
 def test_predictions_are_counted(right: list[bool], judgement: str) -> None:
     rows = pd.DataFrame({"seed": [0, 0, 1, 1], "copy": 0, "right": right * 2})

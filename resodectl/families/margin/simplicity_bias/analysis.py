@@ -40,6 +40,20 @@ def measure_decided_share(rows: pd.DataFrame) -> Estimate:
     return over_units((_single(of_start) | (of_start["of_best"] > BEST)).mean() for of_start in _starts(rows))
 
 
+def measure_log10_critical_scale(rows: pd.DataFrame) -> Estimate:
+    """log10 of the scale up to which runs end as a single neuron, between two scales, mean over starts.
+
+    Of as many scales as have such runs; the smallest or largest scale where none or all have.
+    """
+
+    def critical(of_start: pd.DataFrame) -> float:
+        scales = np.sort(np.log10(of_start["scale"]))
+        count = int(_single(of_start).sum())
+        return float((scales[max(count - 1, 0)] + scales[min(count, len(scales) - 1)]) / 2)
+
+    return over_units(critical(of_start) for of_start in _starts(rows))
+
+
 def measure_right_share(rows: pd.DataFrame) -> Estimate:
     """The share of runs, over widths, whose outcome is the predicted one."""
     return over_units(of_start["right"].mean() for of_start in _starts(rows))
