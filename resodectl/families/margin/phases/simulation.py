@@ -16,9 +16,10 @@ from resodectl.experiment.context import Context
 from resodectl.families.margin import leaky_relu
 from resodectl.families.margin.certificate import best_network
 from resodectl.families.margin.leaky_relu import Neurons
-from resodectl.families.margin.leaky_settings import Hints
+from resodectl.families.margin.leaky_settings import Hints, Training
 from resodectl.families.margin.phases.spec import Alignment, Path, Point
 from resodectl.families.margin.planar import Floats, Labelled, labelled, linear_margin, pull
+from resodectl.numerics.margins.variation_norm import MaxMargin
 
 Block = tuple[str, dict[str, Any]]
 Rows = Iterator[Block]
@@ -30,6 +31,44 @@ class Mean(NamedTuple):
 
     direction: Floats
     rate: float
+
+
+class Scene(NamedTuple):
+    """What the phases of a path share."""
+
+    point: Point
+    training: Training
+    points: Labelled
+    mean: Mean
+    best: MaxMargin
+    seeds: np.ndarray
+    start: Neurons
+    context: Context
+
+    @property
+    def symmetric(self) -> bool:
+        """Whether the closed form of phase I holds."""
+        return self.point.path == "symmetric"
+
+    def references(self) -> dict[str, float]:
+        """The columns that are the same in all rows."""
+        known = {"certified": self.best.lower / self.best.upper}
+        return known | {"rate": self.mean.rate if self.symmetric else math.nan}
+
+
+class Caught(NamedTuple):
+    """The weights of all runs when they first reach something, and the times `(runs,)`; NaN before."""
+
+    neurons: Neurons
+    times: Floats
+
+    def or_now(self, neurons: Neurons, reached: np.ndarray, time: float) -> "Caught":
+        """The same, with those of now where runs have just reached it."""
+        now = reached & np.isnan(self.times)
+        if not now.any():
+            return self
+        w = np.where(now[:, None, None], neurons.w, self.neurons.w)
+        return Caught(Neurons(w, np.where(now[:, None], neurons.a, self.neurons.a)), np.where(now, time, self.times))
 
 
 def simulate(cell: Cell[Point], context: Context) -> Rows:
@@ -47,61 +86,68 @@ def _mean(points: Labelled, slope: float) -> Mean:
 
 
 def _follow(point: Point, path: Path, seeds: np.ndarray, context: Context) -> Rows:
-    points, training = labelled(path.data, path.hints), path.training
+    points = labelled(path.data, path.hints)
     start = leaky_relu.draw(context.streams("start"), path.width, path.scale)
-    mean, best = _mean(points, point.slope), best_network(points, point.slope)
-    symmetric = point.path == "symmetric"
-    known = {"certified": best.lower / best.upper, "rate": mean.rate if symmetric else math.nan}
-    first = second = start
-    ends = np.full((2, len(seeds)), math.nan)
-    neurons = start
-    for at in range(training.steps + 1):
-        down, margins = leaky_relu.gradient(neurons, points, point.slope, ablation=point.ablation)
-        small = np.abs(margins).max(1) <= point.small_output
-        first, ends[0] = _caught(first, ends[0], neurons, ~small, at * training.lr)
-        second, ends[1] = _caught(second, ends[1], neurons, _fits(margins), at * training.lr)
-        if at % point.record_every == 0:
-            time, norm = at * training.lr, np.sqrt(neurons.square_norm())
-            closed = leaky_relu.alignment_phase(start, mean.direction, mean.rate, time)
-            before = np.isnan(ends[1])  # afterwards the normalised steps go on
-            curve = {
-                "seed": seeds,
-                "phase": np.where(small, 1, 2),
-                "time": time,
-                "log10_time": math.log10(time) if time else math.nan,
-                "norm": norm,
-                "closed_norm": np.where(small & symmetric, np.sqrt(closed.square_norm()), math.nan),
-                "of_best": margins.min(1) / norm**2 / best.upper,
-            }
-            yield (
-                "curves",
-                {name: np.broadcast_to(column, len(seeds))[before] for name, column in curve.items()} | known,
-            )
-            if symmetric and small.all():
-                yield from _errors(start, neurons, mean, time, training.lr, seeds)
-            yield from _signs(neurons, points, point.slope, time, seeds)
-        if np.isfinite(ends[1]).all():
-            break
-        context.progress(at / (training.steps + training.late_steps + 1))
-        neurons = leaky_relu.moved(neurons, down, np.full(len(seeds), training.lr))
-    fitted = np.isfinite(ends[1])
-    second, third = (Neurons(of.w[fitted], of.a[fitted]) for of in (second, start))
-    end, fall, growth = yield from _late(
-        point, path, points, second, ends[1][fitted], seeds[fitted], best.upper, known, context
-    )
-    later = {"drift": _drift(third, second), "fall": fall, "growth": growth}
-    predicted = _predicted_end(start, points, mean, point) if symmetric else math.nan
-    ended = {"first_end": ends[0], "predicted_first_end": predicted, "second_end": ends[1]}
+    best = best_network(points, point.slope)
+    scene = Scene(point, path.training, points, _mean(points, point.slope), best, seeds, start, context)
+    first, second = yield from _plain(scene)
+    fitted = np.isfinite(second.times)
+    before, start_of_late = (Neurons(of.w[fitted], of.a[fitted]) for of in (start, second.neurons))
+    end, fall, growth = yield from _late(scene, start_of_late, second.times[fitted], seeds[fitted])
+    later = {"drift": _drift(before, start_of_late), "fall": fall, "growth": growth}
+    ended = {"first_end": first.times, "predicted_first_end": _predicted_end(scene), "second_end": second.times}
     yield "runs", {"seed": seeds} | ended | {name: _of_fitted(column, fitted) for name, column in later.items()}
-    for moment, of in {"start": start, "phase I": first, "phase II": second, "end": end}.items():
-        yield "neurons", _neurons(of, seeds if len(of.a) == len(seeds) else seeds[fitted]) | {"moment": moment}
+    moments = {
+        "start": (start, seeds),
+        "phase I": (first.neurons, seeds),
+        "phase II": (start_of_late, seeds[fitted]),
+        "end": (end, seeds[fitted]),
+    }
+    for moment, (neurons, of) in moments.items():
+        yield "neurons", _neurons(neurons, of) | {"moment": moment}
     svm, _ = linear_margin(points, np.ones(len(points.y)))
-    for reference, direction in {"mean": mean.direction, "svm": svm}.items():
+    for reference, direction in {"mean": scene.mean.direction, "svm": svm}.items():
         yield "directions", {"seed": seeds, "reference": reference, "angle": math.atan2(direction[1], direction[0])}
 
 
-def _fits(margins: Floats) -> np.ndarray:
-    return np.logaddexp(0.0, -margins).sum(1) < math.log(2)
+def _plain(scene: Scene) -> Generator[Block, None, tuple[Caught, Caught]]:
+    """Plain descent until all runs fit their points. Returns the ends of the phases I and II."""
+    point, points, training = scene.point, scene.points, scene.training
+    neurons, never = scene.start, np.full(len(scene.seeds), math.nan)
+    first, second = Caught(neurons, never), Caught(neurons, never)
+    for at in range(training.steps + 1):
+        time = at * training.lr
+        down, margins = leaky_relu.gradient(neurons, points, point.slope, ablation=point.ablation)
+        small = np.abs(margins).max(1) <= point.small_output
+        first = first.or_now(neurons, ~small, time)
+        second = second.or_now(neurons, np.logaddexp(0.0, -margins).sum(1) < math.log(2), time)
+        if at % point.record_every == 0:
+            yield "curves", _plain_curve(scene, neurons, margins, small, np.isnan(second.times), time)
+            if scene.symmetric and small.all():
+                yield from _errors(scene, neurons, time)
+            yield from _signs(scene, neurons, time)
+        if np.isfinite(second.times).all():
+            break
+        scene.context.progress(at / (training.steps + training.late_steps + 1))
+        neurons = leaky_relu.moved(neurons, down, np.full(len(scene.seeds), training.lr))
+    return first, second
+
+
+def _plain_curve(
+    scene: Scene, neurons: Neurons, margins: Floats, small: np.ndarray, shown: np.ndarray, time: float
+) -> dict[str, Any]:
+    """Rows of the runs that normalised steps have not taken over."""
+    norm2 = neurons.square_norm()
+    closed = leaky_relu.alignment_phase(scene.start, scene.mean.direction, scene.mean.rate, time)
+    return scene.references() | {
+        "seed": scene.seeds[shown],
+        "phase": np.where(small, 1, 2)[shown],
+        "time": time,
+        "log10_time": math.log10(time) if time else math.nan,
+        "norm": np.sqrt(norm2)[shown],
+        "closed_norm": np.where(small & scene.symmetric, np.sqrt(closed.square_norm()), math.nan)[shown],
+        "of_best": (margins.min(1) / norm2 / scene.best.upper)[shown],
+    }
 
 
 def _of_fitted(values: Floats, fitted: np.ndarray) -> Floats:
@@ -111,17 +157,9 @@ def _of_fitted(values: Floats, fitted: np.ndarray) -> Floats:
     return found
 
 
-def _caught(kept: Neurons, times: Floats, neurons: Neurons, reached: np.ndarray, time: float) -> tuple[Neurons, Floats]:
-    """The weights and times at which runs first reach something: those of now where they have just done so."""
-    now = reached & np.isnan(times)
-    if not now.any():
-        return kept, times
-    chosen = Neurons(np.where(now[:, None, None], neurons.w, kept.w), np.where(now[:, None], neurons.a, kept.a))
-    return chosen, np.where(now, time, times)
-
-
-def _errors(start: Neurons, neurons: Neurons, mean: Mean, time: float, lr: float, seeds: np.ndarray) -> Rows:
+def _errors(scene: Scene, neurons: Neurons, time: float) -> Rows:
     """The distance from the closed form of phase I, and from two that lack a part of it."""
+    start, mean = scene.start, scene.mean
     full = leaky_relu.alignment_phase(start, mean.direction, mean.rate, time)
     grown = np.exp(mean.rate * time) * leaky_relu.predicted_amplitudes(start, mean.direction)
     rest = start.w - (start.w @ mean.direction)[..., None] * mean.direction
@@ -130,31 +168,30 @@ def _errors(start: Neurons, neurons: Neurons, mean: Mean, time: float, lr: float
     for form, closed in forms.items():
         off = Neurons(neurons.w - closed.w, neurons.a - closed.a)
         error = np.sqrt(off.square_norm() / closed.square_norm())
-        euler = lr * mean.rate**2 * time / 2
-        yield "errors", {"seed": seeds, "time": time, "form": form, "error": error, "euler_error": euler}
+        euler = scene.training.lr * mean.rate**2 * time / 2
+        yield "errors", {"seed": scene.seeds, "time": time, "form": form, "error": error, "euler_error": euler}
 
 
-def _signs(neurons: Neurons, points: Labelled, slope: float, time: float, seeds: np.ndarray) -> Rows:
+def _signs(scene: Scene, neurons: Neurons, time: float) -> Rows:
     for sign in (1, -1):
         yield (
             "signs",
             {
-                "seed": seeds,
+                "seed": scene.seeds,
                 "time": time,
                 "sign": sign,
                 "norm": np.sqrt(neurons.square_norm()),
                 "largest": (sign * neurons.a).clip(min=0).max(1),
-                "rate": np.linalg.norm(pull(points, slope, sign)) / 2,
+                "rate": np.linalg.norm(pull(scene.points, scene.point.slope, sign)) / 2,
             },
         )
 
 
 def _late(
-    point: Point, path: Path, points: Labelled, neurons: Neurons, since: Floats, seeds: np.ndarray, best: float,
-    known: dict[str, float], context: Context,
-) -> Generator[Block, None, tuple[Neurons, Floats, Floats]]:  # fmt: skip
+    scene: Scene, neurons: Neurons, since: Floats, seeds: np.ndarray
+) -> Generator[Block, None, tuple[Neurons, Floats, Floats]]:
     """Normalised steps from the end of phase II. Returns the weights, the worst fall and the growth of the margin."""
-    training = path.training
+    point, points, training = scene.point, scene.points, scene.training
     log_time, fall = np.log(since), np.zeros(len(seeds))
     for at in range(training.late_steps + 1):
         down, margins = leaky_relu.gradient(neurons, points, point.slope, scaled=True, ablation=point.ablation)
@@ -168,24 +205,27 @@ def _late(
                 "seed": seeds,
                 "log10_time": log_time / math.log(10),
                 "norm": np.sqrt(norm2),
-                "of_best": margin / best,
+                "of_best": margin / scene.best.upper,
             }
-            yield "curves", curve | known | {"phase": 3, "time": math.nan, "closed_norm": math.nan}
+            yield "curves", curve | scene.references() | {"phase": 3, "time": math.nan, "closed_norm": math.nan}
         if at < training.late_steps:
             step = leaky_relu.step_length(training.late_step, at, training.late_decay)
             lengths = step * np.sqrt(norm2 / down.square_norm())
             # The gradient was scaled by 1 / sigma(-q) of the smallest margin q.
             log_time = np.logaddexp(log_time, np.log(lengths) + np.logaddexp(0.0, margins.min(1)))
             neurons = leaky_relu.moved(neurons, down, lengths)
-        context.progress((training.steps + at + 1) / (training.steps + training.late_steps + 1))
+        scene.context.progress((training.steps + at + 1) / (training.steps + training.late_steps + 1))
     return neurons, fall, margin / first
 
 
-def _predicted_end(start: Neurons, points: Labelled, mean: Mean, point: Point) -> Floats:
+def _predicted_end(scene: Scene) -> Floats | float:
     """The time at which |f| exceeds small_output at a point, of the part of the closed form that grows."""
-    b = leaky_relu.predicted_amplitudes(start, mean.direction)
-    grown = Neurons(b[..., None] * mean.direction, b)
-    return np.log(point.small_output / np.abs(grown.outputs(points.x, point.slope)).max(1)) / (2 * mean.rate)
+    if not scene.symmetric:
+        return math.nan
+    b = leaky_relu.predicted_amplitudes(scene.start, scene.mean.direction)
+    grown = Neurons(b[..., None] * scene.mean.direction, b)
+    largest = np.abs(grown.outputs(scene.points.x, scene.point.slope)).max(1)
+    return np.log(scene.point.small_output / largest) / (2 * scene.mean.rate)
 
 
 def _drift(start: Neurons, end: Neurons) -> Floats:
