@@ -18,10 +18,9 @@ from resodectl.drawing.finish import finish
 from resodectl.drawing.rows import in_order
 from resodectl.drawing.style import panels
 from resodectl.experiment.drawn import Drawn
-from resodectl.families.margin.simplicity_bias.spec import Growth, Params
+from resodectl.families.margin.simplicity_bias.spec import NEAR, Growth, Params
 
-NEAR = 0.1  # a relative distance from a margin within which a run is said to have reached it
-BEST = 0.95  # the same of the certified best, which runs approach slowly
+BEST = 0.95  # of the certified best, which runs approach slowly
 NAMES = {"positive": "positive support vectors", "hinted": "hinted", "symmetric": "symmetric"}
 
 

@@ -16,9 +16,7 @@ from resodectl.families.margin import leaky_relu
 from resodectl.families.margin.certificate import best_network
 from resodectl.families.margin.leaky_relu import Neurons
 from resodectl.families.margin.planar import Floats, Labelled, labelled, linear_margin, neuron_scales, pull
-from resodectl.families.margin.simplicity_bias.spec import Point
-
-NEAR = 0.1  # a relative distance from a margin within which a run is said to have reached it
+from resodectl.families.margin.simplicity_bias.spec import NEAR, Point
 
 
 def simulate(cell: Cell[Point], context: Context) -> Iterator[tuple[str, dict[str, Any]]]:

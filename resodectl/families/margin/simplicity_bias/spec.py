@@ -20,6 +20,7 @@ from resodectl.families.margin.leaky_settings import (
     Training,
 )
 
+NEAR = 0.1  # a relative distance from a margin within which a run is said to have reached it
 Part = Literal["sweep", "growth", "signs"]
 Copies = Annotated[int, Field(ge=1, le=100)]
 
