@@ -65,7 +65,10 @@ def test_the_head_start_of_aligned_neurons_is_that_of_their_rates() -> None:
     growth = logged(
         (0, 1), part="growth", data="positive", norm=0.05, scales=(1e-7, 1e-4), width=20, copies=1,
         training=Training(lr=0.05, steps=2000, late_step=0.1, late_decay=50.0, late_steps=0),
-    )["shares"]  # fmt: skip
+    )["outcomes"]  # fmt: skip
+    growth = growth[growth["stage"] == "grown"]
+    assert (growth["norm"] >= 0.05).all()
+    assert (growth["norm"] < 0.053).all()
     points = labelled("positive", HINTS)
     plus, minus = (np.linalg.norm(pull(points, 0.5, sign)) for sign in (1, -1))
     assert growth["predicted_slope"].to_numpy() == pytest.approx(2 * (1 - minus / plus))
@@ -75,12 +78,14 @@ def test_the_head_start_of_aligned_neurons_is_that_of_their_rates() -> None:
         assert slope == pytest.approx(2 * (1 - minus / plus), rel=0.03)
 
 
-def test_log_odds_are_missing_where_weights_do_not_grow_to_the_norm() -> None:
-    rows = logged(
-        (0,), part="growth", data="positive", norm=0.05, scales=(1e-7,), width=4, copies=1,
-        training=Training(lr=0.05, steps=10, late_step=0.1, late_decay=50.0, late_steps=0),
-    )["shares"]  # fmt: skip
-    assert rows["log_odds"].isna().all()
+def test_log_odds_are_those_of_the_masses_at_every_stage() -> None:
+    rows = logged((3,), width=4, copies=1)["outcomes"].set_index("stage")
+    drawn = leaky_relu.draw([stream(3, "start", 0)], 4, 1e-4)
+    masses = np.abs(drawn.a[0]) * np.linalg.norm(drawn.w[0], axis=1)
+    negative = masses[drawn.a[0] < 0].sum()
+    assert rows.loc["start", "log_odds"] == pytest.approx(np.log(negative / (masses.sum() - negative)))
+    assert rows.loc["start", "norm"] == pytest.approx(np.sqrt(drawn.square_norm()[0]))
+    assert np.isfinite(rows["log_odds"]).all()
 
 
 def test_impossible_recipes_are_refused() -> None:
@@ -156,6 +161,5 @@ def test_the_figure_has_a_panel_for_each_part() -> None:
           for data in ("positive", "hinted")),
         *(logged((0, 1), width=width, copies=1, training=short) for width in (1, 2)),
     ]  # fmt: skip
-    kinds = ("outcomes", "predictions", "shares")
-    log = {kind: pd.concat([of[kind] for of in logs if kind in of]) for kind in kinds}
+    log = {kind: pd.concat([of[kind] for of in logs]) for kind in ("outcomes", "predictions")}
     assert len(analysis.draw_simplicity_bias(log, recipe).axes) == 4

@@ -87,7 +87,7 @@ def _slope(time: pd.Series, size: pd.Series) -> float:
 def draw_phases(log: Mapping[str, pd.DataFrame], recipe: Drawn[Params]) -> Figure:
     """Neurons at the ends of the phases, and below: norms, errors of the closed form, growth by sign, margins."""
     figure, axes = panels(2, 4, panel=(3.3, 3.1))
-    own = {kind: rows[rows["path"] == "symmetric"] for kind, rows in log.items() if kind != "alignment"}
+    own = {kind: rows[rows["path"] == "symmetric"] for kind, rows in log.items()}
     for ax, (moment, title) in zip(axes, MOMENTS.items(), strict=False):
         _neurons(ax, own["neurons"], own["directions"], moment)
         ax.set_title(title)
@@ -126,7 +126,7 @@ def _norms(ax: Axes, curves: pd.DataFrame) -> None:
 
 
 def _errors(ax: Axes, errors: pd.DataFrame) -> None:
-    shown = errors[errors["time"] > 0]
+    shown = errors[(errors["time"] > 0) & (errors["phase"] == 1)]
     for form, rows in in_order(shown, "form", FORMS):
         label, colour = FORMS[form]
         spread(ax, rows, "time", "error", colour=colour, label="descent" if form == "full" else label, marker="")

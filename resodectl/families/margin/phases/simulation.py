@@ -16,13 +16,14 @@ from resodectl.experiment.context import Context
 from resodectl.families.margin import leaky_relu
 from resodectl.families.margin.certificate import best_network
 from resodectl.families.margin.leaky_relu import Neurons
-from resodectl.families.margin.leaky_settings import Hints, Training
-from resodectl.families.margin.phases.spec import Alignment, Path, Point
+from resodectl.families.margin.leaky_settings import Training
+from resodectl.families.margin.phases.spec import Point
 from resodectl.families.margin.planar import Floats, Labelled, labelled, linear_margin, pull
 from resodectl.numerics.margins.variation_norm import MaxMargin
 
 Block = tuple[str, dict[str, Any]]
 Rows = Iterator[Block]
+LOWER = 0.5  # the loss at which the alignment of neurons is measured
 FORMS = ("full", "no-decay", "no-rest")
 
 
@@ -48,7 +49,7 @@ class Scene(NamedTuple):
     @property
     def symmetric(self) -> bool:
         """Whether the closed form of phase I holds."""
-        return self.point.path == "symmetric"
+        return self.point.data == "symmetric"
 
     def references(self) -> dict[str, float]:
         """The columns that are the same in all rows."""
@@ -73,24 +74,11 @@ class Caught(NamedTuple):
 
 def simulate(cell: Cell[Point], context: Context) -> Rows:
     point, seeds = cell.point, np.array(cell.seeds)
-    if point.aligned:
-        yield from _alignment(point, point.aligned, seeds, context)
-    if point.followed:
-        yield from _follow(point, point.followed, seeds, context)
-
-
-def _mean(points: Labelled, slope: float) -> Mean:
-    mean = points.y @ points.x / len(points.y)
-    size = float(np.linalg.norm(mean))
-    return Mean(mean / size, (1 + slope) / 4 * size)
-
-
-def _follow(point: Point, path: Path, seeds: np.ndarray, context: Context) -> Rows:
-    points = labelled(path.data, path.hints)
-    start = leaky_relu.draw(context.streams("start"), path.width, path.scale)
+    points = labelled(point.data, point.hints)
+    start = leaky_relu.draw(context.streams("start"), point.width, point.scale)
     best = best_network(points, point.slope)
-    scene = Scene(point, path.training, points, _mean(points, point.slope), best, seeds, start, context)
-    first, second = yield from _plain(scene)
+    scene = Scene(point, point.training, points, _mean(points, point.slope), best, seeds, start, context)
+    first, second, lower = yield from _plain(scene)
     fitted = np.isfinite(second.times)
     before, start_of_late = (Neurons(of.w[fitted], of.a[fitted]) for of in (start, second.neurons))
     end, fall, growth = yield from _late(scene, start_of_late, second.times[fitted], seeds[fitted])
@@ -108,29 +96,45 @@ def _follow(point: Point, path: Path, seeds: np.ndarray, context: Context) -> Ro
     svm, _ = linear_margin(points, np.ones(len(points.y)))
     for reference, direction in {"mean": scene.mean.direction, "svm": svm}.items():
         yield "directions", {"seed": seeds, "reference": reference, "angle": math.atan2(direction[1], direction[0])}
+    yield "alignment", {"seed": seeds, "moment": "start", "misalignment": _misalignment(scene, start)}
+    aligned = np.where(np.isfinite(lower.times), _misalignment(scene, lower.neurons), math.nan)
+    yield "alignment", {"seed": seeds, "moment": "phase I", "misalignment": aligned}
 
 
-def _plain(scene: Scene) -> Generator[Block, None, tuple[Caught, Caught]]:
-    """Plain descent until all runs fit their points. Returns the ends of the phases I and II."""
+def _mean(points: Labelled, slope: float) -> Mean:
+    mean = points.y @ points.x / len(points.y)
+    size = float(np.linalg.norm(mean))
+    return Mean(mean / size, (1 + slope) / 4 * size)
+
+
+def _misalignment(scene: Scene, neurons: Neurons) -> Floats:
+    sizes = np.abs(neurons.a) * np.linalg.norm(neurons.w, axis=2)
+    return 1 - (np.abs(neurons.a) * np.abs(neurons.w @ scene.mean.direction)).sum(1) / sizes.sum(1)
+
+
+def _plain(scene: Scene) -> Generator[Block, None, tuple[Caught, Caught, Caught]]:
+    """Plain descent until all runs fit their points. Returns the ends of the phases I and II, and where L < 1/2."""
     point, points, training = scene.point, scene.points, scene.training
     neurons, never = scene.start, np.full(len(scene.seeds), math.nan)
-    first, second = Caught(neurons, never), Caught(neurons, never)
+    first = second = lower = Caught(neurons, never)
     for at in range(training.steps + 1):
         time = at * training.lr
         down, margins = leaky_relu.gradient(neurons, points, point.slope, ablation=point.ablation)
         small = np.abs(margins).max(1) <= point.small_output
         first = first.or_now(neurons, ~small, time)
-        second = second.or_now(neurons, np.logaddexp(0.0, -margins).sum(1) < math.log(2), time)
+        losses = np.logaddexp(0.0, -margins)
+        second = second.or_now(neurons, losses.sum(1) < math.log(2), time)
+        lower = lower.or_now(neurons, losses.mean(1) < LOWER, time)
         if at % point.record_every == 0:
             yield "curves", _plain_curve(scene, neurons, margins, small, np.isnan(second.times), time)
-            if scene.symmetric and small.all():
-                yield from _errors(scene, neurons, time)
+            for row in _errors(scene, neurons, time):
+                yield "errors", row | {"phase": 1 if small.all() else 2}
             yield from _signs(scene, neurons, time)
         if np.isfinite(second.times).all():
             break
         scene.context.progress(at / (training.steps + training.late_steps + 1))
         neurons = leaky_relu.moved(neurons, down, np.full(len(scene.seeds), training.lr))
-    return first, second
+    return first, second, lower
 
 
 def _plain_curve(
@@ -157,7 +161,7 @@ def _of_fitted(values: Floats, fitted: np.ndarray) -> Floats:
     return found
 
 
-def _errors(scene: Scene, neurons: Neurons, time: float) -> Rows:
+def _errors(scene: Scene, neurons: Neurons, time: float) -> Iterator[dict[str, Any]]:
     """The distance from the closed form of phase I, and from two that lack a part of it."""
     start, mean = scene.start, scene.mean
     full = leaky_relu.alignment_phase(start, mean.direction, mean.rate, time)
@@ -169,7 +173,7 @@ def _errors(scene: Scene, neurons: Neurons, time: float) -> Rows:
         off = Neurons(neurons.w - closed.w, neurons.a - closed.a)
         error = np.sqrt(off.square_norm() / closed.square_norm())
         euler = scene.training.lr * mean.rate**2 * time / 2
-        yield "errors", {"seed": scene.seeds, "time": time, "form": form, "error": error, "euler_error": euler}
+        yield {"seed": scene.seeds, "time": time, "form": form, "error": error, "euler_error": euler}
 
 
 def _signs(scene: Scene, neurons: Neurons, time: float) -> Rows:
@@ -242,27 +246,3 @@ def _neurons(neurons: Neurons, seeds: np.ndarray) -> dict[str, Any]:
         "second": products[..., 1].ravel(),
         "positive": neurons.a.ravel() > 0,
     }
-
-
-def _alignment(point: Point, aligned: Alignment, seeds: np.ndarray, context: Context) -> Rows:
-    points = labelled(aligned.data, Hints())
-    direction = _mean(points, point.slope).direction
-    drawn = [leaky_relu.draw(context.streams("start"), point.width, scale) for scale in aligned.scales]
-    neurons = Neurons(*(np.concatenate(parts) for parts in zip(*drawn, strict=True)))
-    runs = {"seed": np.tile(seeds, len(aligned.scales)), "scale": np.repeat(aligned.scales, len(seeds))}
-
-    def misalignment(neurons: Neurons) -> Floats:
-        sizes = np.abs(neurons.a) * np.linalg.norm(neurons.w, axis=2)
-        return 1 - (np.abs(neurons.a) * np.abs(neurons.w @ direction)).sum(1) / sizes.sum(1)
-
-    yield "alignment", runs | {"moment": "start", "misalignment": misalignment(neurons)}
-    found = np.full(len(neurons.a), math.nan)
-    for at in range(aligned.steps):
-        down, margins = leaky_relu.gradient(neurons, points, point.slope, ablation=point.ablation)
-        reached = np.isnan(found) & (np.logaddexp(0.0, -margins).mean(1) < 0.5)
-        found[reached] = misalignment(neurons)[reached]
-        if not np.isnan(found).any():
-            break
-        neurons = leaky_relu.moved(neurons, down, np.full(len(found), aligned.lr))
-        context.progress(at / aligned.steps)
-    yield "alignment", runs | {"moment": "phase I", "misalignment": found}

@@ -32,13 +32,12 @@ class Path(Settings):
 
 
 class Alignment(Settings):
-    """Runs whose neurons are looked at when the loss first falls below 1/2."""
+    """Runs of several widths and scales, whose neurons are compared when the loss first falls below 1/2."""
 
     data: SetName = setting("points", default="symmetric")
     widths: Distinct[Width] = setting("neurons")
     scales: Distinct[InitialScale] = setting("standard deviations of the weights at the start")
-    lr: float = setting("learning rate", gt=0.0)
-    steps: int = setting("steps, at most", unit="steps", ge=1)
+    training: Training = setting("plain descent, then normalised steps from the first weights with n L < log 2")
 
 
 class Shared(Settings):
@@ -64,18 +63,16 @@ class Params(Shared):
     seeds: int = setting("independent starts", ge=1)
 
 
-class Point(Shared):
+class Point(Shared, Path):
     """What determines a cell."""
 
     path: PathName
-    followed: Path | None
-    aligned: Alignment | None
-    width: Width
 
 
 _SHARED = (
     Column("path", "string", "", "symmetric, hinted or alignment"),
     Column("width", "int64", "neurons", "neurons of the network"),
+    Column("scale", "float64", "", "standard deviation of the weights at the start"),
     Column("seed", "int64", "", "seed of the start"),
 )
 LOG = {
@@ -93,6 +90,7 @@ LOG = {
     "errors": (
         *_SHARED,
         Column("time", "float64", "", "steps done times the learning rate"),
+        Column("phase", "int64", "", "1: |f| is small at all points of all runs; 2: no longer"),
         Column(
             "form", "string", "",
             "closed form: full; no-decay without the part that decays; no-rest without the part normal to the mean",
@@ -125,14 +123,13 @@ LOG = {
         Column("positive", "bool", "", "whether a_k > 0"),
     ),
     "directions": (
-        Column("path", "string", "", "symmetric or hinted"),
+        Column("path", "string", "", "symmetric, hinted or alignment"),
         Column("seed", "int64", "", "seed; all have the same directions"),
         Column("reference", "string", "", "mean: of y x; svm: of the largest margin"),
         Column("angle", "float64", "rad", "angle of the direction"),
     ),
     "alignment": (
         *_SHARED,
-        Column("scale", "float64", "", "standard deviation of the weights at the start"),
         Column("moment", "string", "", "start, or phase I: when the loss first falls below 1/2"),
         Column("misalignment", "float64", "", "1 - sum_k |a_k| |<w_k, mu>| / sum_k |a_k| |w_k|, mu the mean direction"),
     ),
@@ -141,13 +138,14 @@ SEED_BLOCK = 16
 
 
 def cells(params: Params) -> list[Point]:
-    """One cell for each followed path, and one for each width of the alignment."""
-    paths: list[tuple[PathName, Path | None]] = [("symmetric", params.symmetric), ("hinted", params.hinted)]
-    followed = [
-        point(Point, params, path=name, followed=path, aligned=None, width=path.width) for name, path in paths if path
-    ]
-    aligned = params.alignment
-    widths = sorted(aligned.widths, reverse=True) if aligned else []
-    return followed + [
-        point(Point, params, path="alignment", followed=None, aligned=aligned, width=width) for width in widths
-    ]
+    """One cell for each path, and one for each width and scale of the alignment."""
+    paths: list[tuple[PathName, Path]] = [("symmetric", params.symmetric)]
+    if params.hinted:
+        paths.append(("hinted", params.hinted))
+    if of := params.alignment:
+        paths += [
+            ("alignment", Path(data=of.data, width=width, scale=scale, training=of.training))
+            for width in of.widths
+            for scale in of.scales
+        ]
+    return [point(Point, params, path=name, **dict(path)) for name, path in paths]

@@ -75,7 +75,7 @@ def _single(rows: pd.DataFrame) -> pd.Series:
 def draw_simplicity_bias(log: Mapping[str, pd.DataFrame], recipe: Drawn[Params]) -> Figure:
     """Outcomes and their shares against the scale, the head start of the favoured sign, the law of the width."""
     params = recipe.params
-    outcomes = log["outcomes"]
+    outcomes, predictions = log["outcomes"], log["predictions"]
     late = outcomes[outcomes["stage"] == "late"]
     count = 2 * bool(params.sweep) + bool(params.growth) + bool(params.signs)
     columns = min(2, count)
@@ -86,9 +86,9 @@ def draw_simplicity_bias(log: Mapping[str, pd.DataFrame], recipe: Drawn[Params])
         _outcomes(next(places), own)
         _trapped(next(places), own)
     if params.growth:
-        _head_start(next(places), log["shares"], params.growth)
+        _head_start(next(places), outcomes[outcomes["stage"] == "grown"], params.growth)
     if params.signs:
-        _widths(next(places), late[late["part"] == "signs"], log["predictions"])
+        _widths(next(places), late[late["part"] == "signs"], predictions[predictions["part"] == "signs"])
     for ax in places:
         ax.remove()
     return finish(figure, recipe)

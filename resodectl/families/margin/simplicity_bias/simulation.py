@@ -28,24 +28,26 @@ def simulate(cell: Cell[Point], context: Context) -> Iterator[tuple[str, dict[st
         "copy": np.tile(np.repeat(np.arange(point.copies), shape[2]), shape[0]),
         "seed": np.tile(np.array(cell.seeds), shape[0] * shape[1]),
     }
-    if point.norm is not None:
-        plus, minus = (np.linalg.norm(pull(points, point.slope, sign)) for sign in (1, -1))
-        yield (
-            "shares",
-            runs | {"log_odds": _log_odds(start, points, point, point.norm), "predicted_slope": 2 * (1 - minus / plus)},
-        )
-        return
+    plus, minus = (np.linalg.norm(pull(points, point.slope, sign)) for sign in (1, -1))
     best = best_network(points, point.slope)
     neuron = linear_margin(points, neuron_scales(points, point.slope))[1] / 2
-    early, late = leaky_relu.train(start, points, point.slope, point.training, context.progress, point.ablation)
-    for stage, neurons in {"start": start, "early": early, "late": late}.items():
+    known = {"certified": best.lower / best.upper, "predicted_slope": 2 * (1 - minus / plus)}
+    stages = _stages(start, points, point, context)
+    for stage, neurons in stages.items():
         margin = leaky_relu.normalised_margin(neurons, points, point.slope)
-        ends = {"of_best": margin / best.upper, "certified": best.lower / best.upper, "of_neuron": margin / neuron}
-        yield "outcomes", runs | {"stage": stage} | ends
-    if point.part == "signs":
-        single = np.abs(leaky_relu.normalised_margin(late, points, point.slope) / neuron - 1) < NEAR
-        for rule, predicted in _predictions(start, points).items():
-            yield "predictions", runs | {"rule": rule, "single": predicted, "right": predicted == single}
+        ends = {"of_best": margin / best.upper, "of_neuron": margin / neuron, "log_odds": _log_odds(neurons)}
+        yield "outcomes", runs | known | ends | {"stage": stage, "norm": np.sqrt(neurons.square_norm())}
+    single = np.abs(margin / neuron - 1) < NEAR
+    for rule, predicted in _predictions(start, points).items():
+        yield "predictions", runs | {"rule": rule, "single": predicted, "right": predicted == single}
+
+
+def _stages(start: Neurons, points: Labelled, point: Point, context: Context) -> dict[str, Neurons]:
+    """The weights at the start and after training."""
+    if point.norm is not None:
+        return {"start": start, "grown": _grown(start, points, point, point.norm)}
+    early, late = leaky_relu.train(start, points, point.slope, point.training, context.progress, point.ablation)
+    return {"start": start, "early": early, "late": late}
 
 
 def _starts(point: Point, context: Context) -> Neurons:
@@ -58,19 +60,24 @@ def _starts(point: Point, context: Context) -> Neurons:
     return Neurons(*(np.concatenate(parts) for parts in zip(*drawn, strict=True)))
 
 
-def _log_odds(neurons: Neurons, points: Labelled, point: Point, norm: float) -> Floats:
-    """Logit of the share of neurons with a < 0, when |theta| first reaches the norm; NaN where it never does."""
-    found = np.full(len(neurons.a), np.nan)
+def _grown(start: Neurons, points: Labelled, point: Point, norm: float) -> Neurons:
+    """The weights of each run when |theta| first reaches the norm."""
+    neurons = start
     for _ in range(point.training.steps):
-        mass = np.abs(neurons.a) * np.linalg.norm(neurons.w, axis=2)
-        negative, positive = (np.where(side, mass, 0).sum(1) for side in (neurons.a < 0, neurons.a > 0))
-        reached = np.isnan(found) & (neurons.square_norm() >= norm**2)
-        with np.errstate(divide="ignore"):
-            found[reached] = np.log(negative[reached]) - np.log(positive[reached])
-        if not np.isnan(found).any():
+        growing = neurons.square_norm() < norm**2
+        if not growing.any():
             break
-        neurons = leaky_relu.descend(neurons, points, point.slope, point.training.lr, point.ablation)
-    return found
+        down, _ = leaky_relu.gradient(neurons, points, point.slope, ablation=point.ablation)
+        neurons = leaky_relu.moved(neurons, down, np.where(growing, point.training.lr, 0.0))
+    return neurons
+
+
+def _log_odds(neurons: Neurons) -> Floats:
+    """Logit of the share of neurons with a < 0; infinite where there are none, or no others."""
+    mass = np.abs(neurons.a) * np.linalg.norm(neurons.w, axis=2)
+    with np.errstate(divide="ignore"):
+        negative, positive = (np.log(np.where(side, mass, 0).sum(1)) for side in (neurons.a < 0, neurons.a > 0))
+    return negative - positive
 
 
 def _predictions(start: Neurons, points: Labelled) -> dict[str, np.ndarray]:

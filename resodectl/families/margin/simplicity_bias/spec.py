@@ -110,21 +110,27 @@ _RUN = (
 LOG = {
     "outcomes": (
         *_RUN,
-        Column("stage", "string", "", "start: untrained; early: after plain descent; late: after the normalised steps"),
+        Column(
+            "stage",
+            "string",
+            "",
+            "start: untrained; early: after plain descent; late: after the normalised steps; in growth, grown: when "
+            "|theta| reaches the norm, or plain descent ends",
+        ),
         Column("of_best", "float64", "", "normalised margin over the certified upper bound of all networks"),
         Column("certified", "float64", "", "certified lower bound over upper bound of the best network"),
         Column("of_neuron", "float64", "", "normalised margin over that of the best single neuron with a > 0"),
+        Column("norm", "float64", "", "|theta|"),
+        Column("log_odds", "float64", "", "logit of the share of neurons with a < 0 in sum_k |a_k| |w_k|"),
+        Column("predicted_slope", "float64", "", "2 (1 - |mu_-| / |mu_+|), of log_odds against the log of the scale"),
     ),
     "predictions": (
         *_RUN,
         Column("rule", "string", "", "amplitudes: signs of a + <w, mean>; outputs: of a; svm: of a + <w, best line>"),
-        Column("single", "bool", "", "whether all signs are equal, so that the run should end as a single neuron"),
-        Column("right", "bool", "", "whether it does, and only then"),
-    ),
-    "shares": (
-        *_RUN,
-        Column("log_odds", "float64", "", "logit of the share of neurons with a < 0 in sum_k |a_k| |w_k|"),
-        Column("predicted_slope", "float64", "", "2 (1 - |mu_-| / |mu_+|), of log_odds against the log of the scale"),
+        Column(
+            "single", "bool", "", "whether all signs are equal: the prediction that the run ends as a single neuron"
+        ),
+        Column("right", "bool", "", "whether it has that margin at the last stage exactly if this is predicted"),
     ),
 }
 SEED_BLOCK = 40
