@@ -17,7 +17,7 @@ from resodectl.drawing.finish import finish
 from resodectl.drawing.rows import first_seed, in_order
 from resodectl.drawing.style import panels
 from resodectl.experiment.drawn import Drawn
-from resodectl.families.margin.boundaries.spec import PANELS, Panel, Params
+from resodectl.families.margin.leaky_boundaries.spec import PANELS, Panel, Params
 
 Reference = Literal["best_low", "best_high", "best_linear", "best_neuron"]
 TITLES = {"symmetric": "symmetric points", "positive": "positive support vectors", "hinted": "three hints"}

@@ -1,4 +1,4 @@
-"""margin/boundaries: rows against plain formulas, the measures on made-up rows, the figure."""
+"""margin/leaky-boundaries: rows against plain formulas, the measures on made-up rows, the figure."""
 
 import math
 
@@ -11,7 +11,7 @@ from resodectl.claims.verdict import judge
 from resodectl.experiment.catalogue import shipped
 from resodectl.experiment.context import stream
 from resodectl.families.margin import leaky_relu
-from resodectl.families.margin.boundaries import analysis, spec
+from resodectl.families.margin.leaky_boundaries import analysis, spec
 from resodectl.families.margin.leaky_relu import Neurons
 from resodectl.families.margin.leaky_settings import Hints, Training
 from resodectl.families.margin.planar import labelled, linear_margin
@@ -25,7 +25,7 @@ TRAINING = Training(lr=0.1, steps=300, late_step=0.05, late_decay=50.0, late_ste
 def logged(seeds: tuple[int, ...] = (0, 1, 2), **changes: object) -> dict[str, pd.DataFrame]:
     values = {"panel": "hinted", "data": "hinted", "width": 3, "scales": (0.5, 1e-4), "hints": Hints(far=3.0)}
     values |= {"training": TRAINING, "slope": 0.4, "ablation": "none", "dtype": "float64"}
-    return simulated("margin/boundaries", spec.Point(**(values | changes)), seeds)
+    return simulated("margin/leaky-boundaries", spec.Point(**(values | changes)), seeds)
 
 
 def weights(log: dict[str, pd.DataFrame], seed: int, scale: float) -> Neurons:

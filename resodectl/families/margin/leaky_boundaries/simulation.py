@@ -13,7 +13,7 @@ import numpy as np
 from resodectl.experiment.cells import Cell
 from resodectl.experiment.context import Context
 from resodectl.families.margin import certificate, leaky_relu
-from resodectl.families.margin.boundaries.spec import Point
+from resodectl.families.margin.leaky_boundaries.spec import Point
 from resodectl.families.margin.leaky_relu import Neurons
 from resodectl.families.margin.planar import Floats, Labelled, labelled, linear_margin, neuron_scales
 
