@@ -99,7 +99,7 @@ def _partial(params: dict[str, Any], required: Sequence[str] = ("because",)) -> 
     """The schema of a profile: any of the params, whole or (for mappings) in part, and why, if that is `required`."""
     properties = {
         key: {"anyOf": [value, {"type": "object"}]}
-        if "$ref" in value or "oneOf" in value or "discriminator" in value
+        if any("$ref" in of or "oneOf" in of or "discriminator" in of for of in (value, *value.get("anyOf", ())))
         else value
         for key, value in params["properties"].items()
     }
