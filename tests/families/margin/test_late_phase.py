@@ -86,8 +86,8 @@ def test_the_optimum_is_at_no_distance_and_a_turned_one_at_its_angle() -> None:
 
 
 def test_a_seed_gives_the_same_rows_alone_and_in_a_block(rows: pd.DataFrame) -> None:
-    own = rows[rows["seed"] == 1].sort_values(["step", "weighting", "optimiser", "run"]).reset_index(drop=True)
-    alone = logged((1,)).sort_values(["step", "weighting", "optimiser", "run"]).reset_index(drop=True)
+    own = rows[rows["seed"] == 1].sort_values(["step", "weighting", "optimiser", "trial"]).reset_index(drop=True)
+    alone = logged((1,)).sort_values(["step", "weighting", "optimiser", "trial"]).reset_index(drop=True)
     pd.testing.assert_frame_equal(own[own["step"] <= 10], alone[alone["step"] <= 10], rtol=1e-6, atol=1e-9)
 
 
@@ -109,7 +109,7 @@ def test_only_runs_at_their_own_optimum_are_asked_how_far_the_ordinary_one_is(ow
     cells = [(0, 0.0, 4.0), (0, 1.0, 0.02), (1, 0.0, 9.0), (1, 1.0, own)]
     rows = pd.DataFrame(
         [
-            {"seed": seed, "optimiser": "adagrad", "run": run, "weighting": weighting, "angle": angle}
+            {"seed": seed, "optimiser": "adagrad", "trial": run, "weighting": weighting, "angle": angle}
             for seed in (0, 1)
             for run, weighting, angle in cells
         ]

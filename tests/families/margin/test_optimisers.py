@@ -57,8 +57,10 @@ def alone(name: str, seed: int, run: int, official: bool) -> tuple[np.ndarray, n
 @pytest.mark.parametrize("variant", ["official", "paper"])
 def test_every_run_is_that_of_a_plain_loop_over_its_points(variant: str) -> None:
     log = logged((5,), variant=variant)
-    ended = log["runs"][(log["runs"]["at"] == "steps") & (log["runs"]["step"] == STEPS)].set_index(["optimiser", "run"])
-    h = log["conditioners"][log["conditioners"]["step"] == STEPS].set_index(["optimiser", "run"])
+    ended = log["runs"][(log["runs"]["at"] == "steps") & (log["runs"]["step"] == STEPS)].set_index(
+        ["optimiser", "trial"]
+    )
+    h = log["conditioners"][log["conditioners"]["step"] == STEPS].set_index(["optimiser", "trial"])
     data = points([stream(5, "points")], 20, TensorPlace())
     for (name, run), row in list(ended.iterrows())[::2]:
         weights, conditioner = alone(name, 5, run, variant == "official")
@@ -79,8 +81,8 @@ def test_a_run_is_kept_if_all_optimisers_separate_the_points_and_others_are_draw
     assert (few["counts"]["drawn"] > 3).any()  # after so few steps some runs are rejected
     assert (few["counts"]["kept"] == 3).all()
     for seed, own in all_drawn["runs"].groupby("seed"):
-        first_three = sorted(own["run"].unique())[:3]
-        assert sorted(kept.loc[kept["seed"] == seed, "run"].unique()) == first_three
+        first_three = sorted(own["trial"].unique())[:3]
+        assert sorted(kept.loc[kept["seed"] == seed, "trial"].unique()) == first_three
     assert (all_drawn["counts"]["drawn"] == 12).all()
 
 
@@ -104,7 +106,7 @@ def test_no_margin_is_above_the_bound_of_its_sign_and_some_are_above_that_of_the
 def test_at_a_given_loss_a_run_is_recorded_at_the_first_step_that_has_it() -> None:
     log = logged((3,), steps=200, shown=tuple(range(1, 201)), level=-0.5)
     runs = log["runs"]
-    for _, own in runs.groupby(["optimiser", "run"]):
+    for _, own in runs.groupby(["optimiser", "trial"]):
         passed = own[own["at"] == "loss"].iloc[0]
         path = own[own["at"] == "steps"].sort_values("step")
         there = path[path["log_loss"] <= -0.5]
@@ -149,7 +151,7 @@ def test_impossible_settings_are_refused(bad: dict[str, object]) -> None:
 
 ROWS = pd.DataFrame(
     [
-        {"seed": seed, "run": run, "optimiser": optimiser, "margin": margin + 1e-6 * seed}
+        {"seed": seed, "trial": run, "optimiser": optimiser, "margin": margin + 1e-6 * seed}
         for seed in (0, 1, 2)
         for optimiser, margins in {"a": (0.1, 0.3), "gd": (0.4, 0.2)}.items()
         for run, margin in enumerate(margins)
@@ -180,7 +182,7 @@ def test_measures_of_conditioners_take_the_worst_run_or_the_mean(value: float, j
 def test_what_is_left_of_a_conditioner_is_the_smallest_ratio_of_its_coordinates() -> None:
     begin = {"h_1": 2.0, "h_2": 4.0, "h_3": 1.0}
     rows = [
-        {"seed": seed, "run": run, "step": step, **(begin if step == 5 else {**begin, "h_2": 4.0 - run})}
+        {"seed": seed, "trial": run, "step": step, **(begin if step == 5 else {**begin, "h_2": 4.0 - run})}
         for seed in (0, 1)
         for run in (0, 1)
         for step in (5, 9)
@@ -189,7 +191,7 @@ def test_what_is_left_of_a_conditioner_is_the_smallest_ratio_of_its_coordinates(
 
 
 def test_the_largest_ratio_is_known_up_to_rounding_and_a_change_is_a_median() -> None:
-    rows = pd.DataFrame({"seed": [0, 0, 0, 1, 1, 1], "ratio": [0.5, 1.0, 0.2] * 2, "change": [0.1, 0.3, 9.0] * 2})
+    rows = pd.DataFrame({"seed": [0, 0, 0, 1, 1, 1], "ratio": [0.5, 1.0, 0.2] * 2, "moved": [0.1, 0.3, 9.0] * 2})
     assert judge(analysis.measure_largest_ratio(rows), Band(low=None, high=1 + 1e-9)) == "holds"
     assert judge(analysis.measure_largest_ratio(rows.assign(ratio=1.001)), Band(low=None, high=1 + 1e-9)) == "fails"
     assert analysis.measure_change(rows).value == pytest.approx(0.3)

@@ -59,7 +59,7 @@ def by_torch(seed: int, optimiser: str, batch: int) -> tuple[float, float, float
     norm = sum(layer.weight.square().sum().item() for layer in layers)
     loss = torch.nn.functional.cross_entropy(outputs, train.classes).item()
     accuracy = (network(test.inputs).argmax(1) == test.classes).double().mean().item()
-    return loss, min(margins) / norm, 100 * accuracy
+    return loss, min(margins) / norm, accuracy
 
 
 @pytest.mark.parametrize("batch", [40, 16])
@@ -100,7 +100,7 @@ def records(margins: dict[str, tuple[float, float]], place: str = "outside") -> 
     return pd.DataFrame(
         [
             {"seed": seed, "optimiser": name, "epsilon_at": place, "epoch": 5 * index, "train_loss": (1.0, 1e-3)[index]}
-            | {"margin": margin, "train_accuracy": 100.0 * index}
+            | {"margin": margin, "train_accuracy": 1.0 * index}
             for seed in (0, 1)
             for name, own in margins.items()
             for index, margin in enumerate(own)
@@ -131,7 +131,7 @@ def test_inside_is_compared_with_outside_and_the_worst_accuracy_counts() -> None
     assert analysis.measure_inside_over_outside(both).value == pytest.approx(0.25)
     assert math.isnan(analysis.measure_inside_over_outside(records({"adam": (0.0, 0.4)})).value)
     assert math.isnan(analysis.measure_ratio_at_end(records({"adam": (0.0, 0.4)})).value)
-    assert analysis.measure_least_accuracy(both).value == 100
+    assert analysis.measure_least_accuracy(both).value == 1
     assert analysis.measure_least_accuracy(both[both["epoch"] == 0]).value == 0
 
 

@@ -36,7 +36,7 @@ COLOURS = {
 }
 SHORT = {"adam": "Adam w/o\nmomentum", "sign": "signs", "scalar-adagrad": "AdaGrad,\none step"}
 DASHED = ("adam", "scalar-adagrad")  # beneath which other curves may lie
-RUNS = ["optimiser", "run"]
+RUNS = ["optimiser", "trial"]
 
 
 def measure_worst_ratio(rows: pd.DataFrame) -> Estimate:

@@ -34,7 +34,7 @@ def simulate(cell: Cell[Point], context: Context) -> Iterator[tuple[str, dict[st
     labels = {
         "seed": seeds.repeat(len(optimisers) * of.runs),
         "optimiser": np.tile(np.repeat(optimisers, of.runs), len(seeds)),
-        "run": np.tile(np.arange(of.runs), len(seeds) * len(optimisers)),
+        "trial": np.tile(np.arange(of.runs), len(seeds) * len(optimisers)),
     }
     for t in range(-of.plain_steps, of.scaled_steps + 1):
         here = losses(weights, *data, tiny=True)

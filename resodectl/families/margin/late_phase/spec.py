@@ -31,7 +31,7 @@ class Shared(Settings):
     beta: float = setting("beta of RMSProp and Adam", gt=0.0, lt=1.0, default=0.9)
     epsilon: float = setting("epsilon, inside the root", gt=0.0, le=1.0)
     lr: Rate = setting("learning rate of all optimisers but gd, in the plain steps")
-    gd_lr: Rate = setting("learning rate of gd, in the plain steps")
+    gd_lr: Rate = setting("what gd takes in place of lr")
     points: int = setting("points of a set, half of either label", ge=2, multiple_of=2, default=100)
     runs: int = setting("first weights on each set of points", ge=1)
     plain_steps: int = setting("full-batch steps before the late phase", ge=1)
@@ -66,7 +66,7 @@ LOG = {
     "runs": (
         Column("seed", "int64", "", "seed of the points and of the first weights"),
         Column("optimiser", "string", "", "optimiser"),
-        Column("run", "int64", "", "number of the first weights"),
+        Column("trial", "int64", "", "number of the first weights"),
         Column("step", "int64", "steps", "scaled steps done; -1 before the first plain step"),
         Column("weighting", "float64", "", "p of the compared max-margin problem min |h^(-p/2) w|^2, h of that moment"),
         Column("ratio", "float64", "", "min q / |h^(-p/2) w|^2 over the largest possible one with this sign of v"),

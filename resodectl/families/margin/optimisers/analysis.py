@@ -66,7 +66,7 @@ def measure_least_left(rows: pd.DataFrame) -> Estimate:
     """The smallest ratio of h after the last step to h after the first one, over the coordinates and runs of a seed."""
 
     def of_seed(own: pd.DataFrame) -> float:
-        tables = own.set_index("run")
+        tables = own.set_index("trial")
         begin, end = (tables[tables["step"] == step][COORDINATES] for step in (own["step"].min(), own["step"].max()))
         return float((end / begin).to_numpy().min())
 
@@ -75,7 +75,7 @@ def measure_least_left(rows: pd.DataFrame) -> Estimate:
 
 def measure_change(rows: pd.DataFrame) -> Estimate:
     """The median |change of w| / lr of the last step, over the runs of a seed."""
-    return per_seed(rows, lambda of_seed: float(np.median(of_seed["change"])))
+    return per_seed(rows, lambda of_seed: float(np.median(of_seed["moved"])))
 
 
 def measure_mean_ratio(rows: pd.DataFrame, *, to: Optimiser) -> Estimate:
@@ -92,7 +92,7 @@ def measure_share_below(rows: pd.DataFrame, *, to: Optimiser) -> Estimate:
     """The share of runs in which the margin of one optimiser is below that of another, `to`."""
 
     def of_seed(own: pd.DataFrame) -> float:
-        table = own.pivot(index="run", columns="optimiser", values="margin")
+        table = own.pivot(index="trial", columns="optimiser", values="margin")
         return _of_the_other(table, to, lambda other, margins: (other < margins).mean())
 
     return per_seed(rows, of_seed)
@@ -175,7 +175,7 @@ def draw_margins(log: Mapping[str, pd.DataFrame], recipe: Drawn[Params]) -> Figu
 def _margins(ax: Axes, rows: pd.DataFrame, recipe: Drawn[Params]) -> None:
     """Margins against the runs, in the order of their first weights."""
     for optimiser, own in in_order(rows, "optimiser", recipe.params.optimisers):
-        ordered = own.sort_values("run")
+        ordered = own.sort_values("trial")
         ax.plot(np.arange(len(ordered)), ordered["margin"], _line(optimiser), color=COLOURS[optimiser],
                 label=NAMES[optimiser], linewidth=1.2)  # fmt: skip
     ax.set(xlabel="run", ylabel="normalised margin")
@@ -190,7 +190,7 @@ def _line(optimiser: str) -> str:
 def _accuracy(ax: Axes, rows: pd.DataFrame, recipe: Drawn[Params]) -> None:
     means = rows.groupby(["optimiser", "step"])["accuracy"].mean().reset_index()
     for optimiser, own in in_order(means, "optimiser", recipe.params.optimisers):
-        ax.plot(own["step"], own["accuracy"], _line(optimiser), color=COLOURS[optimiser], label=NAMES[optimiser])
+        ax.plot(own["step"], 100 * own["accuracy"], _line(optimiser), color=COLOURS[optimiser], label=NAMES[optimiser])
     ax.set(xlabel="step", ylabel="training accuracy (%)", title="mean over runs and sets of points")
 
 

@@ -25,7 +25,7 @@ class Found(NamedTuple):
 
     runs: list[dict[str, torch.Tensor]]
     conditioners: list[dict[str, torch.Tensor]]
-    right: torch.Tensor  # share of right answers in per cent, (times, sets, optimisers, runs)
+    right: torch.Tensor  # share of right answers, (times, sets, optimisers, runs)
     passed: dict[str, torch.Tensor]  # at the given loss
 
 
@@ -79,7 +79,7 @@ def run(first: torch.Tensor, data: Points, of: Point, report: Callable[[float], 
         here = losses(weights, *data)
         passing.look(done, weights, here.log_loss, data)
         if done % of.every == 0:
-            right.append(100 * (outputs(weights, *data) > 0).to(weights.dtype).mean(1))
+            right.append((outputs(weights, *data) > 0).to(weights.dtype).mean(1))
         if done in (0, *of.shown, of.steps):
             margins = {"log_loss": here.log_loss, "margin": normalised_margin(weights, *data)}
             runs.append(by_optimiser(margins | _best(weights[:, 2].sign(), data)))
@@ -131,7 +131,7 @@ def _seen(h: torch.Tensor, change: torch.Tensor, of: Point) -> dict[str, torch.T
         **{f"h_{index + 1}": h[:, index] for index in range(3)},
         "cosine": roots.sum(1) / (roots.norm(dim=1) * 3**0.5),
         "anisotropy": (h * of.epsilon**0.5 - 1).abs().amax(1),
-        "change": change.abs().median(1).values,
+        "moved": change.abs().median(1).values,
     }
 
 
@@ -139,7 +139,7 @@ def _rows(founds: list[Found], kept: torch.Tensor, seeds: np.ndarray, of: Point)
     """The rows of the runs that are kept, `(sets, drawn)`."""
     chosen = kept.unsqueeze(1).expand(-1, len(of.optimisers), -1).numpy()
     place, optimiser, run = np.nonzero(chosen)
-    labels = {"seed": seeds[place], "optimiser": np.array(of.optimisers)[optimiser], "run": run}
+    labels = {"seed": seeds[place], "optimiser": np.array(of.optimisers)[optimiser], "trial": run}
 
     def picked(parts: list[dict[str, torch.Tensor]]) -> Columns:
         return {name: torch.cat([part[name] for part in parts], -1).cpu().numpy()[chosen] for name in parts[0]}

@@ -29,7 +29,7 @@ class Shared(Settings):
     beta: float = setting("beta of RMSProp and Adam", gt=0.0, lt=1.0, default=0.9)
     epsilon: float = setting("epsilon, inside the root", ge=0.0, le=1.0)
     lr: Rate = setting("learning rate of all optimisers but gd")
-    gd_lr: Rate = setting("learning rate of gd")
+    gd_lr: Rate = setting("what gd takes in place of lr")
     points: int = setting("points of a set, half of either label", ge=2, multiple_of=2, default=100)
     runs: int = setting("runs that are kept of each set: those whose margins are positive in the end", ge=1)
     drawn: int = setting("first weights that are drawn at most to find them", ge=1)
@@ -63,7 +63,7 @@ _SEED = Column("seed", "int64", "", "seed of the points and of the first weights
 _RUN = (
     _SEED,
     Column("optimiser", "string", "", "optimiser"),
-    Column("run", "int64", "", "number of the first weights, those of rejected runs included"),
+    Column("trial", "int64", "", "number of the first weights, those of rejected runs included"),
 )
 LOG = {
     "runs": (
@@ -87,13 +87,13 @@ LOG = {
         Column("h_3", "float64", "", "conditioner h of v"),
         Column("cosine", "float64", "", "cosine of h^(-1/2) and (1, 1, 1)"),
         Column("anisotropy", "float64", "", "largest |h epsilon^(1/2) - 1| of the coordinates"),
-        Column("change", "float64", "lr", "median |change of w in the last step| / lr of the coordinates"),
+        Column("moved", "float64", "lr", "median |change of w in the last step| / lr of the coordinates"),
     ),
     "curves": (
         _SEED,
         Column("optimiser", "string", "", "optimiser"),
         Column("step", "int64", "steps", "steps done"),
-        Column("accuracy", "float64", "%", "right answers on the points, mean over the kept runs"),
+        Column("accuracy", "float64", "", "share of right answers on the points, mean over the kept runs"),
     ),
     "points": (
         _SEED,

@@ -69,7 +69,7 @@ def measure_inside_over_outside(rows: pd.DataFrame) -> Estimate:
 
 
 def measure_least_accuracy(rows: pd.DataFrame) -> Estimate:
-    """The smallest training accuracy of the runs at the last record, in per cent."""
+    """The smallest training accuracy of the runs at the last record."""
     return per_seed(rows, lambda own: last(own, "epoch")["train_accuracy"].min(skipna=False))
 
 
@@ -84,6 +84,7 @@ def draw_curves(log: Mapping[str, pd.DataFrame], recipe: Drawn[Params]) -> Figur
     """Accuracies, loss and normalised margin against the epoch; dashed with epsilon inside the root."""
     rows = log["records"]
     rows = rows[rows["optimiser"] != "scalar-adagrad"]
+    rows = rows.assign(**{name: 100 * rows[name] for name in ("test_accuracy", "train_accuracy")})
     figure, axes = panels(2, 2, panel=(5.0, 3.2))
     columns = ("test_accuracy", "train_accuracy", "train_loss", "margin")
     for ax, column in zip(axes, columns, strict=True):

@@ -83,7 +83,7 @@ def _gradient(network: Homogeneous, weights: torch.Tensor, inputs: torch.Tensor,
 
 @torch.no_grad()
 def evaluated(network: Homogeneous, weights: torch.Tensor, train: Images, test: Images) -> dict[str, torch.Tensor]:
-    """Loss, accuracies in per cent and normalised margin, `(seeds,)` each."""
+    """Loss, shares of right answers and normalised margin, `(seeds,)` each."""
     total, right, least = (weights.new_zeros(len(weights), dtype=torch.float64) for _ in range(3))
     least += torch.inf
     for inputs, classes in zip(train.inputs.split(AT_ONCE), train.classes.split(AT_ONCE), strict=True):
@@ -98,8 +98,8 @@ def evaluated(network: Homogeneous, weights: torch.Tensor, train: Images, test: 
     loss = total / len(train.classes)
     return {
         "train_loss": loss,
-        "train_accuracy": 100 * right / len(train.classes),
-        "test_accuracy": 100 * tested / len(test.classes),
+        "train_accuracy": right / len(train.classes),
+        "test_accuracy": tested / len(test.classes),
         "margin": least / weights.double().square().sum(1) ** (degree(network) / 2),
         "diverged": ~loss.isfinite(),
     }

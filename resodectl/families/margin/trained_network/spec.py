@@ -97,8 +97,8 @@ LOG = {
         Column("seed", "int64", "", "seed of the initialisation and of the order of the images"),
         Column("epoch", "int64", "epochs", "epochs done"),
         Column("train_loss", "float64", "nats", "mean cross-entropy over the training images"),
-        Column("train_accuracy", "float64", "%", "right answers on the training images"),
-        Column("test_accuracy", "float64", "%", "right answers on the test images"),
+        Column("train_accuracy", "float64", "", "share of right answers on the training images"),
+        Column("test_accuracy", "float64", "", "share of right answers on the test images"),
         Column("margin", "float64", "", "smallest margin of a training image over |w|^L, L the number of layers"),
         Column("diverged", "bool", "", "whether the loss is no longer finite"),
     )
