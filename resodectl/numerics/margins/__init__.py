@@ -1,0 +1,1 @@
+"""Margins of homogeneous networks, and their exact optima."""
