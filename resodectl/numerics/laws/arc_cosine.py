@@ -29,3 +29,17 @@ def relu_kernel(rho: ArrayLike) -> Floats:
     angular = np.sqrt(1 - correlation**2) + correlation * (np.pi - np.arccos(correlation))
     kernel: Floats = angular / (2 * np.pi)
     return kernel
+
+
+def relu_gram(inputs: Floats, others: Floats) -> Floats:
+    """E relu(<a, x>) relu(<a, x'>) over standard normal a, for rows x of `(n, d)` and x' of `(k, d)`: `(n, k)`.
+
+    This is |x| |x'| times `relu_kernel` of the cosine of their angle; leading axes are batched.
+
+    >>> relu_gram(np.array([[3.0, 4.0]]), np.array([[3.0, 4.0], [-4.0, 3.0]])).round(6)
+    array([[12.5     ,  3.978874]])
+    """
+    norms = np.linalg.norm(inputs, axis=-1)[..., :, None] * np.linalg.norm(others, axis=-1)[..., None, :]
+    products = inputs @ np.swapaxes(others, -1, -2)
+    gram: Floats = norms * relu_kernel(np.divide(products, norms, out=np.zeros_like(products), where=norms > 0))
+    return gram

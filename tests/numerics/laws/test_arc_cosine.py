@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from resodectl.numerics.laws.arc_cosine import relu_kernel, step_kernel
+from resodectl.numerics.laws.arc_cosine import relu_gram, relu_kernel, step_kernel
 
 RHO = np.array([-0.9, -0.3, 0.0, 0.5, 0.99])
 
@@ -35,3 +35,15 @@ def test_equal_opposite_and_independent_variables_have_known_means():
 
 def test_a_correlation_that_rounding_took_above_one_counts_as_one():
     assert relu_kernel(1 + 1e-15) == step_kernel(1 + 1e-15) == 0.5
+
+
+def test_the_gram_matrix_is_the_mean_of_products_of_units_with_normal_weights():
+    rng = np.random.default_rng(0)
+    inputs, others = rng.standard_normal((2, 3, 4)), rng.standard_normal((2, 5, 4))
+    weights = rng.standard_normal((400_000, 4))
+    for of, (x, z) in zip(relu_gram(inputs, others), zip(inputs, others, strict=True), strict=True):
+        units, other_units = np.maximum(weights @ x.T, 0), np.maximum(weights @ z.T, 0)
+        products = units[:, :, None] * other_units[:, None, :]
+        error = products.std(0) / len(weights) ** 0.5
+        assert (np.abs(of - products.mean(0)) < 4.5 * error).all()
+    assert (relu_gram(np.zeros((1, 4)), others[0]) == 0).all()

@@ -1,0 +1,1 @@
+"""Margins: where optimisers go once the data is fitted."""
