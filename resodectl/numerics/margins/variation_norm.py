@@ -20,7 +20,7 @@ from scipy.optimize import linprog
 
 Floats = npt.NDArray[np.float64]
 
-ADDED = 100  # columns of a round, at most
+ADDED = 40  # columns of a round, at most
 REPEATED = 8  # times that a direction may be found before another is left out for it
 SAME = 1e-7  # directions that differ by less in every coordinate are one
 MOVED = 1e-9  # relative to the inputs
