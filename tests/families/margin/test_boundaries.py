@@ -13,26 +13,12 @@ from resodectl.experiment.catalogue import shipped
 from resodectl.families.margin.boundaries import analysis, spec
 from resodectl.recipe import load
 from resodectl.recipe.schema import Band
+from tests.docs.test_readme import ROOT, blocks
 from tests.simulated import simulated
 
 CLUSTERS = spec.Clusters(kind="clusters", discs=2, samples=10)
 XOR = spec.Xor(kind="xor", across=0.5, along=0.5)
-OWN = """
-family: margin
-paper: {title: My points, authors: [myself], year: 2026}
-figure: Figure 1
-title: My points
-experiment: margin/boundaries
-draw: boundaries
-params:
-  data: {kind: file, file: points.csv}
-  width: 20
-  lr: 2.0
-  steps: 200
-  features: [100]
-  resolution: 15
-  seeds: 2
-"""
+SMALL = ("--set", "width=20", "--set", "steps=200", "--set", "features=[100]", "--set", "resolution=15", "-j", "1")
 
 
 def logged(data: spec.Data, seeds: tuple[int, ...] = (0, 1), **changes: object) -> dict[str, pd.DataFrame]:
@@ -115,16 +101,18 @@ def test_particles_are_hidden_weights_times_output_weights(xor: dict[str, pd.Dat
     assert angles.to_numpy() == pytest.approx(np.full(len(angles), angles.iloc[0]))
 
 
-def separable(folder: Path) -> Path:
-    rows = ["x,y,label", "10,200,-1", "12,205,-1", "11,203,-1", "16,201,1", "18,209,1", "17,204,1"]
-    (folder / "points.csv").write_text("\n".join(rows) + "\n")
-    (folder / "mine.yaml").write_text(OWN)
-    return folder / "mine.yaml"
+@pytest.fixture
+def own(tmp_path: Path) -> Path:
+    """The recipe that docs/your-own.md shows, with its points beside it."""
+    page = ROOT / "docs/your-own.md"
+    (tmp_path / "points.csv").write_text(*blocks(page, "csv"))
+    (recipe,) = (block for block in blocks(page, "yaml") if "points.csv" in block)
+    (tmp_path / "points.yaml").write_text(recipe)
+    return tmp_path / "points.yaml"
 
 
-def test_points_of_a_file_give_their_line_and_both_optima(tmp_path: Path, shell: Callable) -> None:
-    recipe = separable(tmp_path)
-    ended = shell("run", str(recipe), "--out", "out", "-j", "1")
+def test_points_of_a_file_give_their_line_and_both_optima(own: Path, shell: Callable) -> None:
+    ended = shell("run", str(own), "--out", "out", *SMALL)
     assert ended.code == 0, ended.err
     (figure,) = Path("out").rglob("figure.png")
     given = pd.read_parquet(figure.with_name("log-optima.parquet")).query("labels == 'given'")
@@ -135,14 +123,12 @@ def test_points_of_a_file_give_their_line_and_both_optima(tmp_path: Path, shell:
     assert points[["x", "y"]].to_numpy().tolist()[:2] == [[10.0, 200.0], [12.0, 205.0]]
 
 
-def test_a_file_that_is_wrong_ends_the_command_with_one_sentence(tmp_path: Path, shell: Callable) -> None:
-    recipe = separable(tmp_path)
-    (tmp_path / "points.csv").write_text("x,y,label\n1,2,1\n3,4,yes\n")
-    ended = shell("run", str(recipe), "--out", "out", "-j", "1")
+def test_a_file_that_is_wrong_ends_the_command_with_one_sentence(own: Path, shell: Callable) -> None:
+    own.with_name("points.csv").write_text("x,y,label\n1,2,1\n3,4,yes\n")
+    ended = shell("run", str(own), "--out", "out", *SMALL)
     assert ended.code != 0
     assert "points.csv, line 3: label is 'yes'; write a finite number" in ended.err
-    recipe.write_text(OWN.replace("points.csv", "others.csv"))
-    ended = shell("run", str(recipe), "--out", "out", "-j", "1")
+    ended = shell("run", str(own), "--out", "out", "--set", "data.file=others.csv", *SMALL)
     assert ended.code == 2
     assert "needs the file 'others.csv'" in ended.err
 
