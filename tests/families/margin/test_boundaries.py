@@ -52,7 +52,7 @@ def test_the_optima_of_xor_are_known_and_no_line_separates_it(xor: dict[str, pd.
     given = xor["optima"][xor["optima"]["labels"] == "given"]
     assert given["f1_lower"].to_numpy() == pytest.approx(0.08838835, rel=1e-5)
     assert given["f2_lower"].to_numpy() == pytest.approx(0.09869352, rel=1e-6)
-    assert given["atoms"].tolist() == [4, 4]
+    assert given[["atoms", "points"]].to_numpy().tolist() == [[4, 4], [4, 4]]
     assert given["svm"].isna().all()
     assert xor["surfaces"].query("classifier == 'svm'")["value"].isna().all()
     assert np.abs(xor["atoms"][["u", "v"]].to_numpy()) == pytest.approx(0.5**0.5, abs=1e-4)
@@ -167,10 +167,10 @@ def test_features_are_judged_whichever_way_they_err(ratios: tuple[float, float],
 
 
 @pytest.mark.parametrize(("atoms", "judgement"), [(9, "holds"), (27, "fails")])
-def test_atoms_are_averaged_over_seeds(atoms: int, judgement: str) -> None:
-    rows = pd.DataFrame({"seed": range(4), "atoms": [atoms - 1, atoms + 1] * 2})
-    assert analysis.measure_atoms(rows).value == atoms
-    assert judge(analysis.measure_atoms(rows), Band(low=None, high=15)) == judgement
+def test_atoms_are_counted_per_point(atoms: int, judgement: str) -> None:
+    rows = pd.DataFrame({"seed": range(4), "atoms": [atoms - 1, atoms + 1] * 2, "points": 40})
+    assert analysis.measure_atoms_per_point(rows).value == pytest.approx(atoms / 40)
+    assert judge(analysis.measure_atoms_per_point(rows), Band(low=None, high=0.375)) == judgement
 
 
 def test_figures_show_the_line_if_there_is_one_and_the_atoms(xor: dict[str, pd.DataFrame]) -> None:

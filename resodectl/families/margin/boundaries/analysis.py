@@ -39,9 +39,9 @@ def measure_log10_shortfall(rows: pd.DataFrame, *, quantity: Quantity = "ratio")
     return per_seed(rows, of_seed)
 
 
-def measure_atoms(rows: pd.DataFrame) -> Estimate:
-    """Hidden units of the exact F1 optimum, mean over seeds."""
-    return per_seed(rows, lambda own: float(own["atoms"].mean()))
+def measure_atoms_per_point(rows: pd.DataFrame) -> Estimate:
+    """Hidden units of the exact F1 optimum over the number of points, mean over seeds."""
+    return per_seed(rows, lambda own: float((own["atoms"] / own["points"]).mean()))
 
 
 def measure_feature_error(rows: pd.DataFrame) -> Estimate:

@@ -176,6 +176,7 @@ def _optima(labels: str, sets: Sets, optima: list[Optima], seeds: tuple[int, ...
         "f1_lower": [of.f1.lower for of in optima],
         "f1_upper": [of.f1.upper for of in optima],
         "atoms": [len(of.f1.masses) for of in optima],
+        "points": points.shape[1],
         "f2_lower": [of.f2.lower for of in optima],
         "f2_upper": [of.f2.upper for of in optima],
         "svm": [np.nan if found is None else found[2] for found in lines],
