@@ -67,7 +67,7 @@ def max_margin(
     *,
     negative_slope: float = 0.0,
     tolerance: float = 1e-5,
-    rounds: int = 40,
+    rounds: int = 100,
 ) -> MaxMargin:
     """The largest margin of labels `(n,)` in {-1, 1} at inputs `(n, d)`; ends when upper <= (1 + tolerance) lower.
 
@@ -138,17 +138,18 @@ def arrangement(inputs: Floats, negative_slope: float = 0.0) -> Pricer:
 
     def price(r: Floats, directions: Floats) -> Priced:
         some = np.flatnonzero(r)
-        found = [directions, _unit(np.vstack([r @ inputs, inputs[some]]))]
+        weights, seen = r[some], inputs[some]
+        known = np.concatenate([directions, _unit(np.vstack([r @ inputs, seen]))])
         if len(some) >= d - 1:
-            found.append(_stationary(r[some], inputs[some], moved[some], negative_slope))
-        units = np.concatenate(found)
-        return _best(r, inputs, np.concatenate([units, -units]), negative_slope)
+            floor = _heights(weights, seen, known, negative_slope).max()
+            known = np.concatenate([known, _stationary(weights, seen, moved[some], negative_slope, floor)])
+        return _best(weights, seen, np.concatenate([known, -known]), negative_slope)
 
     return price
 
 
-def _stationary(r: Floats, inputs: Floats, moved: Floats, negative_slope: float) -> Floats:
-    """Where g may be largest or smallest, up to the sign of the directions: `(k, d)`."""
+def _stationary(r: Floats, inputs: Floats, moved: Floats, negative_slope: float, floor: float) -> Floats:
+    """Where |g| may be largest if that is more than `floor`, up to the sign of the directions: `(k, d)`."""
     n, d = inputs.shape
     meeting = np.array(list(combinations(range(n), d - 1)))  # (corners, d - 1)
     near, corners = (_unit(_normal(x[meeting])) for x in (moved, inputs))
@@ -161,10 +162,12 @@ def _stationary(r: Floats, inputs: Floats, moved: Floats, negative_slope: float)
     found = [corners]
     for sides in product((1.0, negative_slope), repeat=d - 1):
         cells = elsewhere + (np.array(sides)[:, None] * weighted[meeting]).sum(1)
-        found.append(cells)
+        gradients = [cells]
         if d == 3:
-            found += [cells - (cells * e).sum(1, keepdims=True) * e for e in (normals[:, 0], normals[:, 1])]
-    return _unit(np.concatenate(found))
+            gradients += [cells - (cells * e).sum(1, keepdims=True) * e for e in (normals[:, 0], normals[:, 1])]
+        # No direction is higher than the gradient there is long.
+        found += [_unit(of[np.linalg.norm(of, axis=1) >= (1 - SAME) * floor]) for of in gradients]
+    return np.concatenate(found)
 
 
 def _normal(vectors: Floats) -> Floats:

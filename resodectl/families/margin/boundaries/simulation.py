@@ -53,11 +53,14 @@ def simulate(cell: Cell[Point], context: Context) -> Iterator[Block]:
     point, seeds = cell.point, cell.seeds
     sets = labelled_sets(point, context)
     inputs, labels = (tensor.numpy() for tensor in sets.data)
-    optima = [optima_of(x, y, point.tolerance) for x, y in zip(inputs, labels, strict=True)]
+    drawn = point.data.kind == "clusters"  # else all seeds have the same points
+    found = zip(inputs, labels, strict=True) if drawn else [(inputs[0], labels[0])]
+    optima = [optima_of(x, y, point.tolerance) for x, y in found] * (1 if drawn else len(seeds))
     yield "points", _points(sets, seeds)
     yield "atoms", _atoms(optima, seeds)
     yield "optima", _optima("given", sets, optima, seeds)
-    yield "optima", _optima("permuted", *_permuted(point, context, sets), seeds)
+    if drawn:
+        yield "optima", _optima("permuted", *_permuted(point, context, sets), seeds)
     yield from _features(point, context, sets, optima)
     context.progress(0.2)
     networks: dict[str, Wide] = {}
