@@ -122,16 +122,16 @@ def ascend_in_kernel(
     So a step costs n^2 whatever the width is, and the arc-cosine kernel is that of the infinitely wide network. `gram`
     is `(runs, n, n)`; the normalised margin is min_i y_i f(x_i) / sqrt(c^T K c).
     """
-    coefficients, best = ascent.coefficients.clone(), ascent.best
-    values = torch.bmm(gram, coefficients.unsqueeze(2)).squeeze(2)
-    norm = (coefficients * values).sum(1).clamp_min(0).sqrt()
+    signed = gram * labels.unsqueeze(1) * labels.unsqueeze(2)
+    weights, best = (ascent.coefficients * labels).unsqueeze(2), ascent.best
+    margins = torch.bmm(signed, weights)
+    norm = torch.bmm(weights.mT, margins).clamp_min(0).sqrt()
     for t in range(ascent.step + 1, ascent.step + steps + 1):
-        pull = softmin(values * labels) * labels
-        coefficients.addcmul_(norm.clamp_min(1).unsqueeze(1), pull, value=lr / math.sqrt(t + 1))
-        values = torch.bmm(gram, coefficients.unsqueeze(2)).squeeze(2)
-        norm = (coefficients * values).sum(1).clamp_min(0).sqrt()
-        best = torch.fmax(best, (values * labels).amin(1) / norm)
-    return KernelAscent(coefficients, ascent.step + steps, best)
+        weights.addcmul_(norm.clamp_min(1), torch.softmax(-margins, 1), value=lr / math.sqrt(t + 1))
+        torch.bmm(signed, weights, out=margins)
+        norm = torch.bmm(weights.mT, margins).sqrt_()
+        best = torch.fmax(best, margins.amin((1, 2)) / norm[:, 0, 0])
+    return KernelAscent(weights.squeeze(2) * labels, ascent.step + steps, best)
 
 
 def begin_in_kernel(labels: torch.Tensor) -> KernelAscent:

@@ -59,6 +59,15 @@ def test_more_samples_more_dimensions_and_more_seeds_keep_what_there_was() -> No
     assert not torch.equal(few.inputs, draw_clusters(streams(3), "test", 20, 5, 3).inputs)
 
 
+@pytest.mark.parametrize("discs", [2, 3, 4, 5])
+def test_the_product_of_two_signs_labels_as_many_discs_as_a_draw_does(discs: int) -> None:
+    of = draw_clusters(streams(1), "train", 4000, 3, discs, "product")
+    ends = centres(discs)[(-(-discs // 2) - 1) * discs, 0], centres(discs)[-(-discs // 2) * discs, 0]
+    sides = (of.inputs[0, :, 1:] - sum(ends) / 2).sign()
+    assert torch.equal(of.labels[0], sides.prod(1))
+    assert (of.labels < 0).double().mean().item() == pytest.approx((discs**2 // 2) / discs**2, abs=0.03)
+
+
 def test_labels_by_the_norm_are_balanced_and_need_every_coordinate() -> None:
     inputs, labels = draw_clusters(streams(0, 1), "test", 4000, 15, 3, "norm")
     assert labels.mean(1).abs().max() < 0.08

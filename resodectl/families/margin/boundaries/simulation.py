@@ -24,8 +24,9 @@ from resodectl.families.margin.ascent import (
 from resodectl.families.margin.boundaries.spec import MOST, Point
 from resodectl.families.margin.clusters import centres, draw_clusters
 from resodectl.families.margin.labelled_points import read_points
-from resodectl.families.margin.plane_optima import Optima, alignment, arc_cosine, best_line, optima_of
+from resodectl.families.margin.plane_optima import Optima, alignment, best_line, optima_of
 from resodectl.numerics.draws import normal
+from resodectl.numerics.laws.arc_cosine import relu_gram
 from resodectl.numerics.laws.correlations import Floats
 from resodectl.numerics.margins.kernel_svm import kernel_svm
 from resodectl.numerics.margins.variation_norm import values
@@ -234,7 +235,7 @@ def _surfaces(
         f1, f2 = optima[index]
         found = {
             "f1": values(everywhere, f1.directions) @ f1.masses,
-            "f2": arc_cosine(everywhere, inputs) @ f2.coefficients,
+            "f2": relu_gram(everywhere, inputs) @ f2.coefficients,
             "svm": np.full(len(everywhere), np.nan),
         }
         if (best := best_line(inputs[:, 1:], labels)) is not None:
