@@ -57,18 +57,28 @@ def simulate(cell: Cell[Point], context: Context) -> Iterator[Block]:
     drawn = point.data.kind == "clusters"  # else all seeds have the same points
     found = zip(inputs, labels, strict=True) if drawn else [(inputs[0], labels[0])]
     optima = [optima_of(x, y, point.tolerance) for x, y in found] * (1 if drawn else len(seeds))
-    yield "points", _points(sets, seeds)
-    yield "atoms", _atoms(optima, seeds)
-    yield "optima", _optima("given", sets, optima, seeds)
-    if drawn:
-        yield "optima", _optima("permuted", *_permuted(point, context, sets), seeds)
-    yield from _features(point, context, sets, optima)
-    context.progress(0.2)
-    networks: dict[str, Wide] = {}
+    kept = context.restore()
+    if kept is None:
+        yield "points", _points(sets, seeds)
+        yield "atoms", _atoms(optima, seeds)
+        yield "optima", _optima("given", sets, optima, seeds)
+        if drawn:
+            yield "optima", _optima("permuted", *_permuted(point, context, sets), seeds)
+        yield from _features(point, context, sets, optima)
+        context.progress(0.2)
+        kept = {"networks": {}, "run": None}
+    networks = {method: Wide(*weights) for method, weights in kept["networks"].items()}
     for method, start, advance in _methods(point, context, sets):
+        if method in networks:
+            continue
+        largest, done = _largest_with(start, sets), -1
         at, best = begin(start), np.full(len(seeds), -np.inf)
-        largest = _largest_with(start, sets)
+        if kept["run"] is not None:
+            done, weights, reached, best = kept["run"]
+            at, best, kept = Ascent(Wide(*weights), done, reached), best.numpy(), kept | {"run": None}
         for step in _records(point.steps, point.records):
+            if step <= done:
+                continue
             at = advance(at, step)
             record = _record(method, at, sets, optima, largest)
             best = np.maximum(best, record["best"])
@@ -76,12 +86,11 @@ def simulate(cell: Cell[Point], context: Context) -> Iterator[Block]:
                 "margins",
                 {"method": method, "seed": seeds, "step": step}
                 | record
-                | {
-                    "best": best,
-                    "ratio": best / record["upper"],
-                },
+                | {"best": best, "ratio": best / record["upper"]},
             )
             yield "particles", {"method": method, "step": step} | _particles(at.network, point.shown, seeds)
+            run = [step, list(at.network), at.best, torch.from_numpy(best)]
+            context.save({"networks": {name: list(of) for name, of in networks.items()}, "run": run})
             if step:
                 context.progress(0.2 + 0.4 * (len(networks) + step / point.steps))
         networks[method] = at.network
