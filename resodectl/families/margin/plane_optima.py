@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from resodectl.numerics.laws.arc_cosine import relu_kernel
+from resodectl.numerics.laws.arc_cosine import relu_gram
 from resodectl.numerics.laws.correlations import Floats
 from resodectl.numerics.margins.kernel_svm import KernelMargin, kernel_svm
 from resodectl.numerics.margins.plane import hard_margin
@@ -22,13 +22,7 @@ class Optima(NamedTuple):
 def optima_of(inputs: Floats, labels: Floats, tolerance: float) -> Optima:
     """The optima of inputs (1, x, y) `(n, 3)` with labels `(n,)`; that of F1 up to a relative gap of `tolerance`."""
     f1 = max_margin(inputs, labels, arrangement(inputs), tolerance=tolerance)
-    return Optima(f1, kernel_svm(arc_cosine(inputs, inputs), labels))
-
-
-def arc_cosine(left: Floats, right: Floats) -> Floats:
-    """E relu(<a, x>) relu(<a, x'>) for a standard normal a, of inputs `(n, d)` and `(k, d)`: `(n, k)`."""
-    lengths = np.outer(np.linalg.norm(left, axis=1), np.linalg.norm(right, axis=1))
-    return lengths * relu_kernel(left @ right.T / lengths)
+    return Optima(f1, kernel_svm(relu_gram(inputs, inputs), labels))
 
 
 def best_line(points: Floats, labels: Floats) -> tuple[Floats, float, float] | None:

@@ -1,9 +1,10 @@
-"""The optima of points in the plane: closed forms of XOR, the arc-cosine kernel, lines by hand, alignments."""
+"""The optima of points in the plane: closed forms of XOR, lines by hand, alignments."""
 
 import numpy as np
 import pytest
 
-from resodectl.families.margin.plane_optima import alignment, arc_cosine, best_line, optima_of
+from resodectl.families.margin.plane_optima import alignment, best_line, optima_of
+from resodectl.numerics.laws.arc_cosine import relu_gram
 from resodectl.numerics.margins.variation_norm import MaxMargin
 
 SIGNS = np.array([[1.0, 1.0], [1.0, -1.0], [-1.0, 1.0], [-1.0, -1.0]])
@@ -15,15 +16,8 @@ def test_xor_has_its_closed_forms(a: float, b: float, f1: float, f2: float) -> N
     found = optima_of(inputs, labels, 1e-7)
     assert (found.f1.lower, found.f1.upper) == pytest.approx((f1, f1), rel=1e-6)
     assert (found.f2.lower, found.f2.upper) == pytest.approx((f2, f2), rel=1e-6)
-    kernel = arc_cosine(inputs, inputs)
+    kernel = relu_gram(inputs, inputs)
     assert np.sqrt(labels @ kernel @ labels) / 4 == pytest.approx(f2, rel=1e-6)
-
-
-def test_the_arc_cosine_kernel_is_the_mean_over_random_units() -> None:
-    left, right = np.array([[1.0, 0.2, -0.5], [1.0, 2.0, 0.0]]), np.array([[1.0, 0.3, 0.9]])
-    drawn = np.random.default_rng(0).standard_normal((400_000, 3))
-    means = np.maximum(left @ drawn.T, 0) @ np.maximum(right @ drawn.T, 0).T / len(drawn)
-    np.testing.assert_allclose(arc_cosine(left, right), means, rtol=1e-2)
 
 
 def test_the_best_line_halves_the_shortest_way_between_the_hulls() -> None:

@@ -123,7 +123,11 @@ def _surface(ax: Axes, rows: pd.DataFrame, points: pd.DataFrame) -> None:
     """tanh of f over its least margin in colour, the boundary f = 0 as a line, and the samples."""
     x, y, value = _grid(rows)
     ax.grid(visible=False)
-    ax.pcolormesh(x, y, np.tanh(value), cmap=DIVERGING, vmin=-1.3, vmax=1.3, shading="gouraud")
+    half = (x[1] - x[0]) / 2
+    extent = (x[0] - half, x[-1] + half, y[0] - half, y[-1] + half)
+    ax.imshow(
+        np.tanh(value), cmap=DIVERGING, vmin=-1.3, vmax=1.3, origin="lower", extent=extent, interpolation="bilinear"
+    )
     if (value > 0).any() and (value < 0).any():
         ax.contour(x, y, value, levels=[0.0], colors=[BLACK], linewidths=2)
     for label, marker in ((1.0, "+"), (-1.0, "_")):

@@ -24,8 +24,9 @@ from resodectl.families.margin.ascent import (
 from resodectl.families.margin.boundaries.spec import MOST, Point
 from resodectl.families.margin.clusters import centres, draw_clusters
 from resodectl.families.margin.labelled_points import read_points
-from resodectl.families.margin.plane_optima import Optima, alignment, arc_cosine, best_line, optima_of
+from resodectl.families.margin.plane_optima import Optima, alignment, best_line, optima_of
 from resodectl.numerics.draws import normal
+from resodectl.numerics.laws.arc_cosine import relu_gram
 from resodectl.numerics.laws.correlations import Floats
 from resodectl.numerics.margins.kernel_svm import kernel_svm
 from resodectl.numerics.margins.variation_norm import values
@@ -56,18 +57,28 @@ def simulate(cell: Cell[Point], context: Context) -> Iterator[Block]:
     drawn = point.data.kind == "clusters"  # else all seeds have the same points
     found = zip(inputs, labels, strict=True) if drawn else [(inputs[0], labels[0])]
     optima = [optima_of(x, y, point.tolerance) for x, y in found] * (1 if drawn else len(seeds))
-    yield "points", _points(sets, seeds)
-    yield "atoms", _atoms(optima, seeds)
-    yield "optima", _optima("given", sets, optima, seeds)
-    if drawn:
-        yield "optima", _optima("permuted", *_permuted(point, context, sets), seeds)
-    yield from _features(point, context, sets, optima)
-    context.progress(0.2)
-    networks: dict[str, Wide] = {}
+    kept = context.restore()
+    if kept is None:
+        yield "points", _points(sets, seeds)
+        yield "atoms", _atoms(optima, seeds)
+        yield "optima", _optima("given", sets, optima, seeds)
+        if drawn:
+            yield "optima", _optima("permuted", *_permuted(point, context, sets), seeds)
+        yield from _features(point, context, sets, optima)
+        context.progress(0.2)
+        kept = {"networks": {}, "run": None}
+    networks = {method: Wide(*weights) for method, weights in kept["networks"].items()}
     for method, start, advance in _methods(point, context, sets):
+        if method in networks:
+            continue
+        largest, done = _largest_with(start, sets), -1
         at, best = begin(start), np.full(len(seeds), -np.inf)
-        largest = _largest_with(start, sets)
+        if kept["run"] is not None:
+            done, weights, reached, best = kept["run"]
+            at, best, kept = Ascent(Wide(*weights), done, reached), best.numpy(), kept | {"run": None}
         for step in _records(point.steps, point.records):
+            if step <= done:
+                continue
             at = advance(at, step)
             record = _record(method, at, sets, optima, largest)
             best = np.maximum(best, record["best"])
@@ -75,12 +86,11 @@ def simulate(cell: Cell[Point], context: Context) -> Iterator[Block]:
                 "margins",
                 {"method": method, "seed": seeds, "step": step}
                 | record
-                | {
-                    "best": best,
-                    "ratio": best / record["upper"],
-                },
+                | {"best": best, "ratio": best / record["upper"]},
             )
             yield "particles", {"method": method, "step": step} | _particles(at.network, point.shown, seeds)
+            run = [step, list(at.network), at.best, torch.from_numpy(best)]
+            context.save({"networks": {name: list(of) for name, of in networks.items()}, "run": run})
             if step:
                 context.progress(0.2 + 0.4 * (len(networks) + step / point.steps))
         networks[method] = at.network
@@ -234,7 +244,7 @@ def _surfaces(
         f1, f2 = optima[index]
         found = {
             "f1": values(everywhere, f1.directions) @ f1.masses,
-            "f2": arc_cosine(everywhere, inputs) @ f2.coefficients,
+            "f2": relu_gram(everywhere, inputs) @ f2.coefficients,
             "svm": np.full(len(everywhere), np.nan),
         }
         if (best := best_line(inputs[:, 1:], labels)) is not None:

@@ -13,7 +13,7 @@ import torch
 
 from resodectl.experiment.cells import Cell
 from resodectl.experiment.context import Context
-from resodectl.families.margin.ascent import Labelled, Wide, ascend_both, begin, normal_start
+from resodectl.families.margin.ascent import Ascent, Labelled, Wide, ascend_both, begin, normal_start
 from resodectl.families.margin.clusters import centres
 from resodectl.families.margin.two_biases.spec import Point, Stage
 from resodectl.numerics.margins.kernel_svm import kernel_svm
@@ -54,9 +54,13 @@ def simulate(cell: Cell[Point], context: Context) -> Iterator[tuple[str, dict[st
     at_data = tangent(start, data.inputs)
     square = _square(point.resolution, len(seeds)).to(data.inputs)
     lazy, rich = _largest_tangent(at_data, tangent(start, square), data), _largest_f1(data, square, point.tolerance)
-    at, best = begin(start), torch.full((len(seeds),), -torch.inf)
+    at, best = begin(start), torch.full((len(seeds),), -torch.inf, dtype=context.dtype)
+    if (kept := context.restore()) is not None:
+        at, best = Ascent(Wide(*kept["weights"]), kept["step"], kept["margin"]), kept["best"]
     ends = np.cumsum([stage.steps for stage in point.stages])
     for step in _records(point.stages, point.records):
+        if step <= at.step:
+            continue
         stage = int(np.searchsorted(ends, step))
         at = ascend_both(at, data, point.stages[stage].lr, step - at.step)
         change = Wide(at.network.hidden - start.hidden, at.network.output - start.output)
@@ -78,6 +82,7 @@ def simulate(cell: Cell[Point], context: Context) -> Iterator[tuple[str, dict[st
                 "like_f1": _cosine(heights, rich.heights).double(),
             },
         )
+        context.save({"weights": list(at.network), "step": step, "margin": at.best, "best": best})
         context.progress(step / ends[-1])
 
 
