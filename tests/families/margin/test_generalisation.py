@@ -168,7 +168,7 @@ def test_the_figures_have_a_thick_mean_and_a_thin_line_a_seed_at_the_last_step(n
     assert len(figure.axes) == panels
     assert figure.axes[0].get_ylim()[0] == 0
     (note,) = figure.axes[0].texts
-    assert note.get_text() == "labels a product of two signs, the same for all seeds"
+    assert note.get_text() == "one labelling: a product of two signs"
     for method, curve in list(analysis.CURVES.items())[:2]:
         own = rows[rows["method"] == method]
         means = own[own["step"] == own["step"].max()].groupby(x)["error"].mean()

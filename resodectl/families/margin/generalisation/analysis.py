@@ -21,7 +21,7 @@ from resodectl.families.margin.generalisation.spec import Params
 
 TITLES = {
     "drawn": "labels drawn for each seed",
-    "product": "labels a product of two signs, the same for all seeds",
+    "product": "one labelling: a product of two signs",
     "norm": "labels by the norm of all coordinates",
 }
 
