@@ -184,3 +184,7 @@ def test_the_start_of_both_layers_is_drawn_from_its_own_streams() -> None:
     assert isinstance(start, Wide)
     assert start.hidden[1].numpy() == pytest.approx(stream(3, "hidden").standard_normal((12, 5)))
     assert start.output[0].numpy() == pytest.approx(stream(0, "output").standard_normal(12))
+
+
+def test_a_network_that_has_diverged_has_no_test_error() -> None:
+    assert logged(lr=1e200)["error"].isna().all()
