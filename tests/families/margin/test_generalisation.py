@@ -167,6 +167,8 @@ def test_the_figures_have_a_thick_mean_and_a_thin_line_a_seed_at_the_last_step(n
     figure = draw({"errors": rows}, recipe)
     assert len(figure.axes) == panels
     assert figure.axes[0].get_ylim()[0] == 0
+    (note,) = figure.axes[0].texts
+    assert note.get_text() == "one labelling: a product of two signs"
     for method, curve in list(analysis.CURVES.items())[:2]:
         own = rows[rows["method"] == method]
         means = own[own["step"] == own["step"].max()].groupby(x)["error"].mean()
@@ -182,3 +184,7 @@ def test_the_start_of_both_layers_is_drawn_from_its_own_streams() -> None:
     assert isinstance(start, Wide)
     assert start.hidden[1].numpy() == pytest.approx(stream(3, "hidden").standard_normal((12, 5)))
     assert start.output[0].numpy() == pytest.approx(stream(0, "output").standard_normal(12))
+
+
+def test_a_network_that_has_diverged_has_no_test_error() -> None:
+    assert logged(lr=1e200)["error"].isna().all()

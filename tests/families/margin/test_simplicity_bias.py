@@ -163,3 +163,10 @@ def test_the_figure_has_a_panel_for_each_part() -> None:
     ]  # fmt: skip
     log = {kind: pd.concat([of[kind] for of in logs]) for kind in ("outcomes", "predictions")}
     assert len(analysis.draw_simplicity_bias(log, recipe).axes) == 4
+
+
+def test_the_shares_of_runs_of_which_one_has_diverged_are_unknown() -> None:
+    rows = outcomes([0.22, np.nan], [1.0, np.nan]).assign(scale=[1e-8, 1e-2] * 3)
+    measures = (analysis.measure_single_share, analysis.measure_best_share, analysis.measure_decided_share)
+    for measure in (*measures, analysis.measure_log10_critical_scale):
+        assert judge(measure(rows), Band(low=-9.0, high=1.0)) == "unclear"

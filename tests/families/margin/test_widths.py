@@ -140,3 +140,8 @@ def test_the_figure_shows_margins_and_shares_of_the_last_step_below_their_bounds
     shares = late["margin"].to_numpy() / bounds.loc[late["seed"]].to_numpy()
     (line,) = (line for line in figure.axes[1].lines if line.get_label() == "$d = 15$, one seed")
     assert line.get_ydata() == pytest.approx(shares)
+
+
+def test_the_search_has_its_bound_though_its_network_diverges() -> None:
+    wild, calm = (logged(method="largest-both", lr=lr) for lr in (1e200, 0.5))
+    assert wild["upper"].to_numpy() == pytest.approx(calm["upper"].to_numpy(), rel=0.002)

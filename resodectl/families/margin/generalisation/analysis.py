@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from resodectl.claims.estimate import Estimate, over_units
-from resodectl.drawing.axes import depth_axis
+from resodectl.drawing.axes import depth_axis, note
 from resodectl.drawing.colours import BLACK, BLUE, ORANGE
 from resodectl.drawing.finish import finish
 from resodectl.drawing.rows import in_order, last
@@ -21,7 +21,7 @@ from resodectl.families.margin.generalisation.spec import Params
 
 TITLES = {
     "drawn": "labels drawn for each seed",
-    "product": "labels a product of two signs",
+    "product": "one labelling: a product of two signs",
     "norm": "labels by the norm of all coordinates",
 }
 
@@ -98,6 +98,8 @@ def _figure(rows: pd.DataFrame, recipe: Drawn[Params], x: str, values: Sequence[
     for ax, (labelling, of) in zip(axes, groups, strict=True):
         for method, own in in_order(of, "method", CURVES):
             _curve(ax, last(own, "step"), x, CURVES[method])
+        if len(groups) == 1:  # its title will be that of the recipe
+            note(ax, TITLES[labelling], "upper left" if x == "dim" else "upper right")
         ax.set_title(TITLES[labelling])
         if x == "sample_size":
             depth_axis(ax, values, "number of training samples $n$")

@@ -4,6 +4,7 @@ Chizat & Bach 2020 (arXiv 2002.04486). Their output layer is trained for 50,000 
 n x n form. It is far from its limit for long, so that short runs would overstate what both layers gain.
 """
 
+import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -95,5 +96,6 @@ def _in_kernel(gram: torch.Tensor, coefficients: torch.Tensor) -> torch.Tensor:
 
 
 def _rows(cell: Cell[Point], step: int, values: torch.Tensor, test: Labelled, margins: Any) -> Rows:
-    errors = (values * test.labels < 0).double().mean(1).cpu()
+    wrong = (values * test.labels < 0).double()
+    errors = torch.where(values.isfinite(), wrong, math.nan).mean(1).cpu()  # a network that has diverged has no error
     return "errors", {"seed": list(cell.seeds), "step": step, "error": errors, "margin": margins}

@@ -3,6 +3,7 @@
 Lyu, Li, Wang & Arora 2021 (arXiv 2110.13905).
 """
 
+import math
 from collections.abc import Iterator, Mapping
 
 import numpy as np
@@ -26,17 +27,17 @@ NAMES = {"positive": "positive support vectors", "hinted": "hinted", "symmetric"
 
 def measure_single_share(rows: pd.DataFrame) -> Estimate:
     """The share of runs, over scales and widths, whose margin is within a tenth of that of the best single neuron."""
-    return over_units(_single(of_start).mean() for of_start in _starts(rows))
+    return over_units(_share(of_start, _single(of_start)) for of_start in _starts(rows))
 
 
 def measure_best_share(rows: pd.DataFrame) -> Estimate:
     """The share of runs, over scales and widths, that have more than 0.95 of the certified largest margin."""
-    return over_units((of_start["of_best"] > BEST).mean() for of_start in _starts(rows))
+    return over_units(_share(of_start, of_start["of_best"] > BEST) for of_start in _starts(rows))
 
 
 def measure_decided_share(rows: pd.DataFrame) -> Estimate:
     """The share of runs, over scales and widths, that have reached one of the two margins."""
-    return over_units((_single(of_start) | (of_start["of_best"] > BEST)).mean() for of_start in _starts(rows))
+    return over_units(_share(of_start, _single(of_start) | (of_start["of_best"] > BEST)) for of_start in _starts(rows))
 
 
 def measure_log10_critical_scale(rows: pd.DataFrame) -> Estimate:
@@ -46,6 +47,8 @@ def measure_log10_critical_scale(rows: pd.DataFrame) -> Estimate:
     """
 
     def critical(of_start: pd.DataFrame) -> float:
+        if of_start["of_neuron"].isna().any():
+            return math.nan
         scales = np.sort(np.log10(of_start["scale"]))
         count = int(_single(of_start).sum())
         return float((scales[max(count - 1, 0)] + scales[min(count, len(scales) - 1)]) / 2)
@@ -66,6 +69,11 @@ def measure_log_odds_slope(rows: pd.DataFrame) -> Estimate:
 def _starts(rows: pd.DataFrame) -> Iterator[pd.DataFrame]:
     """The rows of each independent start, which scales and widths share."""
     return (own for _, own in rows.groupby(["seed", "copy"], sort=True))
+
+
+def _share(rows: pd.DataFrame, there: pd.Series) -> float:
+    """The share of rows where a condition holds; NaN if a run has diverged, so that its margin is not known."""
+    return math.nan if rows["of_best"].isna().any() else float(there.mean())
 
 
 def _single(rows: pd.DataFrame) -> pd.Series:

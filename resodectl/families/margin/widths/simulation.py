@@ -87,7 +87,9 @@ def _start(point: Point, context: Context, width: int) -> Wide:
 def _largest(point: Point, context: Context, data: Labelled) -> list[MaxMargin]:
     training = Labelled(*(values.to(context.device, context.dtype) for values in data))
     network = begin(_start(point, context, point.search_width))
-    hidden = ascend_both(network, training, point.lr, point.search_steps).network.hidden.double().cpu().numpy()
+    hidden = ascend_both(network, training, point.lr, point.search_steps).network.hidden
+    # The search begins as well with the first directions, where training has diverged.
+    hidden = torch.where(hidden.isfinite().all(2, keepdim=True), hidden, network.network.hidden).double().cpu().numpy()
     directions = hidden / np.linalg.norm(hidden, axis=2, keepdims=True)
     found = []
     for run, stream in enumerate(context.streams("pricing")):
