@@ -91,6 +91,13 @@ def test_points_are_those_of_the_seed_and_permuted_labels_are_the_same_ones() ->
     assert log["optima"].query("labels == 'permuted'")["f1_lower"].item() > 0
 
 
+def test_units_that_cannot_separate_the_points_leave_no_number() -> None:
+    """One unit gives all points outputs of one sign."""
+    log = logged(XOR, width=1, steps=3, features=(1,))
+    assert log["margins"]["kernel_ratio"].isna().all()
+    assert (log["features"]["ratio"] == 0).all()
+
+
 def test_particles_are_hidden_weights_times_output_weights(xor: dict[str, pd.DataFrame]) -> None:
     first = xor["particles"].query("step == 0 and method == 'both'")
     assert len(first) == 10

@@ -36,6 +36,12 @@ def test_points_and_labels_are_read_in_their_order(tmp_path: Path) -> None:
         ("x,y,label\n1,2,1\n3,4,1\n", "2 points, not of both labels; give points with -1 and points with 1"),
         ("x,y,label\n", "0 points, not of both labels"),
         ("x,y,label\n1,2,1\n3,4,-1\n5,6,1\n7,8,1\n", "line 5: there are more than 3 points; give at most 3"),
+        ("x,y,label,x\n1,2,1,3\n", "line 1: two columns have the same name"),
+        ("x,y,label\n1,2,1\n-2e100,2,-1\n", "line 3: x is -2e+100; write a number between -1e+100 and 1e+100"),
+        (
+            "x,y,label\n1,2,1\n0,0,1\n1,2.000001,-1\n",
+            "line 4: the point is nearer to that of line 2, of the other label",
+        ),
         ('x,y,label\n1,2,"1\n', "this is no CSV file in UTF-8"),
     ],
 )

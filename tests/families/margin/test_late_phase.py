@@ -96,11 +96,21 @@ def test_records_of_steps_that_are_not_taken_are_refused() -> None:
         logged(shown=(701,))
 
 
+def test_angles_stay_within_the_steps_as_these_become_shorter(rows: pd.DataFrame) -> None:
+    late = rows[(rows["step"] >= 0) & (rows["optimiser"] == "gd")]
+    lengths = late.groupby("step")["length"].agg(["min", "max"])
+    assert (lengths["min"] == lengths["max"]).all()
+    assert np.radians(lengths["min"].to_numpy()) == pytest.approx(0.05 * (1 + np.array([0, 10, 100, 700]) / 50) ** -0.7)
+    assert rows.loc[rows["step"] < 0, "length"].isna().all()
+    assert (at(rows, "gd", 0.0)["angle"] < at(rows, "gd", 0.0)["length"]).all()
+    assert (at(rows, "gd", 0.0, 0)["angle"] > at(rows, "gd", 0.0, 0)["length"]).any()
+
+
 @pytest.mark.parametrize(("worst", "judgement"), [(0.01, "holds"), (3.0, "fails"), (math.nan, "unclear")])
 def test_the_worst_run_of_a_seed_decides(worst: float, judgement: str) -> None:
-    rows = pd.DataFrame({"seed": [0, 0, 1, 1], "angle": [0.0, worst] * 2})
+    rows = pd.DataFrame({"seed": [0, 0, 1, 1], "angle": [0.0, worst] * 2, "length": 0.1})
     rows = rows.assign(ratio=1 - rows["angle"] / 100)
-    assert judge(analysis.measure_worst_angle(rows), Band(low=None, high=0.1)) == judgement
+    assert judge(analysis.measure_worst_miss(rows), Band(low=None, high=1.0)) == judgement
     assert judge(analysis.measure_worst_ratio(rows), Band(low=0.999, high=None)) == judgement
 
 

@@ -188,6 +188,7 @@ def test_what_is_left_of_a_conditioner_is_the_smallest_ratio_of_its_coordinates(
         for step in (5, 9)
     ]
     assert analysis.measure_least_left(pd.DataFrame(rows)).value == 0.75
+    assert math.isnan(analysis.measure_least_left(pd.DataFrame(rows[::2])).value)
 
 
 def test_the_largest_ratio_is_known_up_to_rounding_and_a_change_is_a_median() -> None:

@@ -119,6 +119,13 @@ def test_adagrad_is_compared_with_the_smallest_of_the_others(margin: float, judg
         assert analysis.measure_ratio_at_loss(rows, loss=2.0).value == pytest.approx(1.0)
 
 
+def test_margins_are_compared_at_the_loss_itself_and_not_at_the_record_below_it() -> None:
+    rows = records({"adagrad": (0.1, 0.4), "adam": (0.2, 0.8)})
+    fast = rows["train_loss"].where((rows["optimiser"] != "adam") | (rows["epoch"] == 0), 1e-6)
+    found = analysis.measure_ratio_at_loss(rows.assign(train_loss=fast), loss=1e-3)
+    assert found.value == pytest.approx(0.4 / 0.5)
+
+
 def test_a_loss_that_an_optimiser_does_not_reach_leaves_no_number() -> None:
     rows = records({"adagrad": (-1.0, 0.2), "adam": (-1.0, 0.4)})
     assert math.isnan(analysis.measure_ratio_at_loss(rows, loss=1e-4).value)

@@ -102,6 +102,17 @@ def test_a_margin_is_judged_at_the_last_step(reached: float, judgement: str) -> 
     assert judge(estimate, Band(low=0.9, high=1.0)) == judgement
 
 
+@pytest.mark.parametrize(
+    ("best", "end", "fall", "judgement"),
+    [(0.95, 0.1, 0.85, "holds"), (0.95, -9.0, 0.95, "holds"), (0.95, 0.9, 0.05, "fails"), (-0.1, -9.0, 0.0, "fails")],
+)
+def test_a_tangent_margin_is_lost_if_it_was_there(best: float, end: float, fall: float, judgement: str) -> None:
+    rows = pd.DataFrame({"seed": [0, 0, 1], "step": [2, 1, 2], "tangent_best": best, "tangent": [end, best, end]})
+    estimate = analysis.measure_lost(rows)
+    assert estimate.value == pytest.approx(fall)
+    assert judge(estimate, Band(low=0.5, high=1.0)) == judgement
+
+
 @pytest.mark.parametrize(("like_f1", "share", "judgement"), [(0.99, 1.0, "holds"), (0.9, 0.0, "fails")])
 def test_classifiers_are_compared_with_both_optima_at_the_last_step(
     like_f1: float, share: float, judgement: str

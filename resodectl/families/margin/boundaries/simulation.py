@@ -134,11 +134,12 @@ def _records(steps: int, records: int) -> list[int]:
 
 
 def _largest_with(network: Wide, sets: Sets) -> Floats:
-    """The largest least y f(x) over |b| / sqrt(m) with the given hidden units, `(seeds,)`."""
+    """The largest least y f(x) over |b| / sqrt(m) with the given hidden units, `(seeds,)`; 0 if none is positive."""
     units = torch.bmm(network.hidden.double().cpu(), sets.data.inputs.mT).clamp_min(0)
     grams = torch.bmm(units.mT, units) / units.shape[1]
     found = zip(grams.numpy(), sets.data.labels.numpy(), strict=True)
-    return np.array([kernel_svm(gram, labels).upper for gram, labels in found])
+    bounds = [kernel_svm(gram, labels) for gram, labels in found]
+    return np.array([of.upper if of.lower > 0 else 0.0 for of in bounds])
 
 
 def _record(method: str, at: Ascent, sets: Sets, optima: list[Optima], largest: Floats) -> dict[str, Any]:
@@ -151,7 +152,9 @@ def _record(method: str, at: Ascent, sets: Sets, optima: list[Optima], largest: 
         "margin": margin,
         "best": np.maximum(margin, best) if method == "both" else margin,
         "upper": np.array([of.f1.upper for of in optima]),
-        "kernel_ratio": np.full(len(best), np.nan) if method == "both" else best / largest,
+        "kernel_ratio": np.full(len(best), np.nan)
+        if method == "both"
+        else best / np.where(largest > 0, largest, np.nan),
         "alignment": [alignment(a, b, of.f1) for a, b, of in zip(*(w.numpy() for w in network), optima, strict=True)],
     }
 

@@ -92,7 +92,7 @@ LOG = {
             "float64",
             "",
             "output: the largest least y f(x) over |b| / sqrt(m) so far, over the largest possible with these units; "
-            "both: NaN",
+            "both, or if they cannot separate the points: NaN",
         ),
         Column(
             "alignment",

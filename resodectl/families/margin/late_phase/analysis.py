@@ -44,9 +44,12 @@ def measure_worst_ratio(rows: pd.DataFrame) -> Estimate:
     return per_seed(rows, lambda of_seed: of_seed["ratio"].min(skipna=False))
 
 
-def measure_worst_angle(rows: pd.DataFrame) -> Estimate:
-    """The largest angle to the exact max-margin point of the runs of a seed, in degrees."""
-    return per_seed(rows, lambda of_seed: of_seed["angle"].max(skipna=False))
+def measure_worst_miss(rows: pd.DataFrame) -> Estimate:
+    """The largest angle to the exact max-margin point over the length of the next step, over runs and steps of a seed.
+
+    A run at its limit goes to and fro across it, so that it misses it by up to a step, however many steps it took.
+    """
+    return per_seed(rows, lambda of_seed: (of_seed["angle"] / of_seed["length"]).max(skipna=False))
 
 
 def measure_worst_angle_of_converged(rows: pd.DataFrame, *, converged: float) -> Estimate:

@@ -39,11 +39,11 @@ def simulate(cell: Cell[Point], context: Context) -> Iterator[tuple[str, dict[st
     for t in range(-of.plain_steps, of.scaled_steps + 1):
         here = losses(weights, *data, tiny=True)
         if t == -of.plain_steps or t in (0, *of.shown, of.scaled_steps):
-            h = conditioner(chosen, moments)
+            h, length = conditioner(chosen, moments), np.degrees(_length(of, t)) if t >= 0 else np.nan
             for weighting in (*WEIGHTINGS, *(MORE if t == of.scaled_steps else ())):
                 columns = {name: values.flatten() for name, values in compared(weights, data, h**weighting).items()}
                 columns |= {"log_loss": here.log_loss.flatten(), "norm": weights.norm(dim=1).flatten()}
-                yield "runs", {**labels, "step": max(t, -1), "weighting": weighting, **columns}
+                yield "runs", {**labels, "step": max(t, -1), "length": length, "weighting": weighting, **columns}
         gradient = here.log_loss.exp().unsqueeze(1) * here.log_gradient
         moments = seen(chosen, gradient, moments)
         along = conditioner(chosen, moments) * here.log_gradient
@@ -51,11 +51,15 @@ def simulate(cell: Cell[Point], context: Context) -> Iterator[tuple[str, dict[st
         if t < 0:
             change = rate * torch.where(signs, 1.0, here.log_loss.exp().unsqueeze(1)) * along
         else:
-            lengths = of.angle * (1 + t / of.slowing) ** -of.power
-            change = lengths * (_squares(weights) / _squares(along)).sqrt() * along
+            change = _length(of, t) * (_squares(weights) / _squares(along)).sqrt() * along
         weights = weights - change
         if t % 1000 == 0:
             context.progress((t + of.plain_steps) / (of.plain_steps + of.scaled_steps + 1))
+
+
+def _length(of: Point, t: int) -> float:
+    """The length of the scaled step after `t` of them, in units of |w|."""
+    return of.angle * (1 + t / of.slowing) ** -of.power
 
 
 def _squares(vectors: torch.Tensor) -> torch.Tensor:

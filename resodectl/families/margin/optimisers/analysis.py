@@ -63,9 +63,14 @@ def measure_worst_anisotropy(rows: pd.DataFrame) -> Estimate:
 
 
 def measure_least_left(rows: pd.DataFrame) -> Estimate:
-    """The smallest ratio of h after the last step to h after the first one, over the coordinates and runs of a seed."""
+    """The smallest ratio of h after the last step to h after the first one, over the coordinates and runs of a seed.
+
+    NaN where the rows are of one step.
+    """
 
     def of_seed(own: pd.DataFrame) -> float:
+        if own["step"].nunique() < 2:
+            return math.nan
         tables = own.set_index("trial")
         begin, end = (tables[tables["step"] == step][COORDINATES] for step in (own["step"].min(), own["step"].max()))
         return float((end / begin).to_numpy().min())

@@ -6,6 +6,7 @@ Wang, Meng, Chen & Liu 2021 (arXiv 2012.06244), MNIST study.
 import math
 from collections.abc import Mapping
 
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -41,16 +42,11 @@ RUN = ["optimiser", "epsilon_at"]
 
 
 def measure_ratio_at_loss(rows: pd.DataFrame, *, loss: float) -> Estimate:
-    """The margin of AdaGrad over the smallest other one, each where its loss first is at most that.
+    """The margin of AdaGrad over the smallest other one, each where its loss first falls to `loss`.
 
     NaN if an optimiser does not get there.
     """
-
-    def of_seed(own: pd.DataFrame) -> float:
-        there = own[own["train_loss"] <= loss].sort_values("epoch").groupby("optimiser")["margin"].first()
-        return _ratio(there.reindex(own["optimiser"].unique()))
-
-    return per_seed(rows, of_seed)
+    return per_seed(rows, lambda own: _ratio(own.groupby("optimiser")[list(own)].apply(_margin_at, loss)))
 
 
 def measure_ratio_at_end(rows: pd.DataFrame) -> Estimate:
@@ -71,6 +67,21 @@ def measure_inside_over_outside(rows: pd.DataFrame) -> Estimate:
 def measure_least_accuracy(rows: pd.DataFrame) -> Estimate:
     """The smallest training accuracy of the runs at the last record."""
     return per_seed(rows, lambda own: last(own, "epoch")["train_accuracy"].min(skipna=False))
+
+
+def _margin_at(rows: pd.DataFrame, loss: float) -> float:
+    """The margin of a run where its loss first falls to a value, linear in log loss between two records.
+
+    At the first record below the value itself, optimisers whose losses fall fast would be further than the others.
+    """
+    ordered = rows.sort_values("epoch")
+    reached = ordered["train_loss"].to_numpy() <= loss
+    if not reached.any():
+        return math.nan
+    first = int(reached.argmax())
+    two = ordered.iloc[max(first - 1, 0) : first + 1]
+    heights = -np.log(two["train_loss"].to_numpy(dtype=float))
+    return float(np.interp(-math.log(loss), heights, two["margin"].to_numpy(dtype=float)))
 
 
 def _ratio(margins: pd.Series) -> float:

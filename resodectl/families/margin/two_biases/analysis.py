@@ -17,12 +17,22 @@ from resodectl.drawing.style import panels
 from resodectl.experiment.drawn import Drawn
 from resodectl.families.margin.two_biases.spec import Params
 
-Quantity = Literal["tangent", "tangent_best", "f1"]
+Quantity = Literal["tangent", "tangent_best", "f1", "like_tangent"]
 
 
 def measure_reached(rows: pd.DataFrame, *, quantity: Quantity) -> Estimate:
-    """A normalised margin at the last of the rows' steps, mean over seeds."""
+    """A normalised margin, or a cosine, at the last of the rows' steps, mean over seeds."""
     return per_seed(rows, lambda own: float(_last(own)[quantity]))
+
+
+def measure_lost(rows: pd.DataFrame) -> Estimate:
+    """How far the tangent margin ends below the largest one so far, negative ones taken for 0, mean over seeds."""
+
+    def of_seed(own: pd.DataFrame) -> float:
+        best, end = _last(own)[["tangent_best", "tangent"]].to_numpy(float).clip(min=0)
+        return float(best - end)
+
+    return per_seed(rows, of_seed)
 
 
 def measure_share_like_f1(rows: pd.DataFrame) -> Estimate:
