@@ -86,11 +86,11 @@ def _start(point: Point, context: Context, width: int) -> Wide:
 
 def _largest(point: Point, context: Context, data: Labelled) -> list[MaxMargin]:
     training = Labelled(*(values.to(context.device, context.dtype) for values in data))
-    network = begin(_start(point, context, point.search_width))
-    hidden = ascend_both(network, training, point.lr, point.search_steps).network.hidden
+    first = begin(_start(point, context, point.search_width))
+    hidden = ascend_both(first, training, point.lr, point.search_steps).network.hidden
     # The search begins as well with the first directions, where training has diverged.
-    hidden = torch.where(hidden.isfinite().all(2, keepdim=True), hidden, network.network.hidden).double().cpu().numpy()
-    directions = hidden / np.linalg.norm(hidden, axis=2, keepdims=True)
+    usable = torch.where(hidden.isfinite().all(2, keepdim=True), hidden, first.network.hidden).double()
+    directions = (usable / usable.norm(dim=2, keepdim=True)).cpu().numpy()
     found = []
     for run, stream in enumerate(context.streams("pricing")):
         inputs, labels = data.inputs[run].numpy(), data.labels[run].numpy()
