@@ -16,6 +16,7 @@ UNITS = {  # of columns that may have several
     "train_loss": {"", "nats"},  # a squared error, or a cross-entropy
     "test_loss": {"", "nats"},
     "flow": {"", "rad"},  # a coordinate or an angle along the minimisers
+    "time": {"", "tau"},  # of a gradient flow, or of the slower one along minimisers
 }
 NOT_STEPS = ("scaling/weight-scaling", "entries", "step")  # a residual's step delta_k
 

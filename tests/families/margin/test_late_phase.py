@@ -41,11 +41,11 @@ def at(rows: pd.DataFrame, optimiser: str, weighting: float, step: int = 700) ->
 
 def test_each_optimiser_comes_to_its_own_optimum_and_adagrad_not_to_the_ordinary_one(rows: pd.DataFrame) -> None:
     for name in ("gd", "rmsprop", "adam", "scalar-adagrad"):
-        assert at(rows, name, 0.0)["angle"].max() < 0.6
+        assert at(rows, name, 0.0)["degrees"].max() < 0.6
         assert at(rows, name, 0.0)["ratio"].min() > 0.99
-    assert at(rows, "adagrad", 1.0)["angle"].max() < 0.6
-    assert at(rows, "adagrad", 0.0)["angle"].max() > 5
-    assert at(rows, "sign", 0.0)["angle"].max() > 5
+    assert at(rows, "adagrad", 1.0)["degrees"].max() < 0.6
+    assert at(rows, "adagrad", 0.0)["degrees"].max() > 5
+    assert at(rows, "sign", 0.0)["degrees"].max() > 5
 
 
 def test_no_margin_is_above_its_bound_and_the_norm_grows_beyond_what_a_loss_can_show(rows: pd.DataFrame) -> None:
@@ -73,12 +73,12 @@ def test_the_optimum_is_at_no_distance_and_a_turned_one_at_its_angle() -> None:
     optimum = max_margin(*data, torch.ones(1, 1, dtype=torch.float64), h).direction
     found = compared(5.0 * optimum, data, h)
     assert found["ratio"].item() == pytest.approx(1, rel=1e-12)
-    assert found["angle"].item() == pytest.approx(0, abs=1e-6)
+    assert found["degrees"].item() == pytest.approx(0, abs=1e-6)
     across = torch.linalg.cross(optimum, torch.tensor([0.0, 1.0, 0.0], dtype=torch.float64).view(1, 3, 1), dim=1)
     across = across / across.norm(dim=1, keepdim=True)
     turned = math.cos(0.1) * optimum + math.sin(0.1) * across
     found = compared(turned, data, h)
-    assert found["angle"].item() == pytest.approx(math.degrees(0.1))
+    assert found["degrees"].item() == pytest.approx(math.degrees(0.1))
     assert found["ratio"].item() < 1
     plain = compared(turned, data, torch.ones_like(h))
     best = max_margin(*data, torch.ones(1, 1, dtype=torch.float64)).margin
@@ -102,14 +102,14 @@ def test_angles_stay_within_the_steps_as_these_become_shorter(rows: pd.DataFrame
     assert (lengths["min"] == lengths["max"]).all()
     assert np.radians(lengths["min"].to_numpy()) == pytest.approx(0.05 * (1 + np.array([0, 10, 100, 700]) / 50) ** -0.7)
     assert rows.loc[rows["step"] < 0, "length"].isna().all()
-    assert (at(rows, "gd", 0.0)["angle"] < at(rows, "gd", 0.0)["length"]).all()
-    assert (at(rows, "gd", 0.0, 0)["angle"] > at(rows, "gd", 0.0, 0)["length"]).any()
+    assert (at(rows, "gd", 0.0)["degrees"] < at(rows, "gd", 0.0)["length"]).all()
+    assert (at(rows, "gd", 0.0, 0)["degrees"] > at(rows, "gd", 0.0, 0)["length"]).any()
 
 
 @pytest.mark.parametrize(("worst", "judgement"), [(0.01, "holds"), (3.0, "fails"), (math.nan, "unclear")])
 def test_the_worst_run_of_a_seed_decides(worst: float, judgement: str) -> None:
-    rows = pd.DataFrame({"seed": [0, 0, 1, 1], "angle": [0.0, worst] * 2, "length": 0.1})
-    rows = rows.assign(ratio=1 - rows["angle"] / 100)
+    rows = pd.DataFrame({"seed": [0, 0, 1, 1], "degrees": [0.0, worst] * 2, "length": 0.1})
+    rows = rows.assign(ratio=1 - rows["degrees"] / 100)
     assert judge(analysis.measure_worst_miss(rows), Band(low=None, high=1.0)) == judgement
     assert judge(analysis.measure_worst_ratio(rows), Band(low=0.999, high=None)) == judgement
 
@@ -119,7 +119,7 @@ def test_only_runs_at_their_own_optimum_are_asked_how_far_the_ordinary_one_is(ow
     cells = [(0, 0.0, 4.0), (0, 1.0, 0.02), (1, 0.0, 9.0), (1, 1.0, own)]
     rows = pd.DataFrame(
         [
-            {"seed": seed, "optimiser": "adagrad", "trial": run, "weighting": weighting, "angle": angle}
+            {"seed": seed, "optimiser": "adagrad", "trial": run, "weighting": weighting, "degrees": angle}
             for seed in (0, 1)
             for run, weighting, angle in cells
         ]

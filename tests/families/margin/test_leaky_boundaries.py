@@ -39,7 +39,7 @@ def weights(log: dict[str, pd.DataFrame], seed: int, scale: float) -> Neurons:
 def test_margin_bend_and_boundary_are_those_of_the_logged_neurons() -> None:
     log = logged()
     points = labelled("hinted", Hints(far=3.0))
-    runs = log["runs"][log["runs"]["stage"] == "late"].set_index(["seed", "scale"])
+    runs = log["runs"][log["runs"]["moment"] == "late"].set_index(["seed", "scale"])
     for (seed, scale), run in runs.iterrows():
         found = weights(log, seed, scale)
         values = points.y * found.outputs(points.x, 0.4)[0]
@@ -59,7 +59,7 @@ def test_the_first_stage_starts_from_the_draws_of_the_seed_at_every_scale() -> N
     runs = logged()["runs"]
     points = labelled("hinted", Hints(far=3.0))
     for seed, scale in ((0, 0.5), (2, 1e-4)):
-        own = runs[(runs["seed"] == seed) & (runs["scale"] == scale)].set_index("stage")
+        own = runs[(runs["seed"] == seed) & (runs["scale"] == scale)].set_index("moment")
         start = leaky_relu.draw([stream(seed, "start")], 3, scale)
         margin = leaky_relu.normalised_margin(start, points, 0.4)[0]
         assert own.loc["start", "margin"] == pytest.approx(margin)
@@ -83,7 +83,7 @@ def test_cosines_are_with_the_best_line_and_the_mean() -> None:
     points = labelled("positive", Hints())
     svm, _ = linear_margin(points, np.ones(20))
     mean = points.y @ points.x
-    rows = log["directions"][log["directions"]["stage"] == "late"].set_index(["seed", "reference"])["cosine"]
+    rows = log["directions"][log["directions"]["moment"] == "late"].set_index(["seed", "reference"])["cosine"]
     for seed in (0, 1):
         linear = leaky_relu.linear_part(weights(log, seed, 1e-4), 0.4)[0][0]
         for name, wanted in {"svm": svm, "mean": mean}.items():

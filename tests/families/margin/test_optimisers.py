@@ -95,11 +95,11 @@ def test_a_seed_gives_the_same_rows_alone_and_in_a_block() -> None:
 
 def test_no_margin_is_above_the_bound_of_its_sign_and_some_are_above_that_of_the_other() -> None:
     log = logged(tuple(range(6)), runs=12, steps=400)
-    ratios = log["certificates"].groupby("sign")["ratio"].max()
+    ratios = log["certificates"].groupby("optimum_sign")["ratio"].max()
     assert ratios["same"] <= 1 + 1e-12
     assert ratios["opposite"] > 1
     ended = log["runs"][log["runs"]["step"] == 400]
-    same = log["certificates"][log["certificates"]["sign"] == "same"]
+    same = log["certificates"][log["certificates"]["optimum_sign"] == "same"]
     assert (ended["margin"] / ended["best"]).to_numpy() == pytest.approx(same["ratio"].to_numpy())
 
 

@@ -54,13 +54,13 @@ def test_phases_end_where_outputs_leave_the_small_ones_and_where_every_point_is_
         size = (path[second].a ** 2 + (path[second].w ** 2).sum(2)).max()
         assert row.drift == pytest.approx(np.abs(kept[1] - kept[0]).max() / size)
         curves = log["curves"][(log["curves"]["seed"] == row.seed)]
-        plain = curves[curves["phase"] < 3]
+        plain = curves[curves["phase"] != "III"]
         assert plain["time"].max() < row.second_end + 1e-9
-        assert plain.loc[plain["phase"] == 1, "time"].max() < row.first_end
+        assert plain.loc[plain["phase"] == "I", "time"].max() < row.first_end
         for record in plain.itertuples():
             neurons = path[round(record.time / 0.1)]
             assert record.norm == pytest.approx(math.sqrt(neurons.square_norm()[0]))
-        late = curves[curves["phase"] == 3]
+        late = curves[curves["phase"] == "III"]
         assert len(late) == 5
         assert late["log10_time"].iloc[0] == pytest.approx(math.log10(row.second_end))
 
@@ -77,7 +77,7 @@ def test_late_records_follow_normalised_steps_with_the_time_of_the_flow() -> Non
         margins.append(q.min() / neurons.square_norm()[0])
         smoothed.append(-math.log(math.expm1(np.log1p(np.exp(-q)).sum())) / neurons.square_norm()[0])
         if at % 5 == 0:
-            record = log["curves"][log["curves"]["phase"] == 3].iloc[at // 5]
+            record = log["curves"][log["curves"]["phase"] == "III"].iloc[at // 5]
             assert record["of_best"] == pytest.approx(margins[-1] / best)
             assert record["log10_time"] == pytest.approx(math.log10(time))
         length = 0.01 / (1 + at / 100) ** 0.8 * math.sqrt(neurons.square_norm()[0])
@@ -119,7 +119,7 @@ def test_the_largest_of_each_sign_is_beside_its_own_rate() -> None:
     for row in log["signs"].itertuples():
         a = path[round(row.time / 0.1)].a[0]
         assert row.largest == pytest.approx(max(0, (row.sign * a).max()))
-        assert row.rate == pytest.approx(np.linalg.norm(pull(points, SLOPE, row.sign)) / 2)
+        assert row.growth_rate == pytest.approx(np.linalg.norm(pull(points, SLOPE, row.sign)) / 2)
 
 
 def test_alignment_is_logged_when_the_loss_falls_below_a_half() -> None:
@@ -138,7 +138,7 @@ def test_alignment_is_logged_when_the_loss_falls_below_a_half() -> None:
 def test_runs_that_never_fit_the_points_have_no_late_phase() -> None:
     log = logged((0,), scale=1e-30)
     assert log["runs"][["second_end", "drift", "fall", "growth"]].isna().all(axis=None)
-    assert not (log["curves"]["phase"] == 3).any()
+    assert not (log["curves"]["phase"] == "III").any()
     assert log["alignment"].set_index("moment")["misalignment"].isna().tolist() == [False, True]
 
 
@@ -153,7 +153,9 @@ def test_errors_are_means_over_the_times_of_a_seed(error: float, judgement: str)
 def test_growth_is_the_slope_of_the_logarithm_over_the_rate(factor: float, judgement: str) -> None:
     time = np.tile(np.linspace(0, 5, 6), 2)
     size = np.exp(0.3 * factor * time)
-    rows = pd.DataFrame({"seed": np.repeat([0, 1], 6), "time": time, "norm": size, "largest": 2 * size, "rate": 0.3})
+    rows = pd.DataFrame(
+        {"seed": np.repeat([0, 1], 6), "time": time, "norm": size, "largest": 2 * size, "growth_rate": 0.3}
+    )
     for measure in (analysis.measure_norm_growth, analysis.measure_sign_growth):
         assert judge(measure(rows), Band(low=0.993, high=1.0)) == judgement
     assert math.isnan(analysis.measure_sign_growth(rows.assign(largest=0.0)).value)

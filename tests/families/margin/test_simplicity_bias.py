@@ -31,7 +31,7 @@ def test_every_start_has_the_margins_of_its_draws_over_the_references() -> None:
     points = labelled("symmetric", HINTS)
     best = certificate.best_network(points, 0.5)
     neuron = 0.5 * linear_margin(points, np.ones(20))[1] / 2
-    start = log["outcomes"][log["outcomes"]["stage"] == "start"].set_index(["scale", "copy", "seed"])
+    start = log["outcomes"][log["outcomes"]["moment"] == "start"].set_index(["scale", "copy", "seed"])
     assert len(start) == 12
     for (scale, copy, seed), row in start.iterrows():
         drawn = leaky_relu.draw([stream(seed, "start", copy)], 2, scale)
@@ -43,7 +43,7 @@ def test_every_start_has_the_margins_of_its_draws_over_the_references() -> None:
 
 def test_runs_on_symmetric_points_end_as_their_signs_say() -> None:
     log = logged(tuple(range(8)))
-    late = log["outcomes"][log["outcomes"]["stage"] == "late"].set_index(["copy", "seed"])
+    late = log["outcomes"][log["outcomes"]["moment"] == "late"].set_index(["copy", "seed"])
     rules = log["predictions"].set_index(["rule", "copy", "seed"])
     points = labelled("symmetric", HINTS)
     mean = points.y @ points.x
@@ -66,7 +66,7 @@ def test_the_head_start_of_aligned_neurons_is_that_of_their_rates() -> None:
         (0, 1), part="growth", data="positive", norm=0.05, scales=(1e-7, 1e-4), width=20, copies=1,
         training=Training(lr=0.05, steps=2000, late_step=0.1, late_decay=50.0, late_steps=0),
     )["outcomes"]  # fmt: skip
-    growth = growth[growth["stage"] == "grown"]
+    growth = growth[growth["moment"] == "grown"]
     assert (growth["norm"] >= 0.05).all()
     assert (growth["norm"] < 0.053).all()
     points = labelled("positive", HINTS)
@@ -79,7 +79,7 @@ def test_the_head_start_of_aligned_neurons_is_that_of_their_rates() -> None:
 
 
 def test_log_odds_are_those_of_the_masses_at_every_stage() -> None:
-    rows = logged((3,), width=4, copies=1)["outcomes"].set_index("stage")
+    rows = logged((3,), width=4, copies=1)["outcomes"].set_index("moment")
     drawn = leaky_relu.draw([stream(3, "start", 0)], 4, 1e-4)
     masses = np.abs(drawn.a[0]) * np.linalg.norm(drawn.w[0], axis=1)
     negative = masses[drawn.a[0] < 0].sum()

@@ -86,7 +86,7 @@ def test_a_run_reaches_the_tangent_margin_first_and_never_passes_either_optimum(
     for _, own in rows.groupby("seed"):
         assert own["tangent_best"].tolist() == np.maximum.accumulate(own["tangent"]).tolist()
         assert own["step"].tolist() == sorted({*own["step"], 300, 400})
-        assert own["moved"].iloc[-1] > own["moved"].iloc[0]
+        assert own["relative_change"].iloc[-1] > own["relative_change"].iloc[0]
 
 
 def test_an_odd_number_of_units_is_refused() -> None:

@@ -70,7 +70,7 @@ class Point(Shared):
 LOG = {
     "errors": (
         Column("sample_size", "int64", "samples", "number n of training samples"),
-        Column("dim", "int64", "coordinates", "number d of coordinates, the constant one included"),
+        Column("dim", "int64", "", "number d of coordinates, the constant one included"),
         Column("labelling", "string", "", "how labels are given: drawn, product or norm"),
         Column("method", "string", "", "both layers, the exact output layer (F2), or its ascent"),
         Column("seed", "int64", "", "draw of labels, samples and first weights"),

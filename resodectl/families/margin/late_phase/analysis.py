@@ -49,7 +49,7 @@ def measure_worst_miss(rows: pd.DataFrame) -> Estimate:
 
     A run at its limit goes to and fro across it, so that it misses it by up to a step, however many steps it took.
     """
-    return per_seed(rows, lambda of_seed: (of_seed["angle"] / of_seed["length"]).max(skipna=False))
+    return per_seed(rows, lambda of_seed: (of_seed["degrees"] / of_seed["length"]).max(skipna=False))
 
 
 def measure_worst_angle_of_converged(rows: pd.DataFrame, *, converged: float) -> Estimate:
@@ -60,7 +60,7 @@ def measure_worst_angle_of_converged(rows: pd.DataFrame, *, converged: float) ->
     """
 
     def of_seed(own: pd.DataFrame) -> float:
-        table = own.pivot(index=RUNS, columns="weighting", values="angle")
+        table = own.pivot(index=RUNS, columns="weighting", values="degrees")
         return float(table.loc[table[1.0] <= converged, 0.0].max(skipna=False))
 
     return per_seed(rows, of_seed)
@@ -84,7 +84,7 @@ def draw_convergence(log: Mapping[str, pd.DataFrame], recipe: Drawn[Params]) -> 
 
 def _angles(ax: Axes, rows: pd.DataFrame, recipe: Drawn[Params]) -> None:
     for optimiser, own in in_order(rows, "optimiser", recipe.params.optimisers):
-        spread(ax, own, "step", "angle", colour=COLOURS[optimiser], label=NAMES[optimiser], marker="",
+        spread(ax, own, "step", "degrees", colour=COLOURS[optimiser], label=NAMES[optimiser], marker="",
                line="--" if optimiser in DASHED else "-")  # fmt: skip
     ax.set(xscale="log", yscale="log", xlabel="scaled steps", ylabel="angle (degrees)")
 

@@ -73,4 +73,4 @@ def compared(weights: torch.Tensor, data: Points, conditioner: torch.Tensor) -> 
     optimum = max_margin(*data, unit[:, 2].sign(), conditioner)
     margin = outputs(unit, *data).amin(1) / (unit.square() / conditioner).sum(1)
     chord = (unit - optimum.direction).norm(dim=1) / 2
-    return {"ratio": margin / optimum.margin, "angle": torch.rad2deg(2 * chord.clamp(max=1.0).asin())}
+    return {"ratio": margin / optimum.margin, "degrees": torch.rad2deg(2 * chord.clamp(max=1.0).asin())}

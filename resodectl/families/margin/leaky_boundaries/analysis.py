@@ -131,7 +131,7 @@ def _neurons(ax: Axes, neurons: pd.DataFrame, scale: float, half: float) -> None
 
 def _margins(runs: pd.DataFrame, panel: Panel) -> str:
     """The margins of the shown runs over the certified one, in words."""
-    late = runs[runs["stage"] == "late"]
+    late = runs[runs["moment"] == "late"]
     shares = {scale: (own["margin"] / own["best_high"]).iloc[0] for scale, own in in_order(late, "scale", panel.scales)}
     text = f"margin / certified best {shares[panel.scales[0]]:.4f}"
     return text if len(shares) == 1 else f"{text}, dotted {shares[panel.scales[-1]]:.4f}"

@@ -36,15 +36,15 @@ def simulate(cell: Cell[Point], context: Context) -> Iterator[tuple[str, dict[st
     }
     for stage, neurons in {"start": start, "early": early, "late": late}.items():
         linear, bend = leaky_relu.linear_part(neurons, slope)
-        yield "runs", runs | references | _ends(neurons, points, slope, svm) | {"stage": stage, "bend": bend}
+        yield "runs", runs | references | _ends(neurons, points, slope, svm) | {"moment": stage, "bend": bend}
         for reference, direction in {"svm": svm, "mean": mean}.items():
             cosine = linear @ direction / np.linalg.norm(linear, axis=1) / np.linalg.norm(direction)
-            yield "directions", runs | {"stage": stage, "reference": reference, "cosine": cosine}
+            yield "directions", runs | {"moment": stage, "reference": reference, "cosine": cosine}
     yield "neurons", {name: np.repeat(column, point.width) for name, column in runs.items()} | _neurons(late)
     line = np.arctan2(svm[1], svm[0]) + np.pi / 2 * np.array([1.0, -1.0])
     optimum = certificate.zeros(certificate.as_neurons(best), slope)[0]
     for run, angles in enumerate(certificate.zeros(late, slope)):
-        of_run = {name: column[run] for name, column in runs.items()} | {"stage": "late"}
+        of_run = {name: column[run] for name, column in runs.items()} | {"moment": "late"}
         for curve, rays in {"network": angles, "best": optimum, "svm": line}.items():
             yield "rays", of_run | {"curve": curve, "angle": rays}
     for seed in seeds:
@@ -74,7 +74,7 @@ def _ends(neurons: Neurons, points: Labelled, slope: float, svm: Floats) -> dict
 def _neurons(neurons: Neurons) -> dict[str, Any]:
     drawn = np.abs(neurons.a)[..., None] * neurons.w / neurons.square_norm()[:, None, None]
     return {
-        "stage": "late",
+        "moment": "late",
         "first": drawn[..., 0].ravel(),
         "second": drawn[..., 1].ravel(),
         "positive": neurons.a.ravel() > 0,

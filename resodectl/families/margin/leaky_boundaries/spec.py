@@ -81,13 +81,13 @@ class Point(Shared, Setting):
 _SHARED = (
     Column("panel", "string", "", "symmetric, positive or hinted"),
     Column("data", "string", "", "points: those of the panel, or what a control put in their place"),
-    Column("width", "int64", "neurons", "neurons of the network"),
+    Column("width", "int64", "units", "neurons of the network"),
 )
 _RUN = (
     *_SHARED,
     Column("scale", "float64", "", "standard deviation of the weights at the start"),
     Column("seed", "int64", "", "seed of the start"),
-    Column("stage", "string", "", "start: untrained; early: after plain descent; late: after the normalised steps"),
+    Column("moment", "string", "", "start: untrained; early: after plain descent; late: after the normalised steps"),
     Column(
         "signs", "string", "",
         "signs of the b_k = (a_k + <w_k, mu>) / 2 at the start, mu the direction of the mean of y x: both, positive or "

@@ -150,7 +150,7 @@ def _rows(founds: list[Found], kept: torch.Tensor, seeds: np.ndarray, of: Point)
         opposite = columns.pop("opposite")
         yield "runs", {**labels, "at": "steps", "step": time, **columns}
     for sign, bound in (("same", columns["best"]), ("opposite", opposite)):
-        yield "certificates", {**labels, "sign": sign, "ratio": columns["margin"] / bound}
+        yield "certificates", {**labels, "optimum_sign": sign, "ratio": columns["margin"] / bound}
     passed = picked([found.passed for found in founds])
     del passed["opposite"]
     yield "runs", {**labels, "at": "loss", **passed, "step": passed["step"].astype(np.int64)}

@@ -76,7 +76,7 @@ LOG = {
     ),
     "certificates": (
         *_RUN,
-        Column("sign", "string", "", "the sign of v in the networks compared with: same or opposite"),
+        Column("optimum_sign", "string", "", "the sign of v in the networks compared with: same or opposite"),
         Column("ratio", "float64", "", "normalised margin after the last step over the largest one of such networks"),
     ),
     "conditioners": (

@@ -26,7 +26,7 @@ FORMS = {
     "no-decay": ("without the decaying part", ORANGE),
     "no-rest": ("without the part normal to the mean", PURPLE),
 }
-PHASES = {1: ("phase I", SKY), 2: ("phase II", ORANGE), 3: ("phase III", GREEN)}
+PHASES = {"I": SKY, "II": ORANGE}
 
 
 def measure_error(rows: pd.DataFrame) -> Estimate:
@@ -41,12 +41,12 @@ def measure_error_over_euler(rows: pd.DataFrame) -> Estimate:
 
 def measure_norm_growth(rows: pd.DataFrame) -> Estimate:
     """The slope of log |theta| against time over the rate of phase I, a seed at a time."""
-    return per_seed(rows, lambda of_seed: _slope(of_seed["time"], of_seed["norm"]) / of_seed["rate"].iloc[0])
+    return per_seed(rows, lambda of_seed: _slope(of_seed["time"], of_seed["norm"]) / of_seed["growth_rate"].iloc[0])
 
 
 def measure_sign_growth(rows: pd.DataFrame) -> Estimate:
     """The slope of log max |a_k| of a sign against time over |mu| / 2 of that sign, a seed at a time."""
-    return per_seed(rows, lambda of_seed: _slope(of_seed["time"], of_seed["largest"]) / of_seed["rate"].iloc[0])
+    return per_seed(rows, lambda of_seed: _slope(of_seed["time"], of_seed["largest"]) / of_seed["growth_rate"].iloc[0])
 
 
 def measure_first_end(rows: pd.DataFrame) -> Estimate:
@@ -113,10 +113,10 @@ def _neurons(ax: Axes, neurons: pd.DataFrame, directions: pd.DataFrame, moment: 
 
 
 def _norms(ax: Axes, curves: pd.DataFrame) -> None:
-    plain = curves[curves["phase"] < 3].sort_values("time")
+    plain = curves[curves["phase"] != "III"].sort_values("time")
     for phase, rows in in_order(plain, "phase", PHASES):
-        label, colour = PHASES[phase]
-        ax.axvspan(rows["time"].min(), rows["time"].max(), color=colour, alpha=0.18, linewidth=0, label=label)
+        times = rows["time"].min(), rows["time"].max()
+        ax.axvspan(*times, color=PHASES[phase], alpha=0.18, linewidth=0, label=f"phase {phase}")
     ax.plot(plain["time"], plain["norm"], color=BLUE, label="descent")
     ax.plot(
         plain["time"], plain["closed_norm"], "--", color=BLACK, linewidth=1.2, label="closed form, rate $\\lambda_0$"
@@ -126,7 +126,7 @@ def _norms(ax: Axes, curves: pd.DataFrame) -> None:
 
 
 def _errors(ax: Axes, errors: pd.DataFrame) -> None:
-    shown = errors[(errors["time"] > 0) & (errors["phase"] == 1)]
+    shown = errors[(errors["time"] > 0) & (errors["phase"] == "I")]
     for form, rows in in_order(shown, "form", FORMS):
         label, colour = FORMS[form]
         spread(ax, rows, "time", "error", colour=colour, label="descent" if form == "full" else label, marker="")
@@ -147,7 +147,7 @@ def _signs(ax: Axes, signs: pd.DataFrame) -> None:
         one = first_seed(own)
         ax.plot(one["time"], one["largest"], color=colour, label=label, linewidth=2.4, alpha=0.6)
         middle = one.iloc[len(one) // 2]
-        line = middle["largest"] * np.exp(middle["rate"] * (one["time"] - middle["time"]))
+        line = middle["largest"] * np.exp(middle["growth_rate"] * (one["time"] - middle["time"]))
         ax.plot(one["time"], line, ":", color=GREY, label="rate $|\\mu_\\pm| / 2$", zorder=4)
     ax.set(yscale="log", xlabel="time", ylabel="largest $|a_k|$")
     ax.set_title(f"{rows['path'].iloc[0]} points, one run")

@@ -54,7 +54,7 @@ class Scene(NamedTuple):
     def references(self) -> dict[str, float]:
         """The columns that are the same in all rows."""
         known = {"certified": self.best.lower / self.best.upper}
-        return known | {"rate": self.mean.rate if self.symmetric else math.nan}
+        return known | {"growth_rate": self.mean.rate if self.symmetric else math.nan}
 
 
 class Caught(NamedTuple):
@@ -128,7 +128,7 @@ def _plain(scene: Scene) -> Generator[Block, None, tuple[Caught, Caught, Caught]
         if at % point.record_every == 0:
             yield "curves", _plain_curve(scene, neurons, margins, small, np.isnan(second.times), time)
             for row in _errors(scene, neurons, time):
-                yield "errors", row | {"phase": 1 if small.all() else 2}
+                yield "errors", row | {"phase": "I" if small.all() else "II"}
             yield from _signs(scene, neurons, time)
         if np.isfinite(second.times).all():
             break
@@ -145,7 +145,7 @@ def _plain_curve(
     closed = leaky_relu.alignment_phase(scene.start, scene.mean.direction, scene.mean.rate, time)
     return scene.references() | {
         "seed": scene.seeds[shown],
-        "phase": np.where(small, 1, 2)[shown],
+        "phase": np.where(small, "I", "II")[shown],
         "time": time,
         "log10_time": math.log10(time) if time else math.nan,
         "norm": np.sqrt(norm2)[shown],
@@ -186,7 +186,7 @@ def _signs(scene: Scene, neurons: Neurons, time: float) -> Rows:
                 "sign": sign,
                 "norm": np.sqrt(neurons.square_norm()),
                 "largest": (sign * neurons.a).clip(min=0).max(1),
-                "rate": np.linalg.norm(pull(scene.points, scene.point.slope, sign)) / 2,
+                "growth_rate": np.linalg.norm(pull(scene.points, scene.point.slope, sign)) / 2,
             },
         )
 
@@ -211,7 +211,7 @@ def _late(
                 "norm": np.sqrt(norm2),
                 "of_best": margin / scene.best.upper,
             }
-            yield "curves", curve | scene.references() | {"phase": 3, "time": math.nan, "closed_norm": math.nan}
+            yield "curves", curve | scene.references() | {"phase": "III", "time": math.nan, "closed_norm": math.nan}
         if at < training.late_steps:
             step = leaky_relu.step_length(training.late_step, at, training.late_decay)
             lengths = step * np.sqrt(norm2 / down.square_norm())

@@ -71,26 +71,26 @@ class Point(Shared, Path):
 
 _SHARED = (
     Column("path", "string", "", "symmetric, hinted or alignment"),
-    Column("width", "int64", "neurons", "neurons of the network"),
+    Column("width", "int64", "units", "neurons of the network"),
     Column("scale", "float64", "", "standard deviation of the weights at the start"),
     Column("seed", "int64", "", "seed of the start"),
 )
 LOG = {
     "curves": (
         *_SHARED,
-        Column("phase", "int64", "", "1: |f| is small at all points; 2: n L >= log 2; 3: n L < log 2"),
+        Column("phase", "string", "", "I: |f| is small at all points; II: n L >= log 2; III: n L < log 2"),
         Column("time", "float64", "", "steps done times the learning rate; NaN in phase III"),
         Column("log10_time", "float64", "", "log10 of the time of gradient flow, the sum of steps over |grad L|"),
         Column("norm", "float64", "", "|theta|"),
         Column("closed_norm", "float64", "", "|theta| of the closed form of phase I; NaN later, and without symmetry"),
         Column("of_best", "float64", "", "normalised margin over the certified upper bound of all networks"),
         Column("certified", "float64", "", "certified lower bound over upper bound of the best network"),
-        Column("rate", "float64", "", "growth rate lambda_0 of phase I on symmetric points; NaN on others"),
+        Column("growth_rate", "float64", "", "growth rate lambda_0 of phase I on symmetric points; NaN on others"),
     ),
     "errors": (
         *_SHARED,
         Column("time", "float64", "", "steps done times the learning rate"),
-        Column("phase", "int64", "", "1: |f| is small at all points of all runs; 2: no longer"),
+        Column("phase", "string", "", "I: |f| is small at all points of all runs; II: no longer"),
         Column(
             "form", "string", "",
             "closed form: full; no-decay without the part that decays; no-rest without the part normal to the mean",
@@ -104,7 +104,7 @@ LOG = {
         Column("sign", "int64", "", "sign of a, +1 or -1"),
         Column("norm", "float64", "", "|theta|"),
         Column("largest", "float64", "", "largest |a_k| of that sign"),
-        Column("rate", "float64", "", "its growth rate |mu_+| / 2 or |mu_-| / 2 in phase I"),
+        Column("growth_rate", "float64", "", "its growth rate |mu_+| / 2 or |mu_-| / 2 in phase I"),
     ),
     "runs": (
         *_SHARED,

@@ -84,7 +84,7 @@ def draw_simplicity_bias(log: Mapping[str, pd.DataFrame], recipe: Drawn[Params])
     """Outcomes and their shares against the scale, the head start of the favoured sign, the law of the width."""
     params = recipe.params
     outcomes, predictions = log["outcomes"], log["predictions"]
-    late = outcomes[outcomes["stage"] == "late"]
+    late = outcomes[outcomes["moment"] == "late"]
     count = 2 * bool(params.sweep) + bool(params.growth) + bool(params.signs)
     columns = min(2, count)
     figure, axes = panels(-(-count // columns), columns, panel=(4.6, 3.4))
@@ -94,7 +94,7 @@ def draw_simplicity_bias(log: Mapping[str, pd.DataFrame], recipe: Drawn[Params])
         _outcomes(next(places), own)
         _trapped(next(places), own)
     if params.growth:
-        _head_start(next(places), outcomes[outcomes["stage"] == "grown"], params.growth)
+        _head_start(next(places), outcomes[outcomes["moment"] == "grown"], params.growth)
     if params.signs:
         _widths(next(places), late[late["part"] == "signs"], predictions[predictions["part"] == "signs"])
     for ax in places:

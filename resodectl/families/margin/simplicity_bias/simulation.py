@@ -36,7 +36,7 @@ def simulate(cell: Cell[Point], context: Context) -> Iterator[tuple[str, dict[st
     for stage, neurons in stages.items():
         margin = leaky_relu.normalised_margin(neurons, points, point.slope)
         ends = {"of_best": margin / best.upper, "of_neuron": margin / neuron, "log_odds": _log_odds(neurons)}
-        yield "outcomes", runs | known | ends | {"stage": stage, "norm": np.sqrt(neurons.square_norm())}
+        yield "outcomes", runs | known | ends | {"moment": stage, "norm": np.sqrt(neurons.square_norm())}
     single = np.abs(margin / neuron - 1) < NEAR
     for rule, predicted in _predictions(start, points).items():
         yield "predictions", runs | {"rule": rule, "single": predicted, "right": predicted == single}

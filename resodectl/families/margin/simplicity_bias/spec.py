@@ -102,7 +102,7 @@ class Point(Shared, Setting):
 _RUN = (
     Column("part", "string", "", "sweep, growth or signs"),
     Column("data", "string", "", "points"),
-    Column("width", "int64", "neurons", "neurons of the network"),
+    Column("width", "int64", "units", "neurons of the network"),
     Column("scale", "float64", "", "standard deviation of the weights at the start"),
     Column("seed", "int64", "", "seed of the start"),
     Column("copy", "int64", "", "which of the independent runs of the seed"),
@@ -111,7 +111,7 @@ LOG = {
     "outcomes": (
         *_RUN,
         Column(
-            "stage",
+            "moment",
             "string",
             "",
             "start: untrained; early: after plain descent; late: after the normalised steps; in growth, grown: when "

@@ -77,7 +77,7 @@ def simulate(cell: Cell[Point], context: Context) -> Iterator[tuple[str, dict[st
                 "tangent": reached.double(),
                 "tangent_best": best.double(),
                 "f1": f1.double(),
-                "moved": (length / start.square().sqrt()).double(),
+                "relative_change": (length / start.square().sqrt()).double(),
                 "like_tangent": _cosine(heights, lazy.heights).double(),
                 "like_f1": _cosine(heights, rich.heights).double(),
             },

@@ -68,7 +68,7 @@ LOG = {
         ),
         Column("tangent_best", "float64", "", "the largest of these at any record so far"),
         Column("f1", "float64", "", "least y f(x) over |W|^2 / m, over its certified upper bound for any width"),
-        Column("moved", "float64", "", "|V| over |W| at the start"),
+        Column("relative_change", "float64", "", "|V| over |W| at the start"),
         Column(
             "like_tangent", "float64", "", "cosine of f on the square with the classifier of largest tangent margin"
         ),

@@ -58,7 +58,7 @@ class Point(Shared):
 
 LOG = {
     "margins": (
-        Column("dim", "int64", "coordinates", "number d of coordinates, the constant one included"),
+        Column("dim", "int64", "", "number d of coordinates, the constant one included"),
         Column(
             "method",
             "string",
