@@ -13,9 +13,9 @@ from resodectl.experiment.catalogue import shipped
 from resodectl.experiment.context import stream
 from resodectl.families.margin.late_phase import analysis, spec
 from resodectl.families.margin.late_phase.simulation import compared
-from resodectl.families.margin.toy import points
+from resodectl.families.margin.toy import Points, points
 from resodectl.numerics.draws import TensorPlace
-from resodectl.numerics.margins.leaky_unit import max_margin, normalised_margin
+from resodectl.numerics.margins.leaky_unit import max_margin, normalised_margin, outputs
 from resodectl.recipe import load
 from resodectl.recipe.schema import Band
 from tests.simulated import simulated
@@ -67,20 +67,43 @@ def test_records_are_of_the_first_weights_the_plain_steps_and_the_scaled_ones(ro
         assert own["norm"].to_numpy() == pytest.approx(np.linalg.norm(drawn, axis=1))
 
 
+def mean_loss(weights: torch.Tensor, data: Points) -> torch.Tensor:
+    return outputs(weights, *data).neg().exp().mean(1).log()
+
+
+def test_the_surrogate_margin_is_that_of_the_log_of_the_summed_loss_between_the_margin_and_log_n_below_it() -> None:
+    data = points([stream(0, "points")], 20, TensorPlace())
+    h = torch.tensor([0.5, 2.0, 3.0], dtype=torch.float64).view(1, 3, 1)
+    weights = 3.0 * max_margin(*data, torch.ones(1, 1, dtype=torch.float64)).direction
+    found = {name: values.item() for name, values in compared(weights, data, h, mean_loss(weights, data)).items()}
+    sum_loss = sum(math.exp(-q) for q in outputs(weights, *data).flatten().tolist())
+    squares = sum(w**2 / k for w, k in zip(weights.flatten().tolist(), (0.5, 2.0, 3.0), strict=True))
+    best = max_margin(*data, torch.ones(1, 1, dtype=torch.float64), h).margin.item()
+    assert found["surrogate_ratio"] == pytest.approx(-math.log(sum_loss) / squares / best)
+    assert 0 < found["ratio"] - found["surrogate_ratio"] < math.log(20) / squares / best
+
+
+def test_the_surrogate_margin_tends_to_the_margin_from_below(rows: pd.DataFrame) -> None:
+    gaps = (rows["ratio"] - rows["surrogate_ratio"])[rows["optimiser"] != "sign"]
+    assert gaps.min() > -1e-12
+    assert gaps[rows["step"] == 0].min() > 1e-3
+    assert gaps[rows["step"] == 700].max() < 1e-4
+
+
 def test_the_optimum_is_at_no_distance_and_a_turned_one_at_its_angle() -> None:
     data = points([stream(0, "points")], 20, TensorPlace())
     h = torch.tensor([0.5, 2.0, 3.0], dtype=torch.float64).view(1, 3, 1)
     optimum = max_margin(*data, torch.ones(1, 1, dtype=torch.float64), h).direction
-    found = compared(5.0 * optimum, data, h)
+    found = compared(5.0 * optimum, data, h, mean_loss(5.0 * optimum, data))
     assert found["ratio"].item() == pytest.approx(1, rel=1e-12)
     assert found["degrees"].item() == pytest.approx(0, abs=1e-6)
     across = torch.linalg.cross(optimum, torch.tensor([0.0, 1.0, 0.0], dtype=torch.float64).view(1, 3, 1), dim=1)
     across = across / across.norm(dim=1, keepdim=True)
     turned = math.cos(0.1) * optimum + math.sin(0.1) * across
-    found = compared(turned, data, h)
+    found = compared(turned, data, h, mean_loss(turned, data))
     assert found["degrees"].item() == pytest.approx(math.degrees(0.1))
     assert found["ratio"].item() < 1
-    plain = compared(turned, data, torch.ones_like(h))
+    plain = compared(turned, data, torch.ones_like(h), mean_loss(turned, data))
     best = max_margin(*data, torch.ones(1, 1, dtype=torch.float64)).margin
     assert plain["ratio"].item() == pytest.approx((normalised_margin(turned, *data) / best).item())
 
@@ -112,6 +135,11 @@ def test_the_worst_run_of_a_seed_decides(worst: float, judgement: str) -> None:
     rows = rows.assign(ratio=1 - rows["degrees"] / 100)
     assert judge(analysis.measure_worst_miss(rows), Band(low=None, high=1.0)) == judgement
     assert judge(analysis.measure_worst_ratio(rows), Band(low=0.999, high=None)) == judgement
+    surrogate = rows.rename(columns={"ratio": "surrogate_ratio"})
+    assert (
+        judge(analysis.measure_worst_ratio(surrogate, margin="surrogate_ratio"), Band(low=0.999, high=None))
+        == judgement
+    )
 
 
 @pytest.mark.parametrize(("own", "expected"), [(0.01, 9.0), (0.5, 4.0)])

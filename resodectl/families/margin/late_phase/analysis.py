@@ -4,6 +4,7 @@ Wang, Meng, Chen & Liu 2021 (arXiv 2012.06244).
 """
 
 from collections.abc import Mapping
+from typing import Literal
 
 import pandas as pd
 from matplotlib.axes import Axes
@@ -39,9 +40,9 @@ DASHED = ("adam", "scalar-adagrad")  # beneath which other curves may lie
 RUNS = ["optimiser", "trial"]
 
 
-def measure_worst_ratio(rows: pd.DataFrame) -> Estimate:
-    """The smallest margin of the runs of a seed, in units of the largest possible one."""
-    return per_seed(rows, lambda of_seed: of_seed["ratio"].min(skipna=False))
+def measure_worst_ratio(rows: pd.DataFrame, *, margin: Literal["ratio", "surrogate_ratio"] = "ratio") -> Estimate:
+    """The smallest margin, or surrogate margin, of the runs of a seed, in units of the largest possible one."""
+    return per_seed(rows, lambda of_seed: of_seed[margin].min(skipna=False))
 
 
 def measure_worst_miss(rows: pd.DataFrame) -> Estimate:

@@ -4,6 +4,7 @@ Wang, Meng, Chen & Liu 2021 (arXiv 2012.06244). In the log domain: the loss is b
 reaches 1e18. The conditioner h goes on to see the true gradients.
 """
 
+import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -41,7 +42,8 @@ def simulate(cell: Cell[Point], context: Context) -> Iterator[tuple[str, dict[st
         if t == -of.plain_steps or t in (0, *of.shown, of.scaled_steps):
             h, length = conditioner(chosen, moments), np.degrees(_length(of, t)) if t >= 0 else np.nan
             for weighting in (*WEIGHTINGS, *(MORE if t == of.scaled_steps else ())):
-                columns = {name: values.flatten() for name, values in compared(weights, data, h**weighting).items()}
+                found = compared(weights, data, h**weighting, here.log_loss)
+                columns = {name: values.flatten() for name, values in found.items()}
                 columns |= {"log_loss": here.log_loss.flatten(), "norm": weights.norm(dim=1).flatten()}
                 yield "runs", {**labels, "step": max(t, -1), "length": length, "weighting": weighting, **columns}
         gradient = here.log_loss.exp().unsqueeze(1) * here.log_gradient
@@ -67,10 +69,22 @@ def _squares(vectors: torch.Tensor) -> torch.Tensor:
     return vectors.square().sum(1, keepdim=True)
 
 
-def compared(weights: torch.Tensor, data: Points, conditioner: torch.Tensor) -> dict[str, torch.Tensor]:
-    """How far runs are from the max-margin point of min |h^(-1/2) w|^2 with their sign of v, `(sets, runs)` each."""
-    unit = weights / weights.norm(dim=1, keepdim=True)
+def compared(
+    weights: torch.Tensor, data: Points, conditioner: torch.Tensor, log_loss: torch.Tensor
+) -> dict[str, torch.Tensor]:
+    """How far runs are from the max-margin point of min |h^(-1/2) w|^2 with their sign of v, `(sets, runs)` each.
+
+    The surrogate margin takes log(1 / sum_i exp(-q_i)), from the `log_loss` of the mean, in place of min q: it is at
+    most the margin, and less than log n / |h^(-1/2) w|^2 below it.
+    """
+    norm = weights.norm(dim=1, keepdim=True)
+    unit = weights / norm
     optimum = max_margin(*data, unit[:, 2].sign(), conditioner)
-    margin = outputs(unit, *data).amin(1) / (unit.square() / conditioner).sum(1)
+    squares = (unit.square() / conditioner).sum(1) * optimum.margin
+    margin, sum_loss = outputs(unit, *data).amin(1), log_loss + math.log(len(data.labels))
     chord = (unit - optimum.direction).norm(dim=1) / 2
-    return {"ratio": margin / optimum.margin, "degrees": torch.rad2deg(2 * chord.clamp(max=1.0).asin())}
+    return {
+        "ratio": margin / squares,
+        "surrogate_ratio": -sum_loss / norm.square().squeeze(1) / squares,
+        "degrees": torch.rad2deg(2 * chord.clamp(max=1.0).asin()),
+    }

@@ -71,6 +71,9 @@ LOG = {
         Column("length", "float64", "degrees", "length of the next scaled step in units of |w|; NaN at step -1"),
         Column("weighting", "float64", "", "p of the compared max-margin problem min |h^(-p/2) w|^2, h of that moment"),
         Column("ratio", "float64", "", "min q / |h^(-p/2) w|^2 over the largest possible one with this sign of v"),
+        Column(
+            "surrogate_ratio", "float64", "", "the same with log(1 / sum_i exp(-q_i)), at most min q, in place of min q"
+        ),
         Column("degrees", "float64", "degrees", "angle of w and the exact max-margin point with this sign of v"),
         Column("log_loss", "float64", "nats", "log of the mean exponential loss"),
         Column("norm", "float64", "", "norm of the weights"),
