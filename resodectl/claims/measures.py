@@ -43,7 +43,12 @@ class Measured:
 
 
 def measure(recipe: Recipe, log: Logs, control_logs: Mapping[PlacedControl, Logs]) -> list[Measured]:
-    """The estimates of all claims of a recipe.
+    """The estimates of all claims of a recipe; see `measure_claim`."""
+    return [measure_claim(recipe, index, log, control_logs) for index in range(len(recipe.claims))]
+
+
+def measure_claim(recipe: Recipe, index: int, log: Logs, control_logs: Mapping[PlacedControl, Logs]) -> Measured:
+    """The estimates of one claim of a recipe, by its index.
 
     Args:
         log: the run's tables by kind.
@@ -51,40 +56,41 @@ def measure(recipe: Recipe, log: Logs, control_logs: Mapping[PlacedControl, Logs
             was not run; a control by `where` alone looks at `log`.
 
     Raises:
-        UserError: a measure fails, or gives no Estimate.
+        UserError: the measure fails, or gives no Estimate.
     """
-    measured = []
-    for index, (claim, function) in enumerate(zip(recipe.claims, _measures(recipe), strict=True)):
-        seen: dict[KeyPath, tuple[Logs, Selection]] = {(): (log, claim.where)}
-        for place, control in claim.every_control().items():
-            rows = control_logs.get((index, place)) if control.set else log
-            if rows is not None:
-                seen[place] = rows, claim.where | control.where
-        estimates: dict[KeyPath, Estimate | None] = {}
-        absent: dict[KeyPath, str] = {}
-        for place, (logs, where) in seen.items():
-            every = logs[claim.kind or next(iter(logs))]
-            selected = select(every, where)
-            estimates[place] = None if selected.empty else _estimate(recipe, function, claim, selected)
-            if selected.empty:
-                absent[place] = why_absent(every, where)
-        measured.append(Measured(estimates.pop(()), estimates, absent))
-    return measured
+    claim, function = recipe.claims[index], _measure(recipe, index)
+    seen: dict[KeyPath, tuple[Logs, Selection]] = {(): (log, claim.where)}
+    for place, control in claim.every_control().items():
+        rows = control_logs.get((index, place)) if control.set else log
+        if rows is not None:
+            seen[place] = rows, claim.where | control.where
+    estimates: dict[KeyPath, Estimate | None] = {}
+    absent: dict[KeyPath, str] = {}
+    for place, (logs, where) in seen.items():
+        every = logs[claim.kind or next(iter(logs))]
+        selected = select(every, where)
+        estimates[place] = None if selected.empty else _estimate(recipe, function, claim, selected)
+        if selected.empty:
+            absent[place] = why_absent(every, where)
+    return Measured(estimates.pop(()), estimates, absent)
 
 
 def judged(recipe: Recipe, measured: Sequence[Measured]) -> list[Verdict]:
     """The verdicts that follow from the estimates of all claims of a recipe."""
-    verdicts = []
-    for claim, of_claim in zip(recipe.claims, measured, strict=True):
-        band = claim.band(recipe.profile)
-        controls = []
-        for place, control in claim.every_control().items():
-            under = of_claim.controls.get(place)
-            state = judge_control(under, band) if place in of_claim.controls else "not run"
-            controls.append(ControlVerdict(control, under, state, of_claim.absent.get(place, "")))
-        judgement, absent = judge(of_claim.estimate, band), of_claim.absent.get((), "")
-        verdicts.append(Verdict(claim, band, of_claim.estimate, judgement, tuple(controls), absent))
-    return verdicts
+    return [judge_claim(recipe, index, of_claim) for index, of_claim in enumerate(measured)]
+
+
+def judge_claim(recipe: Recipe, index: int, measured: Measured) -> Verdict:
+    """The verdict that follows from the estimates of one claim, by its index."""
+    claim = recipe.claims[index]
+    band = claim.band(recipe.profile)
+    controls = []
+    for place, control in claim.every_control().items():
+        under = measured.controls.get(place)
+        state = judge_control(under, band) if place in measured.controls else "not run"
+        controls.append(ControlVerdict(control, under, state, measured.absent.get(place, "")))
+    judgement, absent = judge(measured.estimate, band), measured.absent.get((), "")
+    return Verdict(claim, band, measured.estimate, judgement, tuple(controls), absent)
 
 
 def check(recipe: Recipe, log: Logs, control_logs: Mapping[PlacedControl, Logs]) -> list[Verdict]:
@@ -98,32 +104,34 @@ def check_measures(recipe: Recipe) -> None:
     Raises:
         RecipeError: with the place in the recipe, and the nearest name that there is.
     """
-    _measures(recipe)
+    for index in range(len(recipe.claims)):
+        _measure(recipe, index)
     if recipe.file.draw is not None:
         named(recipe.experiment.module("analysis"), "draw", recipe.file.draw, recipe.location(("draw",)))
 
 
-def _measures(recipe: Recipe) -> list[Callable[..., Estimate]]:
+def _measure(recipe: Recipe, index: int) -> Callable[..., Estimate]:
+    """The function that measures a claim, with the options that the claim gives.
+
+    Raises:
+        RecipeError: there is no such measure, or the options are not those that it takes.
+    """
+    claim = recipe.claims[index]
     analysis = recipe.experiment.module("analysis")
-    measures: list[Callable[..., Estimate]] = []
-    for index, claim in enumerate(recipe.claims):
-        measure = named(analysis, "measure", claim.claim, recipe.claim_location(index, "claim"))
-        known = inspect.signature(measure).parameters
-        options = {name for name, parameter in known.items() if parameter.kind is parameter.KEYWORD_ONLY}
-        for option in claim.options:
-            if option not in options:
-                location = recipe.claim_location(index, "with", option)
-                raise RecipeError(
-                    f"{location}: measure_{claim.claim} has no option '{option}'; {suggestion(option, options)}"
-                )
-        for option in sorted(options - claim.options.keys()):
-            if known[option].default is inspect.Parameter.empty:
-                location = recipe.claim_location(index, "with")
-                raise RecipeError(
-                    f"{location}: measure_{claim.claim} needs the option '{option}'; give it under 'with'"
-                )
-        measures.append(functools.partial(measure, **_typed(recipe, index, claim, measure)))
-    return measures
+    measure = named(analysis, "measure", claim.claim, recipe.claim_location(index, "claim"))
+    known = inspect.signature(measure).parameters
+    options = {name for name, parameter in known.items() if parameter.kind is parameter.KEYWORD_ONLY}
+    for option in claim.options:
+        if option not in options:
+            location = recipe.claim_location(index, "with", option)
+            raise RecipeError(
+                f"{location}: measure_{claim.claim} has no option '{option}'; {suggestion(option, options)}"
+            )
+    for option in sorted(options - claim.options.keys()):
+        if known[option].default is inspect.Parameter.empty:
+            location = recipe.claim_location(index, "with")
+            raise RecipeError(f"{location}: measure_{claim.claim} needs the option '{option}'; give it under 'with'")
+    return functools.partial(measure, **_typed(recipe, index, claim, measure))
 
 
 class _Options(Settings):

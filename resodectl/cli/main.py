@@ -23,6 +23,7 @@ COMMANDS = {
     "show": "Show a recipe (its setting, its distance from the paper, its cost) or an experiment.",
     "plot": "Draw figures again, from their logs only.",
     "check": "Check claims again, from the logs only.",
+    "sweep": "Vary parameters of a recipe, and show where each claim holds.",
     "data": "List and fetch data sets.",
     "store": "List, verify and clean the store of finished cells.",
     "new": "Write an experiment of your own that runs at once, to change it.",
