@@ -1,4 +1,4 @@
-"""Imports go one way: cli -> runs -> (engine, claims, drawing, families) -> experiment, recipe -> numerics."""
+"""Imports go one way: cli -> sweeps -> runs -> (engine, claims, drawing, families) -> experiment, recipe -> numerics."""
 
 import ast
 from pathlib import Path
@@ -9,7 +9,8 @@ import resodectl
 
 PACKAGE = Path(resodectl.__file__).parent
 BELOW = {  # each folder, and the folders that its modules may import besides their own
-    "cli": {"runs", "engine", "claims", "experiment", "recipe", "datasets"},
+    "cli": {"sweeps", "runs", "engine", "claims", "experiment", "recipe", "datasets"},
+    "sweeps": {"runs", "engine", "claims", "drawing", "recipe"},
     "runs": {"engine", "claims", "drawing", "experiment", "recipe", "datasets"},
     "engine": {"experiment", "datasets"},
     "claims": {"recipe", "experiment"},

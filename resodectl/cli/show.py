@@ -132,11 +132,17 @@ def describe(recipe: "Recipe", known: dict[str, Any]) -> None:
     if not recipe.claims:
         print("Nothing is claimed.")
     rows = [
-        (claim["says"], claim["within"], "" if claim["gate"] else "reported only", "\n".join(claim["controls"]))
-        for claim in known["claims"]
+        (
+            str(number),
+            claim["says"],
+            claim["within"],
+            "" if claim["gate"] else "reported only",
+            "\n".join(claim["controls"]),
+        )
+        for number, claim in enumerate(known["claims"], 1)
     ]
     if rows:
-        table(("claim", "band", "", "controls"), rows, fold=("claim", "controls"))
+        table(("", "claim", "band", "", "controls"), rows, fold=("claim", "controls"))
     cost = known["cost"]
     spent = f", which took {cost['seconds']:.1f} s" if cost["seconds"] is not None else ""
     print(f"\n{cost['cells']} cells, {cost['stored']} stored{spent}" + (f"; {cost['note']}" if "note" in cost else ""))

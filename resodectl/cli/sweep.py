@@ -181,7 +181,7 @@ def _edge(reference: str, text: str, name: str, width: float, asked: options.Opt
     from resodectl.runs.plan import missing, plan
     from resodectl.sweeps.edge import bisect
     from resodectl.sweeps.grid import interval
-    from resodectl.sweeps.sweep import claims_called, found_at, varied, without_other_claims
+    from resodectl.sweeps.sweep import claims_called, found_at, own_value, varied, without_other_claims
 
     if asked.shard is not None or asked.dry_run:
         raise UserError("--edge decides on each step by the one before; it takes neither --shard nor --dry-run")
@@ -191,6 +191,8 @@ def _edge(reference: str, text: str, name: str, width: float, asked: options.Opt
     if len(numbers) > 1:
         listed = ", ".join(str(number + 1) for number in numbers)
         raise UserError(f"--claim {name}: several claims of {recipe.name} have this measure; give a number: {listed}")
+    if not isinstance(own_value(recipe, key), int):
+        low, high = float(low), float(high)
     execution, store = asked.execution(), Store(asked.store_folder)
     asked.require_folders(store=True, out=False)
     cells: set[str] = set()

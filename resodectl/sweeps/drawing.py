@@ -17,7 +17,7 @@ from resodectl.drawing.style import panels
 from resodectl.recipe.schema import Band
 from resodectl.sweeps.grid import Axis
 from resodectl.sweeps.regions import changes, counts, region, stretches
-from resodectl.sweeps.sweep import Found, Sweep
+from resodectl.sweeps.sweep import Found, Sweep, own_value
 
 COLOURS = {
     "holds": BLUE,
@@ -100,11 +100,12 @@ def _map(ax: Axes, sweep: Sweep, claim: int, found: Sequence[Found]) -> str:
         every = math.ceil(len(place) / 12)
         set_ticks(place[::every], [_short(value) for value in axis.values[::every]])
         set_label(axis.key)
-    own = [_on_axis(axis, sweep.own(axis)) for axis in sweep.axes]
-    if None not in own:
+    own = [at for axis in sweep.axes if (at := _on_axis(axis, own_value(sweep.recipe, axis.key))) is not None]
+    if len(own) == len(sweep.axes):
         ax.plot(
-            own[0], own[1], "*", color="white", markeredgecolor=BLACK, markersize=15, label="the recipe's own setting"
-        )
+            [own[0]], [own[1]], "*", color="white", markeredgecolor=BLACK, markersize=15,
+            label="the recipe's own setting",
+        )  # fmt: skip
     if judged.size <= WRITTEN:
         for (row, column), value in np.ndenumerate(values):
             ax.annotate(f"{value:.3g}", (x[column], y[row]), ha="center", va="center", fontsize=7)
@@ -148,7 +149,7 @@ def _shade(ax: Axes, band: Band) -> None:
 
 def _mark_own(ax: Axes, sweep: Sweep) -> None:
     (axis,) = sweep.axes
-    own = sweep.own(axis)
+    own = own_value(sweep.recipe, axis.key)
     place = own if axis.numeric else _on_axis(axis, own)
     if isinstance(place, int | float) and not isinstance(place, bool):
         ax.axvline(place, color=GREY, linestyle=":", linewidth=1.3, label="the recipe's own setting", zorder=1.5)

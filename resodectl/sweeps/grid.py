@@ -21,7 +21,7 @@ _RANGE = re.compile(r"(?P<low>[^/,\[{]+?)\.\.(?P<high>[^/,]+)(?P<steps>(?:/[^/]*
 
 @dataclass(frozen=True)
 class Axis:
-    """A parameter, as `--set` names it, and the values over which it is swept, all different; numbers stand in order."""
+    """A parameter, as `--set` names it, and the values over which it is swept, all different; numbers rise."""
 
     key: str
     values: tuple[Any, ...]

@@ -46,16 +46,6 @@ class Sweep:
         """
         return varied(self.recipe, {axis.key: value for axis, value in zip(self.axes, values, strict=True)}, first_seed)
 
-    def own(self, axis: Axis) -> Any:
-        """The recipe's own value of a parameter that is swept; None if it has none."""
-        value = self.recipe.params.model_dump(mode="json")
-        for key in axis.key.split("."):
-            try:
-                value = value[int(key)] if isinstance(value, list) else value[key]
-            except (LookupError, TypeError, ValueError):
-                return None
-        return value
-
     def folder(self, folders: OutputFolders) -> Path:
         """Where its results go: `OUT/<family>/<name>/sweep-<keys>-<hash>`."""
         content = [self.recipe.hash, [[axis.key, axis.values] for axis in self.axes], self.claims]
@@ -117,6 +107,17 @@ def claims_called(recipe: Recipe, name: str) -> list[int]:
             f"--claims {name}: {recipe.name} has no such claim; {suggestion(name, set(measures))} ({numbers})"
         )
     return found
+
+
+def own_value(recipe: Recipe, key: str) -> Any:
+    """A recipe's own value of a parameter, as `--set` names it; None if it has none."""
+    value = recipe.params.model_dump(mode="json")
+    for part in key.split("."):
+        try:
+            value = value[int(part)] if isinstance(value, list) else value[part]
+        except (LookupError, TypeError, ValueError):
+            return None
+    return value
 
 
 def varied(recipe: Recipe, values: dict[str, Any], first_seed: int | None = None) -> Recipe:
