@@ -1,4 +1,4 @@
-"""Imports go one way: cli -> sweeps -> runs -> (engine, claims, drawing, families) -> experiment, recipe -> numerics."""
+"""Imports go one way: cli, sweeps, runs, (engine, claims, drawing, families), (experiment, recipe), numerics."""
 
 import ast
 from pathlib import Path

@@ -131,7 +131,7 @@ def describe(recipe: "Recipe", known: dict[str, Any]) -> None:
     print()
     if not recipe.claims:
         print("Nothing is claimed.")
-    rows = [
+    numbered = [
         (
             str(number),
             claim["says"],
@@ -141,8 +141,8 @@ def describe(recipe: "Recipe", known: dict[str, Any]) -> None:
         )
         for number, claim in enumerate(known["claims"], 1)
     ]
-    if rows:
-        table(("", "claim", "band", "", "controls"), rows, fold=("claim", "controls"))
+    if numbered:
+        table(("", "claim", "band", "", "controls"), numbered, fold=("claim", "controls"))
     cost = known["cost"]
     spent = f", which took {cost['seconds']:.1f} s" if cost["seconds"] is not None else ""
     print(f"\n{cost['cells']} cells, {cost['stored']} stored{spent}" + (f"; {cost['note']}" if "note" in cost else ""))
