@@ -25,6 +25,7 @@ COMMANDS = {
     "check": "Check claims again, from the logs only.",
     "sweep": "Vary parameters of a recipe, and show where each claim holds.",
     "compare": "Compare two sets of results: verdicts, estimates, settings.",
+    "report": "Write the gallery as one HTML file.",
     "data": "List and fetch data sets.",
     "store": "List, verify and clean the store of finished cells.",
     "new": "Write an experiment of your own that runs at once, to change it.",

@@ -1,0 +1,1 @@
+"""The gallery as one HTML file that needs no network."""
