@@ -9,7 +9,8 @@ import resodectl
 
 PACKAGE = Path(resodectl.__file__).parent
 BELOW = {  # each folder, and the folders that its modules may import besides their own
-    "cli": {"sweeps", "runs", "engine", "claims", "experiment", "recipe", "datasets"},
+    "cli": {"report", "sweeps", "runs", "engine", "claims", "experiment", "recipe", "datasets"},
+    "report": {"runs", "claims", "experiment", "recipe"},
     "sweeps": {"runs", "engine", "claims", "drawing", "recipe"},
     "runs": {"engine", "claims", "drawing", "experiment", "recipe", "datasets"},
     "engine": {"experiment", "datasets"},

@@ -1,6 +1,7 @@
 """What the report shows of a gallery: a card a recipe, and a row a paper."""
 
 import json
+import re
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from resodectl.report.pictures import compact
 from resodectl.runs.gallery import band, held, measured, standing
 
 NO_DATA = "none"
+_DEVIATION = re.compile(r"(.*?): (.*) \(paper: (.*)\)", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,12 @@ class Card:
     def ran_in_paper(self) -> bool:
         """Whether a run of the paper's own setting is in the gallery."""
         return self.of_paper is not None or not self.verdicts["deviations"]
+
+    @property
+    def deviations(self) -> list[tuple[str, str, str]]:
+        """What differs from the paper: the setting, its value here, and the paper's."""
+        found = (_DEVIATION.fullmatch(text) or (text, "", "") for text in self.verdicts["deviations"])
+        return [(known[1], known[2], known[3]) if isinstance(known, re.Match) else known for known in found]
 
     @property
     def standing(self) -> str:
