@@ -45,7 +45,7 @@ def measure_log10_loss_left(rows: pd.DataFrame) -> Estimate:
 
     def of_seed(own: pd.DataFrame) -> float:
         losses = own.pivot(index="step", columns="init_scale", values="train_loss").sort_index()
-        return float(np.log10(losses.iloc[-1] / losses.iloc[0]).to_numpy().max())
+        return float(np.asarray(np.log10(losses.iloc[-1] / losses.iloc[0])).max())
 
     return per_seed(rows, of_seed)
 
