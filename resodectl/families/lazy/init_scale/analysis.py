@@ -95,8 +95,8 @@ def draw_scales(log: Mapping[str, pd.DataFrame], recipe: Drawn[Params]) -> Figur
     axes[0].set(xscale="log", xlabel=r"init scale $\tau$", ylabel="1000 x test loss", title="test loss", ylim=(0, None))
     errors = _errors(rows).groupby(["init_scale", "seed"])["error"].max().reset_index()
     spread(axes[1], errors, "init_scale", "error", colour=BLUE, marker=marker, centre="mean")
-    axes[1].set(xscale="log", xlabel=r"init scale $\tau$", ylabel="largest relative difference over all steps")
-    axes[1].set_title("distance of the test loss from the lazy limit")
+    axes[1].set(xscale="log", xlabel=r"init scale $\tau$", ylabel="largest relative difference")
+    axes[1].set_title("test loss against its lazy limit, over all steps")
     log_axis(axes[1])
     return finish(figure, recipe)
 
