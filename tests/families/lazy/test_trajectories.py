@@ -139,6 +139,7 @@ def test_quantities_are_read_at_the_end_and_at_their_largest() -> None:
     assert analysis.measure_largest(rows, quantity="directions").value == 9
     assert analysis.measure_largest(rows, quantity="directions", since=0.1).value == 6.5
     assert analysis.measure_largest(rows, quantity="directions", since=0.2).value == 4
+    assert analysis.measure_log10_largest(rows, quantity="directions").value == pytest.approx(math.log10(9))
     diverged = summaries(drift=[0.0, np.nan, 0.1, 0.0, 0.1, 0.1])
     assert math.isnan(analysis.measure_largest(diverged, quantity="drift").value)
 

@@ -40,6 +40,11 @@ def measure_largest(rows: pd.DataFrame, *, quantity: Quantity, since: float = 0.
     return per_seed(later, lambda own: float(np.asarray(own[quantity]).max()))
 
 
+def measure_log10_largest(rows: pd.DataFrame, *, quantity: Quantity) -> Estimate:
+    """log10 of the largest value of a quantity in the rows of a seed, mean over seeds."""
+    return per_seed(rows, lambda own: float(np.log10(np.asarray(own[quantity]).max())))
+
+
 def measure_log10_loss_left(rows: pd.DataFrame) -> Estimate:
     """log10 of the training loss at the last of the rows' steps over that at the first, largest of the init scales."""
 
