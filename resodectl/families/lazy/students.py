@@ -12,7 +12,7 @@ from typing import Literal, NamedTuple
 import torch
 
 from resodectl.numerics.draws import Streams, normal
-from resodectl.numerics.networks.activations import ACTIVATIONS
+from resodectl.numerics.networks.activations import ACTIVATIONS, Derivatives
 
 ActivationName = Literal["relu", "tanh", "softplus"]
 
@@ -88,16 +88,34 @@ def half_mean_square(residuals: torch.Tensor) -> torch.Tensor:
     return residuals.square().mean(1) / 2
 
 
+class Pass(NamedTuple):
+    """What a forward pass gives: f, `(runs, n)`, and the units with their slopes, `(runs, m, n)`."""
+
+    values: torch.Tensor
+    units: Derivatives
+
+
+def forward(student: Student, inputs: torch.Tensor, activation: ActivationName) -> Pass:
+    """f at inputs `(groups, n, d)`, not multiplied by the scale, and what the gradients need besides."""
+    units = ACTIVATIONS[activation].derivatives(_before(student.hidden, inputs))
+    return Pass(torch.bmm(student.output.unsqueeze(1), units.value).squeeze(1), units)
+
+
+def backward(student: Student, inputs: torch.Tensor, residuals: torch.Tensor, units: Derivatives) -> Student:
+    """The gradient of (1/n) sum_i r_i f(x_i) with r fixed, after a forward pass.
+
+    In a_j it is (1/n) sum_i r_i act(<b_j, x_i>), and in b_j it is a_j (1/n) sum_i r_i act'(<b_j, x_i>) x_i.
+    """
+    weights = residuals / residuals.shape[1]
+    pull = _pull(units.slope * weights.unsqueeze(1), inputs)
+    return Student(pull * student.output.unsqueeze(2), torch.bmm(units.value, weights.unsqueeze(2)).squeeze(2))
+
+
 def gradients(
     student: Student, inputs: torch.Tensor, residuals: torch.Tensor, activation: ActivationName = "relu"
 ) -> Student:
-    """The gradient of (1/n) sum_i r_i f(x_i) with r fixed: v_j = (1/n) sum_i r_i act'(<b_j, x_i>) x_i in b_j is
-    a_j v_j, and that in a_j is (1/n) sum_i r_i act(<b_j, x_i>).
-    """
-    weights = residuals / residuals.shape[1]
-    units = ACTIVATIONS[activation].derivatives(_before(student.hidden, inputs))
-    pull = _pull(units.slope * weights.unsqueeze(1), inputs)
-    return Student(pull * student.output.unsqueeze(2), torch.bmm(units.value, weights.unsqueeze(2)).squeeze(2))
+    """The gradient of (1/n) sum_i r_i f(x_i) with r fixed, which is `(runs, n)`."""
+    return backward(student, inputs, residuals, forward(student, inputs, activation).units)
 
 
 class Sizes(NamedTuple):
@@ -145,8 +163,9 @@ class _Step:
         self.student, self.activation = student, activation
 
     def __call__(self, data: Samples, by: Sizes, scale: torch.Tensor) -> torch.Tensor:
-        wrong = residuals(self.student, data, scale, self.activation)
-        slope = gradients(self.student, data.inputs, wrong, self.activation)
+        passed = forward(self.student, data.inputs, self.activation)
+        wrong = passed.values * scale.unsqueeze(1) - _of_runs(data.targets, len(passed.values))
+        slope = backward(self.student, data.inputs, wrong, passed.units)
         self.student.hidden.addcmul_(slope.hidden, by.hidden.view(-1, 1, 1), value=-1)
         self.student.output.addcmul_(slope.output, by.output.view(-1, 1), value=-1)
         return half_mean_square(wrong)
