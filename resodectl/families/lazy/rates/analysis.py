@@ -36,6 +36,16 @@ def measure_slope(rows: pd.DataFrame, *, of: Quantity) -> Estimate:
     return per_seed(rows, lambda own: loglog_slope(own["alpha"], own[of]))
 
 
+def measure_seeds_at_slope(rows: pd.DataFrame, *, of: Quantity, slope: float, tolerance: float) -> Estimate:
+    """The share of seeds with such a slope of logs, within a tolerance; with relu, units that switch spoil some."""
+    return per_seed(rows, lambda own: _near(loglog_slope(own["alpha"], own[of]), slope, tolerance))
+
+
+def _near(value: float, wanted: float, tolerance: float) -> float:
+    """1 or 0; NaN for a value that is not a number."""
+    return float(abs(value - wanted) <= tolerance) if np.isfinite(value) else np.nan
+
+
 def measure_share_of_limit(rows: pd.DataFrame, *, of: Quantity) -> Estimate:
     """A quantity times the power of alpha of the theorem, over the limit computed without training; mean over seeds.
 

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+
 from resodectl.experiment.cells import Cell
 from resodectl.experiment.context import Context
 from resodectl.families.lazy.rates.spec import Point, Start
