@@ -70,7 +70,7 @@ def test_targets_are_those_of_a_teacher_with_alternating_signs_times_its_factor(
 
 
 def test_a_wide_student_with_the_scale_of_the_root_learns_like_its_tangent_kernel() -> None:
-    """At m = 4,000 the training loss is within 6 per cent of that of kernel descent in closed form from the same start."""
+    """At m = 4,000 the training loss is within 6 per cent of that of kernel descent in closed form."""
     of = point(width=4000, descent=spec.Descent(lr=1.0, steps=(40,)), sample_size=20)
     rows = simulated("lazy/width", of, SEEDS)["losses"]
     (train, _), student = samples(of, context()), start(of, context())

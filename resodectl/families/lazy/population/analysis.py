@@ -75,7 +75,7 @@ def draw_population(log: Mapping[str, pd.DataFrame], recipe: Drawn[Params]) -> F
             spread(ax, shown, "init_scale", "shown", colour=colour, line=line, label=label, centre="mean")
         ax.set_xscale("log")
         ax.set_xlabel("init scale $\\tau$")
-        ax.set_ylabel("population loss at the end of training / largest mean")
+        ax.set_ylabel("population loss / largest mean")
     axes[0].set_ylim(bottom=0)
     axes[0].set_title("as in the paper")
     log_axis(axes[1])

@@ -46,8 +46,8 @@ def draw_width(log: Mapping[str, pd.DataFrame], recipe: Drawn[Params]) -> Figure
     depth_axis(ax, recipe.params.widths, "width $m$")
     for scaling, own in in_order(rows, "scaling", CURVES):
         colour, label = CURVES[scaling]
-        for position, (width, of) in enumerate(own.groupby("width")):
-            dots(ax, float(width), of["shown"], colour=colour, label=None if position else f"{label}, one seed")
+        for position, (width, of) in enumerate(in_order(own, "width", sorted(recipe.params.widths))):
+            dots(ax, width, of["shown"], colour=colour, label=None if position else f"{label}, one seed")
         means = own.groupby("width")["shown"].mean()
         ax.plot(means.index.to_numpy(), means.to_numpy(), "-", color=colour, linewidth=2.2, label=f"{label}, mean")
     level(ax, SHOWN * rows["null_loss"].mean(), "$f=0$")
