@@ -10,7 +10,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from resodectl.claims.estimate import Estimate, over_units
-from resodectl.drawing.axes import depth_axis, dots, level
+from resodectl.drawing.axes import depth_axis, dots, note
 from resodectl.drawing.colours import BLACK, GREY
 from resodectl.drawing.finish import finish
 from resodectl.drawing.rows import in_order, last
@@ -50,7 +50,7 @@ def draw_width(log: Mapping[str, pd.DataFrame], recipe: Drawn[Params]) -> Figure
             dots(ax, width, of["shown"], colour=colour, label=None if position else f"{label}, one seed")
         means = own.groupby("width")["shown"].mean()
         ax.plot(means.index.to_numpy(), means.to_numpy(), "-", color=colour, linewidth=2.2, label=f"{label}, mean")
-    level(ax, SHOWN * rows["null_loss"].mean(), "$f=0$")
+    note(ax, f"$f=0$ has {SHOWN * rows['null_loss'].mean():.1f}", "upper right")
     ax.set_ylim(bottom=0)
     ax.set_ylabel("test loss / 10, half mean square")
     return finish(figure, recipe)
