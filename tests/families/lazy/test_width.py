@@ -137,6 +137,29 @@ def test_the_rise_is_that_from_the_smallest_to_the_largest_width(value: float, j
     assert judge(found, Band(low=0.2, high=None)) == judgement
 
 
+@pytest.mark.parametrize(("factor", "judgement"), [(0.6, "holds"), (0.9, "fails"), (0.1, "fails")])
+def test_what_is_left_is_the_loss_after_the_most_steps_over_that_after_the_fewest(
+    factor: float, judgement: str
+) -> None:
+    rows = losses(4.0)
+    rows = rows[rows["width"] == 16]
+    later = rows.assign(step=3000, test_loss=rows["test_loss"] * (factor + 0.01 * rows["seed"]))
+    found = analysis.measure_left(pd.concat([later, rows.assign(step=1000)]))
+    assert found.value == pytest.approx(factor + 0.015)
+    assert judge(found, Band(low=0.55, high=0.72)) == judgement
+
+
+@pytest.mark.parametrize(("factor", "judgement"), [(0.25, "holds"), (1.0, "fails"), (1e6, "fails")])
+def test_the_ratio_of_scalings_is_that_of_one_over_m_to_one_over_its_root(factor: float, judgement: str) -> None:
+    rows = losses(4.0)
+    root = rows[rows["width"] == 16].assign(scaling="inverse-root")
+    both = pd.concat([root, root.assign(scaling="inverse", test_loss=factor * root["test_loss"])])
+    found = analysis.measure_log10_scaling_ratio(both)
+    assert found.value == pytest.approx(min(np.log10(factor), 3))
+    assert judge(found, Band(low=None, high=-0.4)) == judgement
+    assert judge(analysis.measure_log10_scaling_ratio(root), Band(low=None, high=-0.4)) == "unclear"
+
+
 def test_several_rows_of_a_seed_have_no_loss() -> None:
     with pytest.raises(ValueError, match="several rows"):
         analysis.measure_loss(losses(4.0), of="test_loss")

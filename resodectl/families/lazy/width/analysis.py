@@ -6,6 +6,7 @@ Chizat, Oyallon & Bach 2019 (arXiv 1812.07956), Figure 2a, which shows a tenth o
 from collections.abc import Mapping
 from typing import Literal
 
+import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
@@ -19,6 +20,7 @@ from resodectl.experiment.drawn import Drawn
 from resodectl.families.lazy.width.spec import Params
 
 SHOWN = 0.1  # the paper's figure shows this part of the loss
+CAP = 3  # of a logarithm of a ratio
 CURVES = {"inverse-root": (BLACK, "scale $1/\\sqrt{m}$"), "inverse": (GREY, "scale $1/m$")}
 
 
@@ -37,6 +39,18 @@ def measure_rise(rows: pd.DataFrame) -> Estimate:
     """A tenth of the test loss at the largest width minus that at the smallest; mean over seeds."""
     of = rows.pivot(index="seed", columns="width", values="test_loss")
     return over_units(SHOWN * (of[of.columns.max()] - of[of.columns.min()]))
+
+
+def measure_left(rows: pd.DataFrame) -> Estimate:
+    """The test loss after the most steps over that after the fewest; mean over seeds."""
+    of = rows.pivot(index="seed", columns="step", values="test_loss")
+    return over_units(of[of.columns.max()] / of[of.columns.min()])
+
+
+def measure_log10_scaling_ratio(rows: pd.DataFrame) -> Estimate:
+    """log10 of the test loss with the scale 1/m over that with 1/sqrt(m), from -3 to 3; mean over seeds."""
+    of = rows.pivot(index="seed", columns="scaling", values="test_loss").reindex(columns=list(CURVES))
+    return over_units(np.log10(of["inverse"] / of["inverse-root"]).clip(-CAP, CAP))
 
 
 def draw_width(log: Mapping[str, pd.DataFrame], recipe: Drawn[Params]) -> Figure:
