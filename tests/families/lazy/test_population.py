@@ -96,9 +96,19 @@ def test_windows_that_no_part_of_batches_divides_are_filled(monkeypatch: pytest.
     assert np.isfinite(rows["population_loss"]).all()
 
 
-@pytest.mark.parametrize("bad", [{"width": 5}, {"steps": 7}, {"init_scales": (0.0,)}, {"init_scales": ()}])
+@pytest.mark.parametrize(
+    "bad", [{"width": 5}, {"steps": 7}, {"averaged": 4}, {"averaged": 9}, {"init_scales": (0.0,)}, {"init_scales": ()}]
+)
 def test_impossible_settings_are_refused(bad: dict[str, object]) -> None:
-    good = {"init_scales": SCALES, "width": 6, "teacher_divisor": 2.0, "steps": 6, "window": 3, "seeds": 2}
+    good = {
+        "init_scales": SCALES,
+        "width": 6,
+        "teacher_divisor": 2.0,
+        "steps": 6,
+        "window": 3,
+        "averaged": 3,
+        "seeds": 2,
+    }
     assert len(spec.cells(spec.Params(**good))) == 1
     with pytest.raises(ValidationError):
         spec.Params(**(good | bad))
@@ -145,14 +155,16 @@ def test_several_rows_of_a_seed_and_several_init_scales_are_refused_and_none_are
     assert judge(analysis.measure_ratio(rows[rows["init_scale"] == 1]), Band(low=0.9, high=1.1)) == "unclear"
 
 
-def test_the_figure_shows_the_end_and_the_half_of_training_over_the_largest_mean() -> None:
+def test_the_figure_averages_the_last_steps_until_the_end_and_until_the_half_of_training() -> None:
     recipe = load.load(shipped()["lazy/chizat2019-population"], load.Request("smoke"))
-    rows = logged()
+    of = recipe.params
+    assert (of.steps, of.window, of.averaged) == (40, 10, 20)
+    rows = logged(init_scales=of.init_scales, steps=40, window=10)
     figure = analysis.draw_population({"losses": rows}, recipe)
     assert [ax.get_yscale() for ax in figure.axes] == ["linear", "log"]
-    for step, label in ((6, "after 6 steps, mean"), (3, "after 3 steps, mean")):
-        means = rows[rows["step"] == step].groupby("init_scale")["population_loss"].mean()
-        largest = rows[rows["step"] == 6].groupby("init_scale")["population_loss"].mean().max()
+    largest = rows[rows["step"] >= 30].groupby("init_scale")["population_loss"].mean().max()
+    for steps, label in (((30, 40), "until step 40, mean"), ((10, 20), "until step 20, mean")):
+        means = rows[rows["step"].isin(steps)].groupby("init_scale")["population_loss"].mean()
         for ax in figure.axes:
             (line,) = (line for line in ax.lines if line.get_label() == label)
             assert line.get_ydata() == pytest.approx((means / largest).to_numpy())

@@ -13,7 +13,6 @@ from resodectl.claims.estimate import Estimate, over_units
 from resodectl.drawing.axes import log_axis, spread
 from resodectl.drawing.colours import BLACK, GREY, SILVER
 from resodectl.drawing.finish import finish
-from resodectl.drawing.rows import last
 from resodectl.drawing.style import panels
 from resodectl.experiment.drawn import Drawn
 from resodectl.families.lazy.population.spec import Params
@@ -59,17 +58,18 @@ def _shares(rows: pd.DataFrame) -> pd.Series:
 
 
 def draw_population(log: Mapping[str, pd.DataFrame], recipe: Drawn[Params]) -> Figure:
-    """The loss of the last window by init scale, divided by the largest mean; the same in logarithms beside it."""
-    rows = last(log["losses"], "step")
-    early = log["losses"][log["losses"]["step"] == _half(log["losses"]["step"])]
+    """The loss of the last steps by init scale, divided by the largest mean; the same in logarithms beside it."""
+    params = recipe.params
+    ends = max(params.window, params.steps // 2 // params.window * params.window), params.steps
+    early, rows = (_until(log["losses"], end, params.averaged) for end in ends)
     largest = rows.groupby("init_scale")["population_loss"].mean().max()
     figure, axes = panels(1, 2, panel=(4.8, 3.7))
     for ax in axes:
         ax.axvspan(*CONVERGING, facecolor="none", edgecolor=SILVER, hatch="//", linewidth=0, zorder=0.5,
                    label="not yet converged in the paper")  # fmt: skip
         for of, colour, line, label in (
-            (early, GREY, "--", f"after {early['step'].iloc[0]} steps, mean"),
-            (rows, BLACK, "-", f"after {rows['step'].iloc[0]} steps, mean"),
+            (early, GREY, "--", f"until step {ends[0]}, mean"),
+            (rows, BLACK, "-", f"until step {ends[1]}, mean"),
         ):
             shown = of.assign(shown=of["population_loss"] / largest)
             spread(ax, shown, "init_scale", "shown", colour=colour, line=line, label=label, centre="mean")
@@ -83,7 +83,6 @@ def draw_population(log: Mapping[str, pd.DataFrame], recipe: Drawn[Params]) -> F
     return finish(figure, recipe)
 
 
-def _half(steps: pd.Series) -> int:
-    """The last window that ends in the first half of the steps, or the first window."""
-    before = steps[steps <= steps.max() / 2]
-    return int(before.max() if len(before) else steps.min())
+def _until(rows: pd.DataFrame, end: int, steps: int) -> pd.DataFrame:
+    """The windows of some steps before an end, without the start itself."""
+    return rows[(rows["step"] <= end) & (rows["step"] > max(0, end - steps))]

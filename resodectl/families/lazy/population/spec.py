@@ -41,7 +41,15 @@ class Shared(Settings):
 class Params(Shared):
     """What a recipe sets."""
 
+    averaged: int = setting("last steps that the loss of the figure is averaged over", unit="steps", ge=1)
     seeds: int = setting("draws of teacher, samples and first weights", ge=1)
+
+    @model_validator(mode="after")
+    def averages_fit(self) -> Self:
+        """Refuse an average over more steps than there are, or over a part of a window."""
+        if self.averaged > self.steps or self.averaged % self.window:
+            raise ValueError(f"averaged: give a multiple of window ({self.window}), at most steps ({self.steps})")
+        return self
 
 
 class Point(Shared):

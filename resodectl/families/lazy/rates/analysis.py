@@ -11,7 +11,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from resodectl.claims.estimate import Estimate, loglog_slope, over_units, per_seed
-from resodectl.drawing.axes import log_axis, spread
+from resodectl.drawing.axes import log_axis, note, spread
 from resodectl.drawing.colours import BLACK, BLUE, GREEN, VERMILLION
 from resodectl.drawing.finish import finish
 from resodectl.drawing.rows import in_order, last
@@ -93,4 +93,5 @@ def draw_rates(log: Mapping[str, pd.DataFrame], recipe: Drawn[Params]) -> Figure
         ax.set_title(f"$O(1/\\alpha{'^2' if power == 2 else ''})$ for $h(w_0)=0$")
         ax.set_xlabel("scale $\\alpha$ of the output")
         ax.set_ylabel(LABELS[of])
+    note(axes[-1], "below $10^{-10}$: rounding", "lower left")
     return finish(figure, recipe)
