@@ -1,0 +1,1 @@
+"""Population loss of two-layer networks trained by SGD on fresh samples, by the scale of their first weights."""
