@@ -1,0 +1,1 @@
+"""Tangent kernels: closed forms, empirical kernels and linearised models."""
