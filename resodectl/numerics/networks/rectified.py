@@ -12,9 +12,10 @@ from typing import Protocol
 import torch
 
 from resodectl.numerics.draws import Streams, normal
-from resodectl.numerics.networks.layers import convolution, linear, rows_of, side_by_side
+from resodectl.numerics.networks.layers import convolution, linear, rows_of, side_by_side, small_convolution
 
 KERNEL = 3
+SMALL_SIDE, SMALL_MATRIX = 4, 2**17  # maps up to this side, and matrices of a run up to this size
 VGG_11 = ((64,), (128,), (256, 256), (512, 512), (512, 512))
 RESNET_18 = ((64, 2), (128, 2), (256, 2), (512, 2))
 
@@ -65,7 +66,7 @@ class Plain:
         maps = _maps(images, runs)
         for group in self.groups:
             for _ in group:
-                maps = convolution(maps, *next(layers), padding=1).relu()
+                maps = _convolved(maps, *next(layers)).relu()
             maps = torch.max_pool2d(maps, 2)
         return linear(rows_of(maps, runs), *next(layers))
 
@@ -102,10 +103,11 @@ class Residual:
     def outputs(self, weights: torch.Tensor, images: torch.Tensor) -> torch.Tensor:
         """See `Rectified`."""
         runs, layers = len(weights), iter(_layers(weights, self.shapes))
-        x = convolution(_maps(images, runs), *next(layers), padding=1).relu()
+        x = _convolved(_maps(images, runs), *next(layers)).relu()
         for read, outputs, stride in self._blocks():
-            inner = convolution(x, *next(layers), stride=stride, padding=1).relu()
-            inner = convolution(inner, *next(layers), padding=1)
+            first = next(layers)
+            inner = _convolved(x, *first) if stride == 1 else convolution(x, *first, stride=stride, padding=1)
+            inner = _convolved(inner.relu(), *next(layers))
             if read != outputs or stride > 1:
                 x = convolution(x, *next(layers), stride=stride)
             x = (inner + x).relu()
@@ -136,6 +138,15 @@ def xavier(network: Rectified, streams: Callable[[str], Streams], gain: float) -
         deviation = gain * math.sqrt(2 / ((shape[0] + shape[1]) * math.prod(shape[2:])))
         drawn.append(deviation * normal(streams(f"weight{index // 2 + 1}"), shape).flatten(1))
     return torch.cat(drawn, 1)
+
+
+def _convolved(maps: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor) -> torch.Tensor:
+    """The 3x3 convolution of every run; several runs of small maps are one product of matrices."""
+    runs, outputs, inputs = weight.shape[:3]
+    side = maps.shape[-1]
+    if runs > 1 and side <= SMALL_SIDE and inputs * outputs * side**4 <= SMALL_MATRIX:
+        return small_convolution(maps, weight, bias)
+    return convolution(maps, weight, bias, padding=1)
 
 
 def _maps(images: torch.Tensor, runs: int) -> torch.Tensor:

@@ -1,0 +1,1 @@
+"""Lazy training: when descent only follows a linearised model."""
