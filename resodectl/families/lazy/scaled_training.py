@@ -1,8 +1,8 @@
 """Networks under stochastic gradient descent on R(alpha h) / alpha^2, side by side, in increments of their weights.
 
 Chizat, Oyallon & Bach 2019 (arXiv 1812.07956). In u = alpha (w - w0) that is descent on R itself, with the same
-learning rate for each alpha; see `numerics.kernels.linearised`. The runs of a seed differ in alpha alone: they start with the
-same weights and see the same images in the same order.
+learning rate for each alpha; see `numerics.kernels.linearised`. The runs of a seed differ in alpha alone: they start
+with the same weights and see the same images in the same order.
 """
 
 from collections.abc import Mapping

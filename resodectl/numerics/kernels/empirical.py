@@ -48,33 +48,36 @@ def kernel(
     tensor([[5., 3.],
             [3., 9.]])
     """
-    parts = inputs.split(block)
-    if others is not None:
-        columns = others.split(block)
-        return torch.cat([torch.cat([_rows(model, weights, part) @ _rows(model, weights, column).T
-                                     for column in columns], 1) for part in parts])  # fmt: skip
-    table: list[list[torch.Tensor]] = [[] for _ in parts]
-    for i, part in enumerate(parts):
-        own = _rows(model, weights, part)
-        table[i] += [table[j][i].T for j in range(i)]
-        table[i].append(own @ own.T)
-        table[i] += [own @ _rows(model, weights, later).T for later in parts[i + 1 :]]
-    return torch.cat([torch.cat(row, 1) for row in table])
+    if others is None:
+        return kernel_parts(model, weights, inputs, [len(weights)], block=block)[0]
+    parts, columns = inputs.split(block), others.split(block)
+    rows = [[_rows(model, weights, part) @ _rows(model, weights, of).T for of in columns] for part in parts]
+    return torch.cat([torch.cat(row, 1) for row in rows])
 
 
-def kernel_parts(model: Model, weights: torch.Tensor, inputs: torch.Tensor, sizes: Sequence[int]) -> torch.Tensor:
+def kernel_parts(
+    model: Model, weights: torch.Tensor, inputs: torch.Tensor, sizes: Sequence[int], *, block: int = BLOCK
+) -> torch.Tensor:
     """What each part of the weights adds to the kernel, `(parts, n outputs, n outputs)`; their sum is the kernel.
 
     Args:
         sizes: how many of the flat weights each part has, in order, such as those of the tensors of each layer.
+        block: see `kernel`.
 
     Raises:
         ValueError: the sizes do not sum to that of the weights.
     """
     if sum(sizes) != len(weights):
         raise ValueError(f"parts of {sum(sizes)} weights in all, where there are {len(weights)}")
-    rows = _rows(model, weights, inputs)
-    return torch.stack([part @ part.T for part in rows.split(list(sizes), 1)])
+    blocks = inputs.split(block)
+    table: list[list[torch.Tensor]] = []
+    for i, rows_of in enumerate(blocks):
+        table.append([table[j][i].mT for j in range(i)])
+        own = _rows(model, weights, rows_of).split(list(sizes), 1)
+        for j in range(i, len(blocks)):
+            other = own if j == i else _rows(model, weights, blocks[j]).split(list(sizes), 1)
+            table[i].append(torch.stack([left @ right.T for left, right in zip(own, other, strict=True)]))
+    return torch.cat([torch.cat(row, 2) for row in table], 1)
 
 
 class KernelOperator:
