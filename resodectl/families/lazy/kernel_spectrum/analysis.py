@@ -73,7 +73,7 @@ def draw_spectra(log: Mapping[str, pd.DataFrame], recipe: Drawn[Params]) -> Figu
         x = "index" if column == "relative" else "steps"
         for source, own in in_order(rows, "source", SOURCES):
             label, colour, line = NAMES[source]
-            shown = own[own[column] > 1e-6]
+            shown = own if x == "steps" else own[own[column] > 0]
             spread(ax, shown, x, column, colour=colour, label=label, line=line, marker="" if x == "index" else "o")
     log_axis(axes[0])
     axes[0].set(xlabel="index", ylabel="eigenvalue / largest eigenvalue", title="eigenvalues of the kernel")
