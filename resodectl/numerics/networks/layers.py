@@ -5,6 +5,8 @@ serves all seeds. Batch normalisation is a pure function of its arguments. Runni
 by every inverse pass and every recomputation, as happens in the official code of Sander et al. 2022; there are none.
 """
 
+from functools import lru_cache
+
 import torch
 import torch.nn.functional as F
 
@@ -40,6 +42,32 @@ def convolution(
     """One convolution a seed: weight `(seeds, out, in, kernel, kernel)`, bias `(seeds, out)`."""
     flat = None if bias is None else bias.flatten()
     return F.conv2d(maps, weight.flatten(0, 1), flat, stride=stride, padding=padding, groups=len(weight))
+
+
+def small_convolution(maps: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor) -> torch.Tensor:
+    """A 3x3 `convolution` with padding 1 of small square maps, as one product of matrices for all runs.
+
+    The matrix of a run, `(in * pixels, out * pixels)`, is mostly zeros, yet on maps of 4x4 or 2x2 pixels one product is
+    several times faster on a CPU than a grouped convolution, which goes through the runs and images one by one.
+    """
+    runs, outputs, inputs = weight.shape[:3]
+    side = maps.shape[-1]
+    pixels = side**2
+    entries = F.pad(weight.flatten(3), (0, 1))[..., _entries(side).to(weight.device)]
+    matrix = entries.view(runs, outputs, inputs, pixels, pixels).permute(0, 2, 3, 1, 4)
+    shift = bias.repeat_interleave(pixels, 1).unsqueeze(1)
+    rows = torch.baddbmm(shift, rows_of(maps, runs), matrix.reshape(runs, inputs * pixels, outputs * pixels))
+    return side_by_side(rows.unflatten(2, (outputs, side, side)))
+
+
+@lru_cache
+def _entries(side: int) -> torch.Tensor:
+    """Which of the nine entries of a kernel joins an input pixel to an output pixel, or 9 where none does; flat."""
+    at = torch.arange(side)
+    shift = at[:, None] - at[None, :] + 1  # (read, written)
+    inside = (shift >= 0) & (shift < 3)
+    entry = 3 * shift[:, None, :, None] + shift[None, :, None, :]
+    return torch.where(inside[:, None, :, None] & inside[None, :, None, :], entry, 9).flatten()
 
 
 def batch_norm(

@@ -1,0 +1,1 @@
+"""Eigenvalues of the tangent kernel of an untrained convolutional network, on images and on random pixels."""
