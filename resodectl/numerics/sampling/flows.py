@@ -44,8 +44,8 @@ def path(velocity: Velocity, x: Tensor, steps: int, horizon: float = 1.0) -> Ten
 
 
 def signed_steps(x: Tensor, step: float) -> Tensor:
-    """The steps `(2 * samples, 1)` of points that stand twice: the first time forwards, the second time backwards."""
-    ones = x.new_ones(x.shape[-2], 1)
+    """The steps `(2 * samples, dim)` of points that stand twice: the first time forwards, the second time backwards."""
+    ones = x.new_ones(x.shape[-2:])
     return torch.cat([step * ones, -step * ones])
 
 

@@ -98,7 +98,7 @@ def _pull_back(
         sums, before = after + of_nodes[n], torch.zeros_like(after)
         # The fourth slope enters with step / 6, the third with step / 3 and the fourth's place by step, and so on.
         for stage, share, reach in ((3, 1 / 6, 0.0), (2, 1 / 3, 1.0), (1, 1 / 3, 0.5), (0, 1 / 6, 0.5)):
-            vectors = step * torch.add(share * after, before, alpha=reach)
+            vectors = share * step * torch.add(after, before, alpha=reach / share)
             before, new = velocity.pull_back(*walked[n][stage], vectors, None if stage else of_divergence[n])
             sums.add_(before)
             for sum_of, of in zip(total, new, strict=True):
