@@ -195,7 +195,7 @@ class Funnel(NamedTuple):
 
     >>> field = Funnel(torch.tensor([2.0]), torch.tensor([3.0]))
     >>> field(torch.tensor([[[1.0, 1.0], [30.0, 0.0]]])).tolist()
-    [[[-2.0, -3.0], [-0.0, -0.0]]]
+    [[[-2.0, -3.0], [-0.0, 0.0]]]
     >>> field.divergence(torch.tensor([[[1.0, 1.0], [30.0, 0.0]]])).tolist()
     [[-3.0, -0.0]]
     """
@@ -210,25 +210,31 @@ class Funnel(NamedTuple):
         return self.trace(x, self.inside(x))
 
     def inside(self, x: Tensor) -> tuple[Tensor, ...]:
-        return ((x.square().sum(-1) < RADIUS**2).to(x),)
+        return ((x.square().sum(-1, keepdim=True) < RADIUS**2).to(x),)
 
     def value(self, x: Tensor, inside: tuple[Tensor, ...]) -> Tensor:
-        alpha, beta = (of[:, None, None] for of in (self.alpha, self.beta))
-        return -inside[0].unsqueeze(-1) * torch.cat([beta.expand(*x.shape[:-1], 1), alpha * x[..., 1:]], -1)
+        slopes = self._slopes(x)
+        shift = torch.zeros_like(slopes)
+        shift[..., 0] = -self.beta.unsqueeze(-1)
+        return torch.addcmul(shift, x, slopes) * inside[0]
 
     def trace(self, x: Tensor, inside: tuple[Tensor, ...]) -> Tensor:
-        return -inside[0] * (x.shape[-1] - 1) * self.alpha.unsqueeze(-1)
+        return -inside[0].squeeze(-1) * (x.shape[-1] - 1) * self.alpha.unsqueeze(-1)
 
     def pull_back(
         self, x: Tensor, inside: tuple[Tensor, ...], vectors: Tensor, scalars: Tensor | None
     ) -> tuple[Tensor, list[Tensor]]:
-        vectors = -inside[0].unsqueeze(-1) * vectors
-        first, others = vectors[..., :1], vectors[..., 1:]
-        of_alpha = (others * x[..., 1:]).sum((-1, -2))
+        vectors = vectors * inside[0]
+        of_alpha = -(vectors * x).sum(-2)[..., 1:].sum(-1)
         if scalars is not None:
-            of_alpha = of_alpha - (x.shape[-1] - 1) * (inside[0] * scalars).sum(-1)
-        points = torch.cat([torch.zeros_like(first), self.alpha[:, None, None] * others], -1)
-        return points, [first.sum((-1, -2)), of_alpha]
+            of_alpha = of_alpha - (x.shape[-1] - 1) * (inside[0].squeeze(-1) * scalars).sum(-1)
+        return vectors * self._slopes(x), [-vectors[..., 0].sum(-1), of_alpha]
+
+    def _slopes(self, x: Tensor) -> Tensor:
+        """How each coordinate of the field changes with its own: 0, -alpha, ..., -alpha; `(runs, 1, dim)`."""
+        others = torch.ones(x.shape[-1], dtype=x.dtype, device=x.device)
+        others[0] = 0
+        return -self.alpha[:, None, None] * others
 
 
 def softplus(x: Tensor) -> Tensor:
