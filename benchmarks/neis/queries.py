@@ -50,7 +50,7 @@ def compare(name: str, velocity: Velocity, target: LogDensity, x: Tensor) -> Non
             errors.append((grid, math.hypot(grid, sampling)))
         (joint, joint_all), (path, path_all) = errors
         print(
-            f"{name}, N = {steps}: joint ODE {4 * steps} queries, path {steps + 1}, ratio {4 * steps / (steps + 1):.2f}; "
+            f"{name}, N = {steps}: joint ODE {4 * steps} queries, path {steps + 1}: {4 * steps / (steps + 1):.2f} x; "
             f"relative error of the samples {sampling:.1e}, of the grid {joint:.1e} and {path:.1e}, "
             f"of the estimate {joint_all:.4e} and {path_all:.4e}"
         )
