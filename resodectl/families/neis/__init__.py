@@ -1,0 +1,1 @@
+"""Non-equilibrium importance sampling, with learned flows."""

@@ -1,0 +1,1 @@
+"""Importance sampling: targets, flows, estimators and annealing."""
