@@ -12,6 +12,7 @@ numbers has the weight NaN.
 
 import math
 from collections.abc import Callable
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -82,7 +83,9 @@ def log_weights(
         ValueError: t- is not in [-1, 0], or no multiple of 1 / N.
     """
     first = window_start(start, steps)
-    return torch.logsumexp(log_terms(velocity, target, path(velocity, x, steps), first, base), 0)
+    nodes = path(velocity, x, steps)
+    density = target(nodes[first : first + steps + 1])
+    return log_terms(velocity.divergence(nodes), density, nodes, first, base).values.logsumexp(0)
 
 
 def window_start(start: float, steps: int) -> int:
@@ -97,27 +100,32 @@ def window_start(start: float, steps: int) -> int:
     return steps - round(before)
 
 
-def log_terms(velocity: Velocity, target: LogDensity, nodes: Tensor, first: int, base: LogDensity) -> Tensor:
-    """The logarithms of the terms of the trapezoidal rule for A; their sum is A.
+class Terms(NamedTuple):
+    """The terms of the trapezoidal rule for A, in logarithms; nodes are those of [-1, 1]."""
+
+    values: Tensor  # of the terms F^1 / B with their weights: their sum is A; (steps + 1, runs, samples)
+    f0: Tensor  # log F^0, (2 * steps + 1, runs, samples)
+    b: Tensor  # log B, (steps + 1, runs, samples)
+
+
+def log_terms(divergence: Tensor, density: Tensor, nodes: Tensor, first: int, base: LogDensity) -> Terms:
+    """The terms of the trapezoidal rule for A.
 
     Args:
-        velocity: the field b.
-        target: -U1.
+        divergence: div b at the nodes, `(2 * steps + 1, runs, samples)`.
+        density: -U1 at the nodes in [t-, t+], `(steps + 1, runs, samples)`.
         nodes: a path on [-1, 1], `(2 * steps + 1, runs, samples, dim)`.
         first: the node of t-.
         base: -U0.
-
-    Returns:
-        `(steps + 1, runs, samples)`.
     """
     steps = nodes.shape[0] // 2
-    log_jacobian = from_centre(velocity.divergence(nodes), 1 / steps)
+    log_jacobian = from_centre(divergence, 1 / steps)
     log_f0 = base(nodes) + log_jacobian
-    window = slice(first, first + steps + 1)
-    log_f1 = target(nodes[window]) + log_jacobian[window]
+    log_f1 = density + log_jacobian[first : first + steps + 1]
     weights = log_f1.new_full((steps + 1, 1, 1), -math.log(steps))
     weights[0] = weights[-1] = -math.log(2 * steps)
-    return weights + log_f1 - log_windows(log_f0)
+    log_b = log_windows(log_f0)
+    return Terms(weights + log_f1 - log_b, log_f0, log_b)
 
 
 def from_centre(values: Tensor, step: float) -> Tensor:

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 import torch
-from scipy import linalg, special
+from scipy import linalg
 
 from resodectl.numerics.sampling.flows import (
     infinite_log_weights,
@@ -15,30 +15,7 @@ from resodectl.numerics.sampling.flows import (
 )
 from resodectl.numerics.sampling.targets import log_base
 from resodectl.numerics.sampling.velocities import Linear
-
-MU, V = 3.0, 0.2
-
-
-def points(runs: int, samples: int, dim: int) -> torch.Tensor:
-    return torch.from_numpy(np.random.default_rng(0).standard_normal((runs, samples, dim)))
-
-
-def shifted(x: torch.Tensor) -> torch.Tensor:
-    """-U1 of a Gaussian bump of variance V at (MU, 0, ...)."""
-    centre = torch.zeros(x.shape[-1], dtype=x.dtype)
-    centre[0] = MU
-    return -(x - centre).square().sum(-1) / (2 * V)
-
-
-def rotation() -> Linear:
-    turn = 2 * math.pi * torch.tensor([[0.0, -1.0], [1.0, 0.0]], dtype=torch.float64)
-    return Linear(turn.unsqueeze(0), torch.zeros(1, 2, dtype=torch.float64))
-
-
-def rotated(x: torch.Tensor) -> np.ndarray:
-    """log A of the rotation: a mean over the circle of a sample, whatever the window."""
-    r = x.norm(dim=-1).numpy()
-    return np.log(special.ive(0, MU * r / V)) + MU * r / V - (r**2 + MU**2) / (2 * V) + r**2 / 2
+from tests.flows import points, rotated, rotation, shifted
 
 
 @pytest.mark.parametrize("start", [0.0, -0.25, -0.5, -1.0])
