@@ -6,16 +6,15 @@ flux goes through. The divergence rho1 - 1 is taken exactly; b is interpolated l
 
 import math
 from collections.abc import Callable
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 from torch.nn.functional import grid_sample
 
+from resodectl.families.neis.generator.spec import PlaneName
 from resodectl.numerics.sampling.poisson import poisson_torus, poisson_walls
 
-PlaneName = Literal["square", "torus", "walls"]
-PLANES: tuple[PlaneName, ...] = ("square", "torus", "walls")
 WAVE = 2 * math.pi
 CENTRES = ((0.3, 0.3), (0.7, 0.3), (0.3, 0.7))
 STEEPNESS = 2.0  # of each bump
@@ -24,15 +23,14 @@ STEEPNESS = 2.0  # of each bump
 class GridField(NamedTuple):
     """b between the points of a grid, with the density that it carries the uniform one to."""
 
-    table: Tensor  # (2, n + 1, n + 1): b at the points (i, j) / n
+    table: Tensor  # (2, n + 1, n + 1): b at the points (j, i) / n, the first coordinate along the last axis
     density: Callable[[Tensor], Tensor]  # rho1 of places (..., 2)
     periodic: bool
 
     def __call__(self, x: Tensor) -> Tensor:
         """b at places `(..., 2)`."""
         inside = x - x.floor() if self.periodic else x
-        # grid_sample reads (y, x) in [-1, 1] for the (last, first) axis of the table.
-        places = (2 * inside - 1).flip(-1).reshape(1, 1, -1, 2)
+        places = (2 * inside - 1).reshape(1, 1, -1, 2)
         found = grid_sample(self.table.unsqueeze(0), places, align_corners=True, padding_mode="border")
         return found[0, :, 0].mT.reshape(x.shape)
 
@@ -62,15 +60,15 @@ def plane_field(name: PlaneName, amplitude: float, points: int, like: Tensor) ->
     source = density(torch.stack(torch.meshgrid(axis, axis, indexing="ij"), -1)) - 1
     if name == "torus":
         inner = poisson_torus(source[:-1, :-1]).gradient
-        table = torch.cat([inner, inner[:, :1]], 1)
-        return GridField(torch.cat([table, table[..., :1]], 2).contiguous(), density, True)
-    return GridField(poisson_walls(source).gradient.contiguous(), density, False)
+        inner = torch.cat([inner, inner[:, :1]], 1)
+        table = torch.cat([inner, inner[..., :1]], 2)
+    else:
+        table = poisson_walls(source).gradient
+    return GridField(table.mT.contiguous(), density, name == "torus")
 
 
 def three_bumps(x: Tensor) -> Tensor:
     """Three equal bumps on the torus, of integral 1; places `(..., 2)`."""
-    bumps = [
-        (STEEPNESS * ((WAVE * (x[..., 0] - a)).cos() + (WAVE * (x[..., 1] - b)).cos())).exp() for a, b in CENTRES
-    ]
+    bumps = [(STEEPNESS * ((WAVE * (x[..., 0] - a)).cos() + (WAVE * (x[..., 1] - b)).cos())).exp() for a, b in CENTRES]
     one = torch.special.i0(torch.tensor(STEEPNESS, dtype=torch.float64)).item() ** 2
     return torch.stack(bumps).sum(0) / (len(CENTRES) * one)

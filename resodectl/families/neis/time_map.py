@@ -1,12 +1,11 @@
 """The map that a zero-variance flow makes of samples of rho0: samples of rho1.
 
 Cao & Vanden-Eijnden 2022 (arXiv 2206.09908): T(x) = X_tau(x) with int_{-inf}^tau F^1 ds = int_{-inf}^0 F^0 ds, where
-F^k_s = rho_k(X_s) J_s and the densities have integral 1. If div b = rho1 - rho0, or b leads from one Gaussian to a narrower
-one, tau is negative, and the path backwards in time is all that is needed.
+F^k_s = rho_k(X_s) J_s and the densities have integral 1. If div b = rho1 - rho0, or b leads from one Gaussian to a
+narrower one, tau is negative, and the path backwards in time is all that is needed.
 """
 
 import math
-from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
@@ -21,7 +20,7 @@ CHUNK = 4096  # points whose paths are kept at once
 
 
 class Mapped(NamedTuple):
-    """Where points are carried, and when; NaN where the integral of F^1 does not reach that of F^0 before the time 0."""
+    """Where points are carried, and when; NaN where the integral of F^1 does not reach that of F^0 by the time 0."""
 
     places: Tensor  # (points, dim)
     times: Tensor  # (points,)
@@ -72,12 +71,12 @@ def _chunk(
     for _ in range(count):
         nodes.append(runge_kutta_step(lambda here, _: velocity(here), nodes[-1], 0.0, -step))
     path = torch.stack(nodes[::-1])  # from -horizon to 0
-    divergence, log_target, log_base = velocity.divergence(path), target(path), base(path)
+    log_target, log_base = target(path), base(path)
+    summed = cumulative(velocity.divergence(path), step)
     found = {}
     for name, wrong in variants.items():
-        first = count - min(count, round(wrong.horizon * steps) if math.isfinite(wrong.horizon) else count)
-        summed = cumulative(wrong.factor * divergence, step)
-        log_jacobian = (summed - summed[-1])[first:]
+        first = max(0, count - round(steps * min(wrong.horizon, horizon)))
+        log_jacobian = wrong.factor * (summed - summed[-1])[first:]
         f1 = (log_target[first:] + log_jacobian).exp()
         wanted = cumulative((log_base[first:] + log_jacobian).exp(), step)[-1]
         found[name] = _crossing(velocity, path[first:], f1, wanted, step)
