@@ -169,6 +169,9 @@ def test_on_the_line_the_right_map_alone_gives_samples_of_the_target() -> None:
     assert 0.5 < fit.loc["none", ("chi_square", "min")] <= fit.loc["none", ("chi_square", "max")] < 1.7
     assert fit.loc["no-jacobian", ("chi_square", "min")] > 10
     assert fit.loc["short", ("unmapped", "min")] > 0.2
+    errors = rows["map"].groupby("ablation")["jacobian_error"].median()
+    assert errors["none"] < 0.01 < 0.1 < errors.drop("none").min()
+    assert rows["weights"].groupby("ablation")["largest_error"].max()["none"] < 0.05
     bins = rows["histogram"]
     assert bins["expected"].sum() == pytest.approx(1000, rel=1e-3)
     assert bins["count"].sum() == pytest.approx(1000, abs=2)
@@ -191,7 +194,7 @@ def test_in_the_plane_the_right_map_alone_turns_the_uniform_density_into_the_tar
 
 def test_paths_that_are_too_long_are_refused() -> None:
     good = SETTINGS | {"horizon": 4, "line_steps": 4, "plane_steps": 4, "planes": ("torus",)}
-    good |= {"line_points": 100, "points": 100, "seeds": 1}
+    good |= {"line_points": 100, "plane_points": 100, "seeds": 1}
     assert [(of.case, of.steps) for of in spec.cells(spec.Params.model_validate(good))] == [("line", 4), ("torus", 4)]
     for bad in ({"horizon": 1000, "plane_steps": 50}, {"bins": 7}, {"grid": 65}, {"planes": ("line",)}):
         with pytest.raises(ValidationError):

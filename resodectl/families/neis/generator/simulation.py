@@ -31,6 +31,7 @@ NUDGE = 1e-4  # by which points are moved for the derivatives of the map
 MERGED = 3  # shown bins in each direction that make one bin of chi^2
 LINE_BINS = 50  # of equal mass, for chi^2 on the line
 NODES = 6  # of Gauss's rule in each bin and direction
+LINE_REACH = 3.0  # of the points on the line where the Jacobian is looked at
 SHOWN, SHOWN_STEPS = 4.0, 80  # time of a flow line each way, and its steps
 
 
@@ -75,8 +76,8 @@ def simulate(cell: Cell[Point], context: Context) -> Iterator[Block]:
         context.progress(0.8 * len(parts) / len(seeds))
     if point.case == "line":
         yield from _on_the_line(point, seeds, x, parts)
-        return
-    yield from _in_the_plane(point, flow, seeds, parts)
+    else:
+        yield from _in_the_plane(point, flow, seeds, parts)
     yield "lines", _lines(flow, x[0, : point.lines], seeds[0])
     yield from _weights(flow, point, x[:, : point.weights], seeds)
     yield from _map(flow, point, seeds[0], x)
@@ -172,13 +173,18 @@ def bin_masses(density: Callable[[Tensor], Tensor], bins: int) -> Tensor:
 
 def _lines(flow: Flow, x: Tensor, seed: int) -> dict[str, Any]:
     nodes = path(flow.velocity, x.unsqueeze(0), SHOWN_STEPS, SHOWN)[:, 0]
-    nodes = nodes.transpose(0, 1).double().cpu()
+    nodes = nodes.transpose(0, 1)
     number = np.repeat(np.arange(len(nodes)), nodes.shape[1])
-    return {"seed": seed, "line": number, "x": nodes[..., 0].flatten(), "y": nodes[..., 1].flatten()}
+    return {"seed": seed, "line": number} | _places(nodes.flatten(0, 1))
+
+
+def _places(x: Tensor) -> dict[str, Any]:
+    """The coordinates of places `(points, dim)`; on the line the second is 0."""
+    return {"x": x[:, 0].double().cpu(), "y": x[:, 1].double().cpu() if x.shape[1] > 1 else 0.0}
 
 
 def _weights(flow: Flow, point: Point, x: Tensor, seeds: tuple[int, ...]) -> Iterator[Block]:
-    """The weights in infinite time, whose exact value is R = 1 for every sample."""
+    """The weights in infinite time, whose exact value is 1 for every sample."""
     nodes = path(flow.velocity, x, point.steps * point.horizon, float(point.horizon))
     divergence, densities = flow.velocity.divergence(nodes), (flow.target(nodes), flow.base(nodes))
     for ablation in ("none", "no-jacobian", "double-divergence"):
@@ -190,23 +196,27 @@ def _weights(flow: Flow, point: Point, x: Tensor, seeds: tuple[int, ...]) -> Ite
 
 def _map(flow: Flow, point: Point, seed: int, like: Tensor) -> Iterator[Block]:
     """tau, and the change of volume by central differences of the map, at the points of a grid."""
+    dim = like.shape[-1]
     # Half a cell and a quarter of a cell off, so that none is on a diagonal, from which paths end in a saddle.
-    axes = [(torch.arange(point.side).to(like) + offset) / point.side for offset in (0.5, 0.25)]
-    grid = torch.stack(torch.meshgrid(*axes, indexing="ij"), -1).reshape(-1, 2)
-    shifts = NUDGE * torch.tensor([[0, 0], [1, 0], [-1, 0], [0, 1], [0, -1]]).to(like)
-    found = _mapped(flow, (grid + shifts.unsqueeze(1)).reshape(-1, 2), point)
+    axes = [(torch.arange(point.side).to(like) + offset) / point.side for offset in (0.5, 0.25)[:dim]]
+    if point.case == "line":
+        axes = [LINE_REACH * (2 * axes[0] - 1)]
+    grid = torch.stack(torch.meshgrid(*axes, indexing="ij"), -1).reshape(-1, dim)
+    moves = NUDGE * torch.eye(dim).to(like)
+    shifts = torch.cat([torch.zeros_like(moves[:1]), moves, -moves])
+    found = _mapped(flow, (grid + shifts.unsqueeze(1)).reshape(-1, dim), point)
     for ablation, of in found.items():
-        centre, right, left, up, down = of.places.reshape(5, -1, 2)
-        along_x, along_y = (right - left) / (2 * NUDGE), (up - down) / (2 * NUDGE)
-        volume = (along_x[:, 0] * along_y[:, 1] - along_x[:, 1] * along_y[:, 0]).abs()
+        centre, forwards, backwards = of.places.reshape(2 * dim + 1, -1, dim).split([1, dim, dim])
+        slopes = ((forwards - backwards) / (2 * NUDGE)).transpose(0, 1)  # (points, dim, dim)
+        volume = torch.linalg.det(slopes).abs()
+        error = ((flow.target(centre[0]) - flow.base(grid)).exp() * volume - 1).abs()
         yield (
             "map",
             {
                 "seed": seed,
                 "ablation": ablation,
-                "x": grid[:, 0].double().cpu(),
-                "y": grid[:, 1].double().cpu(),
-                "tau": of.times[: len(grid)].double().cpu(),
-                "jacobian_error": (flow.target(centre).exp() * volume - 1).abs().double().cpu(),
-            },
+                "tau": of.times[: len(grid)].double(),
+                "jacobian_error": error.double(),
+            }
+            | _places(grid),
         )

@@ -44,7 +44,7 @@ class Params(Shared):
     plane_steps: Steps = setting("Runge-Kutta steps per unit of time in the plane", unit="steps")
     planes: Distinct[PlaneName] = setting("examples in two dimensions")
     line_points: int = setting("points of a seed on the line that are mapped", unit="points", ge=100)
-    points: int = setting("points of a seed in the plane that are mapped", unit="points", ge=100)
+    plane_points: int = setting("points of a seed in the plane that are mapped", unit="points", ge=100)
     seeds: int = setting("independent sets of points", ge=1)
 
     @model_validator(mode="after")
@@ -75,7 +75,10 @@ _ABLATION = Column(
     "",
     "none; no-jacobian (J = 1); double-divergence; short (integrals from -1 on)",
 )
-_PLACE = (Column("x", "float64", "", "first coordinate"), Column("y", "float64", "", "second coordinate; 0 on a line"))
+_PLACE = (
+    Column("x", "float64", "", "first coordinate"),
+    Column("y", "float64", "", "second coordinate; 0 on the line"),
+)
 LOG = {
     "fit": (
         *_CASE,
@@ -100,7 +103,12 @@ LOG = {
     "weights": (
         *_CASE,
         _ABLATION,
-        Column("largest_error", "float64", "", "largest |A / R - 1| of a sample in infinite time, cut at the horizon"),
+        Column(
+            "largest_error",
+            "float64",
+            "",
+            "largest |A - 1| of a sample in infinite time, cut at the horizon",
+        ),
     ),
     "lines": (
         *_CASE,
@@ -114,4 +122,10 @@ SEED_BLOCK = 8
 def cells(params: Params) -> list[Point]:
     """One cell for the line, and one for each example in the plane."""
     line = point(Point, params, case="line", steps=params.line_steps, points=params.line_points)
-    return [line, *(point(Point, params, case=name, steps=params.plane_steps) for name in params.planes)]
+    return [
+        line,
+        *(
+            point(Point, params, case=name, steps=params.plane_steps, points=params.plane_points)
+            for name in params.planes
+        ),
+    ]

@@ -58,9 +58,9 @@ def draw_zero_variance(log: Mapping[str, pd.DataFrame], recipe: Drawn[Params]) -
     """Variance, largest error and mean of the weights against the speed; the error along a rotation by its steps."""
     figure, axes = panels(2, 2, panel=(4.6, 3.3))
     weights = log["weights"]
-    finite = weights[weights["horizon"] == "finite"]
+    finite = weights[weights["method"] == "int"]
     right = finite[finite["ablation"] == "none"]
-    infinite = weights[(weights["horizon"] == "infinite") & (weights["ablation"] == "none")]
+    infinite = weights[(weights["method"] == "infinite") & (weights["ablation"] == "none")]
     _against_speed(axes[0], right, "relative_variance", "-", named=True)
     _against_speed(axes[0], finite[finite["ablation"] == "one-sided"], "relative_variance", ":")
     axes[0].set_title("variance; dotted: window from $t_-=0$")
@@ -76,7 +76,7 @@ def draw_zero_variance(log: Mapping[str, pd.DataFrame], recipe: Drawn[Params]) -
     level(axes[2], 1.0, "unbiased")
     axes[2].set_title("mean; dotted: the window of $B$ is fixed")
     axes[2].set_ylabel("mean of $A/R$")
-    _rotation(axes[3], log["oracle"], recipe.params)
+    _rotation(axes[3], weights, recipe.params)
     return finish(figure, recipe)
 
 
@@ -84,7 +84,7 @@ def _against_speed(ax: Axes, rows: pd.DataFrame, column: str, line: str, named: 
     for field, own in in_order(rows, "field", LADDERS):
         label = NAMES[field] if named else None
         spread(ax, own, "speed", column, colour=COLOURS[field], label=label, line=line, points=False)
-    log_axis_at(ax, sorted(rows["speed"].unique()), "speed $T$ of the flow")
+    log_axis_at(ax, sorted(rows[rows["field"].isin(LADDERS)]["speed"].unique()), "speed $T$ of the flow")
 
 
 def _rotation(ax: Axes, rows: pd.DataFrame, params: Params) -> None:

@@ -49,8 +49,9 @@ class Params(Shared):
     gaussian: Ladder = setting("speeds of b = x - w / (1 - s) from N(0, I) to N(w, s^2 I)")
     square: Ladder = setting("speeds of the gradient of Poisson's solution on the square with walls")
     oracle_steps: Distinct[Steps] = setting("steps per unit of time along a rotation", unit="steps")
-    samples: Samples = setting(
-        "samples of a seed; on the square one in each cell of a grid, of at most so many cells", unit="samples"
+    ladder_samples: Samples = setting(
+        "samples of a seed along a ladder; on the square one in each cell of a grid, of at most so many cells",
+        unit="samples",
     )
     oracle_samples: Samples = setting("samples of a seed that are turned, or rest", unit="samples")
     seeds: int = setting("independent sets of samples", ge=1)
@@ -72,16 +73,21 @@ class Point(Shared):
     samples: Samples
 
 
-_CELL = (
-    Column("field", "string", "", "constant, gaussian, square; rotation (one turn in a unit of time), rest (b = 0)"),
-    Column("steps", "int64", "steps", "Runge-Kutta steps per unit of time"),
-    Column("seed", "int64", "", "seed of the samples"),
-)
 LOG = {
     "weights": (
-        *_CELL,
+        Column(
+            "field", "string", "", "constant, gaussian, square; rotation (one turn in a unit of time), rest (b = 0)"
+        ),
+        Column("steps", "int64", "steps", "Runge-Kutta steps per unit of time"),
+        Column("seed", "int64", "", "seed of the samples"),
         Column("speed", "float64", "", "speed T of the flow"),
-        Column("horizon", "string", "", "finite: t- = -1/2; infinite: both integrals from -T to T, in the time of b"),
+        Column(
+            "method",
+            "string",
+            "",
+            "int: finite time by path and trapezoidal rule, t- = -1/2 (0 for rotation and rest); ode: finite time by "
+            "the joint equation, t- = 0; infinite: both integrals from -T to T, in the time of b",
+        ),
         Column(
             "ablation",
             "string",
@@ -91,13 +97,12 @@ LOG = {
         ),
         Column("relative_mean", "float64", "", "mean of A / R over the samples"),
         Column("relative_variance", "float64", "", "Var(A) / R^2 over the samples, with 1 / n"),
-        Column("largest_error", "float64", "", "largest |A / R - 1| of a sample"),
-    ),
-    "oracle": (
-        *_CELL,
-        Column("method", "string", "", "int: Runge-Kutta path and trapezoidal rule; ode: the joint equation"),
-        Column("ablation", "string", "", "none; full-base (U0 = |x|^2)"),
-        Column("largest_error", "float64", "", "largest relative error of A of a sample"),
+        Column(
+            "largest_error",
+            "float64",
+            "",
+            "largest |A / R - 1| of a sample; of rotation and rest the largest relative error of its A",
+        ),
     ),
 }
 SEED_BLOCK = 8
@@ -107,7 +112,7 @@ def cells(params: Params) -> list[Point]:
     """One cell for each flow and speed, one for each number of steps along a rotation, and one without a velocity."""
     ladders = {"constant": params.constant, "gaussian": params.gaussian, "square": params.square}
     climbed = [
-        point(Point, params, field=name, speed=speed, steps=ladders[name].steps)
+        point(Point, params, field=name, speed=speed, steps=ladders[name].steps, samples=params.ladder_samples)
         for name in LADDERS
         for speed in ladders[name].speeds
     ]
