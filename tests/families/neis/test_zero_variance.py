@@ -104,6 +104,11 @@ def test_between_gaussians_the_infinite_weight_is_the_ratio_of_their_volumes() -
     assert found.loc[("int", "none"), "relative_variance"].max() < 1e-12
 
 
+def test_a_fast_constant_velocity_gives_the_ratio_to_the_last_digits() -> None:
+    found = weights(simulated("neis/zero-variance", point("constant", 20.0), (0,)))
+    assert found.loc[[("int", "none"), ("infinite", "none")], "largest_error"].max() < 1e-11
+
+
 def test_the_cosine_field_is_the_gradient_of_a_potential_with_its_divergence_and_no_flux_through_the_walls() -> None:
     field, x = CosineField(3.0, 0.9), torch.rand(7, 2, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
 

@@ -48,7 +48,7 @@ def simulate(cell: Cell[Point], context: Context) -> Iterator[Block]:
         yield from _oracle(cell.point, context)
         return
     flow = flow_of(cell.point, context)
-    exact = torch.tensor(flow.log_ratio).to(flow.x)
+    exact = flow.x.new_tensor(flow.log_ratio)
     for (method, ablation), found in all_weights(flow, cell.point.steps).items():
         yield "weights", {"method": method, "ablation": ablation} | _summary(cell.seeds, found, exact, flow.log_ratio)
 
