@@ -12,7 +12,7 @@ from resodectl.claims.estimate import Estimate, exact, per_seed
 from resodectl.drawing.axes import dots, level, log_axis
 from resodectl.drawing.colours import BLACK, BLUE, SEQUENCE, VERMILLION
 from resodectl.drawing.finish import finish
-from resodectl.drawing.rows import first_seed, in_order
+from resodectl.drawing.rows import in_order
 from resodectl.drawing.style import panels
 from resodectl.experiment.drawn import Drawn
 from resodectl.families.neis.generator.spec import Params
@@ -37,7 +37,7 @@ def measure_log10_map_error(rows: pd.DataFrame) -> Estimate:
 
 def measure_log10_jacobian_error(rows: pd.DataFrame) -> Estimate:
     """log10 of the 95 % quantile over the grid of |rho1(T) |det grad T| - 1|; 1 counts where a point is not mapped."""
-    errors = first_seed(rows)["jacobian_error"].fillna(1.0).clip(lower=FLOOR)
+    errors = rows["jacobian_error"].fillna(1.0).clip(lower=FLOOR)
     return exact(float(np.log10(errors.quantile(SHARE, interpolation="higher"))))
 
 
@@ -56,10 +56,10 @@ def draw_generator(log: Mapping[str, pd.DataFrame], recipe: Drawn[Params]) -> Fi
         if own["histogram"].empty:
             continue
         bins, grid = own["histogram"], own["map"]
-        grid = first_seed(grid[grid["ablation"] == "none"])
+        grid = grid[grid["ablation"] == "none"].drop_duplicates(["x", "y"])  # each block of seeds has the same
         of_row = axes[5 * row + 1 : 5 * row + 5]
         counts = bins.groupby(["x", "y"])[["count", "expected"]].sum().reset_index()
-        _flow_lines(of_row[0], counts, first_seed(own["lines"]), case)
+        _flow_lines(of_row[0], counts, own["lines"].drop_duplicates(), case)
         _plane(of_row[1], grid, -np.log1p(grid["tau"].abs()), f"{case}: $-\\log(1+|\\tau|)$")
         highest = float(counts["expected"].max())
         _plane(of_row[2], counts, counts["count"] / highest, f"{case}: mapped points", (0.0, 1.0))

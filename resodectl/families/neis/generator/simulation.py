@@ -32,6 +32,7 @@ MERGED = 3  # shown bins in each direction that make one bin of chi^2
 LINE_BINS = 50  # of equal mass, for chi^2 on the line
 NODES = 6  # of Gauss's rule in each bin and direction
 LINE_REACH = 3.0  # of the points on the line where the Jacobian is looked at
+PLASTIC = 1.324717957244746  # the root of x^3 = x + 1: the evenest points in the plane
 SHOWN, SHOWN_STEPS = 4.0, 80  # time of a flow line each way, and its steps
 
 
@@ -78,9 +79,9 @@ def simulate(cell: Cell[Point], context: Context) -> Iterator[Block]:
         yield from _on_the_line(point, seeds, x, parts)
     else:
         yield from _in_the_plane(point, flow, seeds, parts)
-    yield "lines", _lines(flow, x[0, : point.lines], seeds[0])
+    yield "lines", _lines(flow, x.new_tensor(spread_out(point.lines, x.shape[-1])))
     yield from _weights(flow, point, x[:, : point.weights], seeds)
-    yield from _map(flow, point, seeds[0], x)
+    yield from _map(flow, point, x)
 
 
 def flow_of(point: Point, context: Context) -> Flow:
@@ -112,7 +113,6 @@ def _on_the_line(point: Point, seeds: tuple[int, ...], x: Tensor, parts: list[di
     yield (
         "histogram",
         {
-            "seed": seeds[0],
             "x": (edges[1:] + edges[:-1]) / 2,
             "y": 0.0,
             "count": np.histogram(places.double().cpu().numpy(), edges)[0],
@@ -134,7 +134,6 @@ def _in_the_plane(point: Point, flow: Flow, seeds: tuple[int, ...], parts: list[
             yield (
                 "histogram",
                 {
-                    "seed": seeds[0],
                     "x": first.ravel(),
                     "y": second.ravel(),
                     "count": torch.stack(counts).sum(0).flatten().long(),
@@ -171,11 +170,20 @@ def bin_masses(density: Callable[[Tensor], Tensor], bins: int) -> Tensor:
     return torch.einsum("iajb,a,b->ij", values, weights / (2 * bins), weights / (2 * bins))
 
 
-def _lines(flow: Flow, x: Tensor, seed: int) -> dict[str, Any]:
+def spread_out(count: int, dim: int) -> list[list[float]]:
+    """Points of the unit interval or square that lie evenly: multiples of powers of an irrational number, modulo 1.
+
+    >>> [[round(value, 3) for value in place] for place in spread_out(3, 2)]
+    [[0.255, 0.07], [0.01, 0.64], [0.765, 0.21]]
+    """
+    return [[(0.5 + k * PLASTIC ** -(axis + 1)) % 1 for axis in range(dim)] for k in range(1, count + 1)]
+
+
+def _lines(flow: Flow, x: Tensor) -> dict[str, Any]:
     nodes = path(flow.velocity, x.unsqueeze(0), SHOWN_STEPS, SHOWN)[:, 0]
     nodes = nodes.transpose(0, 1)
     number = np.repeat(np.arange(len(nodes)), nodes.shape[1])
-    return {"seed": seed, "line": number} | _places(nodes.flatten(0, 1))
+    return {"line": number} | _places(nodes.flatten(0, 1))
 
 
 def _places(x: Tensor) -> dict[str, Any]:
@@ -194,7 +202,7 @@ def _weights(flow: Flow, point: Point, x: Tensor, seeds: tuple[int, ...]) -> Ite
         yield "weights", {"seed": list(seeds), "ablation": ablation, "largest_error": error}
 
 
-def _map(flow: Flow, point: Point, seed: int, like: Tensor) -> Iterator[Block]:
+def _map(flow: Flow, point: Point, like: Tensor) -> Iterator[Block]:
     """tau, and the change of volume by central differences of the map, at the points of a grid."""
     dim = like.shape[-1]
     # Half a cell and a quarter of a cell off, so that none is on a diagonal, from which paths end in a saddle.
@@ -213,7 +221,6 @@ def _map(flow: Flow, point: Point, seed: int, like: Tensor) -> Iterator[Block]:
         yield (
             "map",
             {
-                "seed": seed,
                 "ablation": ablation,
                 "tau": of.times[: len(grid)].double(),
                 "jacobian_error": error.double(),

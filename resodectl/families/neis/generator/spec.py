@@ -64,11 +64,8 @@ class Point(Shared):
     points: Annotated[int, Field(ge=100)]
 
 
-_SEED = Column("seed", "int64", "", "seed of the points; the smallest one of those that share a row")
-_CASE = (
-    Column("case", "string", "", "line; square (cosine, walls); torus, walls (three bumps)"),
-    _SEED,
-)
+_CASE = Column("case", "string", "", "line; square (cosine, walls); torus, walls (three bumps)")
+_SEED = Column("seed", "int64", "", "seed of the points")
 _ABLATION = Column(
     "ablation",
     "string",
@@ -81,27 +78,29 @@ _PLACE = (
 )
 LOG = {
     "fit": (
-        *_CASE,
+        _CASE,
+        _SEED,
         _ABLATION,
         Column("chi_square", "float64", "", "chi^2 of the mapped points in bins against rho1, over bins - 1"),
         Column("unmapped", "float64", "", "share of the points whose integral of F^1 never reaches that of F^0"),
         Column("map_error", "float64", "", "on the line, the largest |T(x) - (s x + w)|; elsewhere NaN"),
     ),
     "histogram": (
-        *_CASE,
+        _CASE,
         *_PLACE,
-        Column("count", "int64", "points", "mapped points in the bin around the place"),
+        Column("count", "int64", "points", "mapped points of some seeds in the bin around the place"),
         Column("expected", "float64", "points", "their expectation under rho1"),
     ),
     "map": (
-        *_CASE,
+        _CASE,
         _ABLATION,
         *_PLACE,
         Column("tau", "float64", "", "time tau at which the map is reached"),
         Column("jacobian_error", "float64", "", "|rho1(T) |det grad T| / rho0 - 1|"),
     ),
     "weights": (
-        *_CASE,
+        _CASE,
+        _SEED,
         _ABLATION,
         Column(
             "largest_error",
@@ -111,7 +110,7 @@ LOG = {
         ),
     ),
     "lines": (
-        *_CASE,
+        _CASE,
         Column("line", "int64", "", "number of the flow line"),
         *_PLACE,
     ),
