@@ -71,6 +71,17 @@ def test_a_python_file_gives_its_density_gradient_and_ratio(tmp_path: Path) -> N
     assert read_target(written(tmp_path, BANANA.replace("RATIO = 0.5", ""))).ratio is None
 
 
+def test_the_target_of_the_documentation_is_one(tmp_path: Path) -> None:
+    page = Path(__file__).parents[3] / "docs/your-own.md"
+    (text,) = [block for block in page.read_text("utf-8").split("```") if "def log_density" in block]
+    target = read_target(written(tmp_path, text.removeprefix("py\n")))
+    axis = torch.linspace(-6, 6, 401, dtype=torch.float64)
+    heights = torch.linspace(-40, 8, 3201, dtype=torch.float64)
+    x = torch.stack(torch.meshgrid(axis, heights, indexing="ij"), -1)
+    mass = target.log_density(x).exp().sum() * (axis[1] - axis[0]) * (heights[1] - heights[0])
+    assert mass.item() / (2 * math.pi) == pytest.approx(target.ratio, rel=1e-6)
+
+
 @pytest.mark.parametrize(
     ("text", "says"),
     [

@@ -1,0 +1,1 @@
+"""Flows along which the weights of importance sampling do not vary."""
