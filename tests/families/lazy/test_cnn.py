@@ -115,6 +115,13 @@ def test_the_runs_of_a_seed_do_not_depend_on_the_others() -> None:
         assert rows[column].to_numpy() == pytest.approx(alone[column].to_numpy(), rel=1e-6)
 
 
+def test_at_a_huge_alpha_the_network_and_its_frozen_gates_are_the_linearised_model_and_at_one_neither_is() -> None:
+    rows = logged((0,), alphas=(1.0, 1e7)).set_index(["alpha", "epoch"])
+    for column in ("linearised_gap", "frozen_gap"):
+        assert rows.loc[(1e7, 3), column] < 1e-5
+        assert rows.loc[(1.0, 3), column] > 1e-2
+
+
 def test_a_training_that_diverges_is_flagged() -> None:
     rows = logged((0,), lr=1e200)
     assert rows["diverged"].iloc[-1]

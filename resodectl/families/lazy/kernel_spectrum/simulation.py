@@ -37,6 +37,8 @@ def simulate(cell: Cell[Point], context: Context) -> Iterator[Rows]:
         if point.source == "independent":
             gram = _independent(point.sample_size * CLASSES, size(network), context.streams("gradients")[place])
             gram = gram.to(context.device, context.dtype)
+            unknown = {"product_error": math.nan, "homogeneity": math.nan}
+            yield "layers", {"seed": seed, "layer": np.zeros(1, int), "trace": gram.trace().item(), **unknown}
         else:
             vector = torch.from_numpy(vectors[place].standard_normal(point.sample_size * CLASSES))
             vector = vector.to(context.device, context.dtype)

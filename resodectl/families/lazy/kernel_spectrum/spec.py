@@ -53,8 +53,15 @@ LOG = {
         *_SHARED,
         Column("layer", "int64", "", "layer that is left out, from 1; 0 for none"),
         Column("trace", "float64", "", "trace of the kernel without it"),
-        Column("product_error", "float64", "", "|K v - J J^T v| / |J J^T v|, K without it, v random"),
-        Column("homogeneity", "float64", "", "<J w, h> / <h, h> without its weights: L for h homogeneous of degree L"),
+        Column(
+            "product_error", "float64", "", "|K v - J J^T v| / |J J^T v|, K without it, v random; NaN if independent"
+        ),
+        Column(
+            "homogeneity",
+            "float64",
+            "",
+            "<J w, h> / <h, h> without its weights, L for h homogeneous of degree L; NaN if independent",
+        ),
     ),
     "descent": (
         *_SHARED,
