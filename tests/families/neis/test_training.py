@@ -57,12 +57,12 @@ def test_there_are_tests_before_the_first_and_the_last_step() -> None:
     assert sorted(log["steps"]["step"].unique()) == [1, 2, 3]
     assert sorted(log["fresh"]["step"].unique()) == [1, 3]
     assert set(log["fresh"]["ablation"]) == {"none", "no-jacobian", "fixed-window"}
-    assert log["weights"].empty
+    assert log["steps"]["beta"].isna().all()
 
 
 def test_the_funnels_field_begins_at_2_and_moves_by_the_length_of_a_step() -> None:
     log = logged(FUNNEL, "funnel")
-    for _, weights in log["weights"].groupby("seed"):
+    for _, weights in log["steps"].groupby("seed"):
         path = weights.sort_values("step")[["beta", "alpha"]].to_numpy()
         assert path[0].tolist() == [2.0, 2.0]
         lengths = np.linalg.norm(np.diff(path, axis=0), axis=1)
@@ -138,7 +138,7 @@ PLAIN = {"vanilla_variance": [1e6] * 4}
         ("log_variance", {"relative_variance": [2.0, 3.0, 1.5, 2.0]}, {"relative_variance": [20.0] * 4}, (0.0, 0.6)),
         ("log_gain", {"relative_mean": INSIDE, "relative_variance": [1.0, 2.0, 3.0, 1.0], **PLAIN},
          {"relative_mean": OUTSIDE, "relative_variance": [1.0] * 4, **PLAIN}, (4.5, 7.0)),
-        ("joint_gap", {"joint_gap": [1e-4, 2e-4, 1e-4, 2e-4]}, {"joint_gap": [0.02, 0.03, 0.04, 0.03]}, (None, 1e-3)),
+        ("log_joint_gap", {"joint_gap": [1e-4, 2e-4] * 2}, {"joint_gap": [0.02, 0.03, 0.04, 0.03]}, (None, -3.0)),
     ],
 )  # fmt: skip
 def test_measures_hold_inside_their_band_and_fail_outside(

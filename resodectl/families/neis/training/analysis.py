@@ -48,12 +48,12 @@ def measure_log_gain(rows: pd.DataFrame) -> Estimate:
     10 % away from R.
     """
     gain = np.log10(rows["vanilla_variance"] / rows["relative_variance"])
-    return over_units(gain.where((rows["relative_mean"] - 1).abs() <= TRUE, 0.0))
+    return over_units(np.where((rows["relative_mean"] - 1).abs() <= TRUE, gain, 0.0))
 
 
-def measure_joint_gap(rows: pd.DataFrame) -> Estimate:
-    """The distance between the means by the path and by the joint ODE on the same samples, over R; mean over runs."""
-    return over_units(rows["joint_gap"])
+def measure_log_joint_gap(rows: pd.DataFrame) -> Estimate:
+    """log10 of the distance over R of the means by path and by joint ODE, on the same samples; mean over runs."""
+    return over_units(np.log10(rows["joint_gap"]))
 
 
 def measure_weight(rows: pd.DataFrame, *, name: str) -> Estimate:
@@ -69,16 +69,18 @@ def draw_curves(log: Mapping[str, pd.DataFrame], recipe: Drawn[Params]) -> Figur
     """The variance of the weights against the training step, a panel for each flow and a line for each seed."""
     flows = recipe.params.flows
     kinds = list(dict.fromkeys(of.velocity.kind for of in flows))
-    columns = [[of for of in flows if of.velocity.kind == kind] for kind in kinds]
-    rows = max(map(len, columns))
-    figure, axes = panels(rows, len(kinds), panel=(4.6, 3.0), sharex=True, sharey=True)
-    for column, of_kind in enumerate(columns):
-        for row, flow in enumerate(of_kind):
-            ax = axes[row * len(kinds) + column]
+    grid = [[of for of in flows if of.velocity.kind == kind] for kind in kinds]  # a list for each column
+    if len(grid) == 1:
+        grid = [[of] for of in flows]
+    rows = max(map(len, grid))
+    figure, axes = panels(rows, len(grid), panel=(4.6, 3.0), sharex=True, sharey=True)
+    for column, shown in enumerate(grid):
+        for row, flow in enumerate(shown):
+            ax = axes[row * len(grid) + column]
             _curves(ax, _of(log["steps"], flow), "relative_variance", flow)
             _fresh(ax, _of(log["fresh"], flow), "relative_variance")
             ax.set_title(_name(flow))
-            ax.set_xlabel("training step" if row == len(of_kind) - 1 else "")
+            ax.set_xlabel("training step" if row == len(shown) - 1 else "")
             ax.set_ylabel("" if column else VARIANCE)
     axes[0].set_yscale("log")
     return finish(figure, recipe)
@@ -97,12 +99,11 @@ def draw_funnel(log: Mapping[str, pd.DataFrame], recipe: Drawn[Params]) -> Figur
             ax.set_ylabel(label)
             ax.set_title(_name(flow))
             ax.set_xlabel("training step")
-        weights = _of(log["weights"], flow)
-        if weights.empty:
+        if flow.velocity.kind != "funnel":
             own[2].remove()
             continue
         for name, line in (("beta", "-"), ("alpha", "--")):
-            for colour, (_, of_seed) in zip(CYCLE * len(weights), weights.groupby("seed"), strict=False):
+            for colour, (_, of_seed) in zip(CYCLE * len(steps), steps.groupby("seed"), strict=False):
                 own[2].plot(of_seed["step"], of_seed[name], line, color=colour)
             own[2].plot([], [], line, color=GREY, label=rf"$\{name}$")
         legend_inside(own[2])

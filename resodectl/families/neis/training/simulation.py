@@ -59,13 +59,11 @@ def simulate(cell: Cell[Point], context: Context) -> Iterator[Rows]:
                 "relative_mean": found.mean.cpu(),
                 "relative_variance": found.variance.cpu(),
                 "assisted": assist_probability(plan, before.step),
+                **_weights(before.velocity),
                 "queries": state.queries.double().cpu(),
                 "vanilla_variance": target.vanilla_variance or math.nan,
             },
         )
-        if isinstance(before.velocity, velocities.Funnel):
-            weights = before.velocity
-            yield "weights", {**run, "beta": weights.beta.cpu(), "alpha": weights.alpha.cpu()}
         context.save({"weights": list(state.velocity), "step": state.step, "queries": state.queries})
         context.progress(before.step / plan.training_steps)
 
@@ -73,6 +71,13 @@ def simulate(cell: Cell[Point], context: Context) -> Iterator[Rows]:
 def _on(field: Trainable, weights: list[Tensor], context: Context) -> Trainable:
     """A field of the same form with these weights, where the context computes."""
     return type(field)(*(of.to(context.device, context.dtype) for of in weights))
+
+
+def _weights(field: Trainable) -> dict[str, Any]:
+    """The two weights of the funnel's own field."""
+    if isinstance(field, velocities.Funnel):
+        return {"beta": field.beta.cpu(), "alpha": field.alpha.cpu()}
+    return {"beta": math.nan, "alpha": math.nan}
 
 
 def _tested(point: Point, context: Context, target: Target, velocity: Velocity, run: dict[str, Any]) -> Iterator[Rows]:

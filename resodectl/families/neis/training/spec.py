@@ -64,6 +64,10 @@ LOG = {
         *_RUN,
         *_VALUES,
         Column("assisted", "float64", "", "share of the step's samples that follow -grad U1 first"),
+        Column(
+            "beta", "float64", "", "weight of the funnel's own field: its speed along the neck; NaN of other fields"
+        ),
+        Column("alpha", "float64", "", "the other one: how fast the other coordinates shrink; NaN of other fields"),
         Column("queries", "float64", "queries", "queries of U1 and its gradient by all steps so far and this one"),
         Column("vanilla_variance", "float64", "", "Var / R^2 of plain importance sampling; NaN without a closed form"),
     ),
@@ -83,11 +87,6 @@ LOG = {
         Column("tail_index", "float64", "", "index k of the generalised Pareto tail of the weights"),
         Column("joint_gap", "float64", "", "|mean - mean by the joint ODE| / R on the same samples; NaN without them"),
         Column("vanilla_variance", "float64", "", "Var / R^2 of plain importance sampling; NaN without a closed form"),
-    ),
-    "weights": (
-        *_RUN,
-        Column("beta", "float64", "", "speed along the neck of the funnel; only of its own field"),
-        Column("alpha", "float64", "", "rate at which the other coordinates shrink; only of the funnel's own field"),
     ),
 }
 SEED_BLOCK = 5
