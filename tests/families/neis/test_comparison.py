@@ -15,6 +15,7 @@ from resodectl.experiment.context import Context
 from resodectl.families.neis.comparison import analysis, reference, spec
 from resodectl.families.neis.comparison.flow import heaviest_mode, learn
 from resodectl.families.neis.comparison.simulation import moves_of, simulate
+from resodectl.numerics.sampling.annealed import queries
 from resodectl.numerics.sampling.targets import Funnel, log_base, mixture, two_modes
 from resodectl.numerics.sampling.velocities import Gradient
 from resodectl.recipe.schema import Band
@@ -221,17 +222,25 @@ def test_a_cost_counts_the_bias_of_a_flow_and_the_queries_of_a_sample() -> None:
     assert analysis.measure_log10_cost_ratio(biased, over="AIS").value < 0
 
 
-def test_runs_are_warned_of_by_each_sign() -> None:
-    rows = pd.DataFrame({
-        "unseen_share": [0.0, 0.3, 0.2], "tail_index": [0.1, 0.9, 2.0], "annealed_ratio": [1.0, 1.3, 50.0],
-        "annealed_error": [0.1, 0.1, 0.1],
-    })  # fmt: skip
-    assert analysis.measure_warned(rows, by="unseen").value == pytest.approx(2 / 3)
-    assert analysis.measure_warned(rows, by="tail").value == pytest.approx(2 / 3)
-    assert analysis.measure_warned(rows, by="annealing").value == pytest.approx(2 / 3)
+def test_shares_of_runs_are_counted() -> None:
+    rows = pd.DataFrame({"unseen_share": [0.0, 0.3, 0.2], "warned": [False, True, True], "tail_index": [0.1, 0.9, 2.0]})
+    assert analysis.measure_warned(rows).value == pytest.approx(2 / 3)
+    assert analysis.measure_heavy_tailed(rows).value == pytest.approx(2 / 3)
     assert analysis.measure_unseen_share(rows).value == pytest.approx(0.5 / 3)
-    assert judge(analysis.measure_warned(rows[1:], by="unseen"), Band(low=0.9, high=None)) == "holds"
-    assert judge(analysis.measure_warned(rows[:1], by="unseen"), Band(low=0.9, high=None)) == "no interval"
+    assert judge(analysis.measure_warned(rows[1:]), Band(low=0.9, high=None)) == "holds"
+    assert judge(analysis.measure_warned(rows[1:]), Band(low=None, high=0.1)) == "fails"
+
+
+def test_a_run_is_warned_of_where_more_than_a_tenth_of_the_mean_is_unseen() -> None:
+    log = logged("vanilla")  # no sample of the base comes near the modes
+    assert (log["warnings"]["unseen_share"] > 0.5).all()
+    assert log["warnings"]["warned"].all()
+    assert log["estimates"]["warned"].all()
+    near = {"kind": "mixture", "weights": (1.0,), "centres": ((0.1,),), "variances": ((0.9,),)}
+    log = logged("vanilla", target=near)
+    assert not log["warnings"]["warned"].any()
+    assert not log["estimates"]["warned"].any()
+    assert log["warnings"]["mean"].item() == pytest.approx(log["weights"]["mean"].item())
 
 
 def test_acceptance_is_averaged_over_estimates() -> None:
@@ -240,11 +249,10 @@ def test_acceptance_is_averaged_over_estimates() -> None:
 
 
 def test_the_best_estimate_is_of_the_method_that_spreads_least_and_is_not_warned_of() -> None:
-    rows = estimates(NEIS=[1.0, 1.01, 0.99], AIS=[1.2, 0.9, 1.1], NEIS_one_mode=[0.8, 0.8001, 0.8])
-    warnings = pd.DataFrame({"method": ["NEIS", "NEIS"], "seed": 0, "training": [0, 1], "unseen_share": [0.0, 0.0]})
-    best, method = reference.log_best(rows, warnings)
+    rows = estimates(NEIS=[1.0, 1.01, 0.99], AIS=[1.2, 0.9, 1.1], NEIS_one_mode=[0.8, 0.8001, 0.8]).assign(warned=False)
+    best, method = reference.log_best(rows)
     assert (method, best) == ("NEIS", pytest.approx(0.0, abs=1e-9))
-    _, method = reference.log_best(rows, warnings.assign(unseen_share=0.3))
+    _, method = reference.log_best(rows.assign(warned=rows["method"] == "NEIS"))
     assert method == "AIS"
 
 
@@ -254,6 +262,7 @@ def test_the_best_estimate_is_of_the_method_that_spreads_least_and_is_not_warned
         {"collapses": ("one mode",), "target": {"kind": "funnel"}},
         {"view": ((1.0, 1.0), (0.0, 1.0))},
         {"reduction": 0.5},
+        {"budget": 400},
     ],
 )
 def test_impossible_examples_are_refused(changes: dict[str, object]) -> None:
@@ -276,6 +285,10 @@ def test_two_methods_of_one_name_are_refused() -> None:
         with pytest.raises(ValidationError):
             spec.Params(**(good | {"rivals": rivals}))
     assert moves_of(HMC).queries == 4
+    for annealing in (MALA, HMC):
+        assert annealing.queries == queries(annealing.levels, moves_of(annealing))
+    with pytest.raises(ValidationError, match="two samples"):
+        spec.Params(**(good | {"rivals": (MALA.model_copy(update={"levels": 1000}),)}))
 
 
 def test_wrong_moves_change_the_acceptance() -> None:

@@ -3,14 +3,12 @@
 Cao & Vanden-Eijnden 2022 (arXiv 2206.09908), section 4. The figure is in `drawing`.
 """
 
-from typing import Literal
-
 import numpy as np
 import pandas as pd
 
 from resodectl.claims.estimate import Estimate, over_units
 from resodectl.families.neis.comparison.drawing import draw_comparison as draw_comparison
-from resodectl.families.neis.comparison.reference import WARNED, ratios
+from resodectl.families.neis.comparison.reference import ratios
 
 TAIL = 0.7  # tail index from which estimates are commonly called unreliable
 FARTHEST = 3.0  # decades that an estimate may be from R
@@ -69,16 +67,11 @@ def measure_unseen_share(rows: pd.DataFrame) -> Estimate:
     return over_units(rows["unseen_share"])
 
 
-def measure_warned(rows: pd.DataFrame, *, by: Literal["unseen", "tail", "annealing"]) -> Estimate:
-    """The share of flows whose run is warned of, by one of three signs.
+def measure_warned(rows: pd.DataFrame) -> Estimate:
+    """The share of runs that are warned of, since more than a tenth of R is in weights that they have not seen."""
+    return over_units(rows["warned"].astype(float))
 
-    unseen: more than a tenth of R is in weights that the run has not seen. tail: the tail index of the weights is above
-    0.7. annealing: the independent annealed estimate is more than two standard errors from that of the run.
-    """
-    if by == "unseen":
-        found = rows["unseen_share"] > WARNED
-    elif by == "tail":
-        found = rows["tail_index"] > TAIL
-    else:
-        found = (rows["annealed_ratio"] - 1).abs() > 2 * rows["annealed_error"] * rows["annealed_ratio"]
-    return over_units(found.astype(float))
+
+def measure_heavy_tailed(rows: pd.DataFrame) -> Estimate:
+    """The share of runs whose tail index is above 0.7."""
+    return over_units((rows["tail_index"] > TAIL).astype(float))

@@ -13,8 +13,8 @@ from resodectl.drawing.finish import finish
 from resodectl.drawing.rows import first_seed, in_order
 from resodectl.drawing.style import panels
 from resodectl.experiment.drawn import Drawn
-from resodectl.families.neis.comparison.reference import WARNED, log_best, ratios
-from resodectl.families.neis.comparison.spec import LEARNED, VANILLA, Params
+from resodectl.families.neis.comparison.reference import log_best, ratios
+from resodectl.families.neis.comparison.spec import LEARNED, VANILLA, WARNED, Params
 
 DEPTH = 12.0  # decades below the highest density that are coloured
 TOP = 2.5  # of the axis of the estimates over R
@@ -30,17 +30,17 @@ def draw_comparison(log: Mapping[str, pd.DataFrame], recipe: Drawn[Params]) -> F
     for row, (name, rows) in enumerate(in_order(log["estimates"], "example", names)):
         left, middle, right = axes[3 * row : 3 * row + 3]
         warnings = log["warnings"][log["warnings"]["example"] == name]
-        rows, reference = _over_reference(rows, warnings)
+        rows, reference = _over_reference(rows)
         _boxes(left, rows, name, reference)
         _lines(middle, log, recipe, name)
         _table(right, rows, warnings, reference)
     return finish(figure, recipe)
 
 
-def _over_reference(rows: pd.DataFrame, warnings: pd.DataFrame) -> tuple[pd.DataFrame, str]:
+def _over_reference(rows: pd.DataFrame) -> tuple[pd.DataFrame, str]:
     if rows["log_exact"].notna().all():
         return rows.assign(ratio=ratios(rows)), "R"
-    best, method = log_best(rows, warnings)
+    best, method = log_best(rows)
     return rows.assign(ratio=ratios(rows.assign(log_exact=best))), f"best ({method})"
 
 
@@ -48,15 +48,16 @@ def _boxes(ax: Axes, rows: pd.DataFrame, name: str, reference: str) -> None:
     """A box for each method, or for each of its trained flows, side by side."""
     labels = []
     for place, (method, of) in enumerate(rows.groupby("method", sort=False)):
-        flows = [own["ratio"] for _, own in of.groupby(["seed", "training"])]
+        runs = [own for _, own in of.groupby(["seed", "training"])]
+        flows = [own["ratio"] for own in runs]
         offsets = (np.arange(len(flows)) - (len(flows) - 1) / 2) / len(flows)
         boxes = ax.boxplot(
             flows, positions=place + WIDTH * offsets, widths=0.85 * WIDTH / len(flows), patch_artist=True,
             manage_ticks=False, medianprops={"color": BLACK},
             flierprops={"marker": ".", "markersize": 4, "markeredgecolor": GREY},
         )  # fmt: skip
-        for box in boxes["boxes"]:
-            box.set(facecolor=_colour(str(method)), linewidth=0.8)
+        for box, own in zip(boxes["boxes"], runs, strict=True):
+            box.set(facecolor=_colour(str(method)), linewidth=0.8, hatch="///" if own["warned"].all() else None)
         labels.append(f"{method}\n{_short(of['queries'].mean())} queries")
         if of["ratio"].median() > TOP:
             ax.annotate("above", (place, TOP), ha="center", va="top", fontsize=SMALL, color=GREY)
@@ -119,22 +120,23 @@ def _table(ax: Axes, rows: pd.DataFrame, warnings: pd.DataFrame, reference: str)
     for method, own in rows.groupby("method", sort=False):
         spread = own.groupby(["seed", "training"])["ratio"].std(ddof=1).mean()
         cost = (own["variance"] * own["queries_each"]).mean()
-        unseen = warnings[warnings["method"] == method]["unseen_share"]
-        told = "" if unseen.empty else f"{unseen.mean():.1%}" + (" !" if unseen.mean() > WARNED else "")
-        cells.append([str(method), f"{own['ratio'].mean():.3f}", f"{spread:.3f}", f"{cost:.2g}", told])
-    head = ["method", "mean", "std", "var. x queries", "unseen"]
+        of = warnings[warnings["method"] == method]
+        unseen = "" if of.empty else f"{of['unseen_share'].mean():.1%}"
+        warned = "" if of.empty else f"{of['warned'].sum()} of {len(of)}"
+        cells.append([str(method), f"{own['ratio'].mean():.3f}", f"{spread:.3f}", f"{cost:.2g}", unseen, warned])
+    head = ["method", "mean", "std", "var. x queries", "unseen", "warned"]
     table = ax.table(cells, colLabels=head, loc="upper center", cellLoc="right", edges="horizontal")
     table.auto_set_font_size(False)
     table.set_fontsize(SMALL)
     table.auto_set_column_width(range(len(head)))
     for (line, column), cell in table.get_celld().items():
         cell.set_edgecolor(SILVER)
-        if line and cells[line - 1][4].endswith("!"):
+        if line and not cells[line - 1][5].startswith("0"[: len(cells[line - 1][5])]):
             cell.get_text().set_color(VERMILLION)
         if column == 0:
             cell.get_text().set_horizontalalignment("left")
     ax.annotate(
         f"estimates over {reference}; unseen: share of R above the largest weight seen,\n"
-        f"from an independent annealing; ! a mode is likely missing (above {WARNED:.0%})",
+        f"from an independent annealing; warned and hatched above {WARNED:.0%}: a mode is likely missing",
         (0.0, 0.0), xycoords="axes fraction", fontsize=SMALL, color=GREY, va="bottom",
     )  # fmt: skip

@@ -1,11 +1,9 @@
-"""What estimates are compared with: R, or the best estimate where nobody knows R; and when a run is warned of."""
+"""What estimates are compared with: R, or the best estimate where nobody knows R."""
 
 import numpy as np
 import pandas as pd
 
 from resodectl.families.neis.comparison.spec import LEARNED
-
-WARNED = 0.1  # unseen share of R from which a run is warned of
 
 
 def ratios(rows: pd.DataFrame) -> pd.Series:
@@ -18,15 +16,13 @@ def ratios(rows: pd.DataFrame) -> pd.Series:
         return pd.Series(np.exp(rows["log_estimate"] - rows["log_exact"]))
 
 
-def log_best(estimates: pd.DataFrame, warnings: pd.DataFrame) -> tuple[float, str]:
+def log_best(estimates: pd.DataFrame) -> tuple[float, str]:
     """The logarithm of the best estimate of one target, and the method that it is of.
 
     It is the mean of the estimates of the method that spreads least about its own mean, in standard errors of the mean.
-    Trained flows that are warned of have no part in it, nor have flows that were made to collapse.
+    Runs that are warned of have no part in it, nor have flows that were made to collapse.
     """
-    warned = warnings[warnings["unseen_share"] > WARNED].set_index(["method", "seed", "training"]).index
-    trusted = estimates[~estimates.set_index(["method", "seed", "training"]).index.isin(warned)]
-    trusted = trusted[~trusted["method"].str.startswith(f"{LEARNED} ")]
+    trusted = estimates[~estimates["warned"] & ~estimates["method"].str.startswith(f"{LEARNED} ")]
     found = []
     for method, own in trusted.groupby("method"):
         largest = own["log_estimate"].max()

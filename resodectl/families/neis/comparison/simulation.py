@@ -17,7 +17,7 @@ from torch import Tensor
 from resodectl.experiment.cells import Cell
 from resodectl.experiment.context import Context
 from resodectl.families.neis.comparison.flow import Learned, learn
-from resodectl.families.neis.comparison.spec import VANILLA, Annealing, Check, Example, LangevinMoves, Point
+from resodectl.families.neis.comparison.spec import VANILLA, WARNED, Annealing, Check, Example, LangevinMoves, Point
 from resodectl.families.neis.targets import target_of
 from resodectl.numerics.draws import normal, uniform
 from resodectl.numerics.sampling.annealed import Hamiltonian, Langevin, Moves, anneal, queries
@@ -69,13 +69,15 @@ def simulate(cell: Cell[Point], context: Context) -> Iterator[Rows]:
             return found.log_weight
 
         logs = _in_pieces(annealed, stream, target, point.repeats, budget // each).unsqueeze(0)
-        yield _estimates(of_run, target, logs, each, 0.0, sum(accepted) / logs.shape[2])
+        acceptance = sum(accepted, torch.zeros_like(accepted[0])) / logs.shape[2]
+        yield _estimates(of_run, target, logs, each, 0.0, {"acceptance": acceptance, "warned": False})
         yield _weights(of_run, target, logs)
     elif point.method == VANILLA:
         logs = _in_pieces(partial(_vanilla, target), stream, target, point.repeats, budget).unsqueeze(0)
-        yield _estimates(of_run, target, logs, 1, 0.0)
+        check = _check(target, logs, None, point.check, stream)
+        yield _estimates(of_run, target, logs, 1, 0.0, {"warned": check["warned"].repeat_interleave(point.repeats)})
         yield _weights(of_run, target, logs)
-        yield _warnings(of_run, target, logs, None, point.check, stream)
+        yield "warnings", of_run | check
     else:
         yield from _flow(cell, context, target, of_run, stream)
 
@@ -89,9 +91,11 @@ def _flow(
     left = max(2, int(example.budget / example.reduction - training) // learned.queries_each)
     logs = _in_pieces(learned.log_weights, stream, target, example.trainings, point.repeats * left, CARRIED)
     logs = logs.unflatten(1, (point.repeats, left))
-    yield _estimates(of_run, target, logs, learned.queries_each, training)
+    check = _check(target, logs, learned, point.check, stream)
+    warned = check["warned"].repeat_interleave(point.repeats)
+    yield _estimates(of_run, target, logs, learned.queries_each, training, {"warned": warned})
     yield _weights(of_run, target, logs)
-    yield _warnings(of_run, target, logs, learned, point.check, stream)
+    yield "warnings", of_run | check
     if point.collapse is None:
         yield from _picture(of_run, target, example, point.lines, learned, stream)
 
@@ -122,9 +126,9 @@ def _in_pieces(
 
 
 def _estimates(
-    of_run: dict[str, Any], target: Target, logs: Tensor, each: int, training: float, acceptance: Any = math.nan
+    of_run: dict[str, Any], target: Target, logs: Tensor, each: int, training: float, more: dict[str, Any]
 ) -> Rows:
-    """Rows of the estimates of weights `(trainings, repeats, samples)`."""
+    """Rows of the estimates of weights `(trainings, repeats, samples)`, and what `more` is known of each."""
     trainings, repeats, samples = logs.shape
     found = diagnose(logs)
     return "estimates", {
@@ -138,7 +142,8 @@ def _estimates(
         "training_queries": training,
         "queries_each": each,
         "variance": _relative(found, target).variance.flatten().double(),
-        "acceptance": acceptance,
+        "acceptance": math.nan,
+        **more,
     }
 
 
@@ -167,10 +172,8 @@ def _relative(found: Diagnostics, target: Target) -> Relative:
     return Relative(torch.ones_like(found.variance), found.mean_error, found.variance, found.variance_error)
 
 
-def _warnings(
-    of_run: dict[str, Any], target: Target, logs: Tensor, learned: Learned | None, check: Check, stream: Stream
-) -> Rows:
-    """Rows of what an independent annealing tells of each training; without a flow, of vanilla samples."""
+def _check(target: Target, logs: Tensor, learned: Learned | None, check: Check, stream: Stream) -> dict[str, Any]:
+    """What an independent annealing tells of each training, a row each; without a flow, of vanilla samples."""
     trainings, moves = logs.shape[0], moves_of(check.annealing)
     found = anneal(target, stream.base(trainings, check.chains, target.dim), check.annealing.levels, moves, stream)
     if learned is None:
@@ -181,9 +184,10 @@ def _warnings(
         each = learned.queries_each
     run, annealed = diagnose(logs.flatten(1)), diagnose(found.log_weight)
     share = unseen(logs.flatten(1).nan_to_num(-math.inf, math.inf, -math.inf).amax(1), log_biased, found.log_weight)
-    return "warnings", {
-        **of_run,
+    return {
         "training": np.arange(trainings),
+        "mean": math.nan if target.ratio is None else _relative(run, target).mean.double(),
+        "warned": share.value > WARNED,
         "unseen_share": share.value.double(),
         "unseen_error": share.error.double(),
         "annealed_ratio": (annealed.log_mean - run.log_mean).exp().double(),

@@ -13,6 +13,7 @@ from resodectl.experiment.settings import Settings, point, setting
 from resodectl.families.neis.flow_settings import Flow
 from resodectl.families.neis.target_settings import FourModes, ModesGiven, TargetChoice, TwoModes
 
+WARNED = 0.1  # unseen share of R from which a run is warned of
 VANILLA, LEARNED = "vanilla", "NEIS"  # the names of two methods; those of annealing are given
 
 Ablation = Literal["none", "no-rejection", "no-proposal-ratio", "previous-level"]
@@ -43,6 +44,11 @@ class Annealing(Settings):
     levels: int = setting("number K of levels beta_k = k / K", ge=1, le=100_000)
     moves: Annotated[LangevinMoves | HamiltonianMoves, Field(discriminator="kind")] = setting("the move of a level")
 
+    @property
+    def queries(self) -> int:
+        """Queries of U1 and of its gradient by a sample."""
+        return 2 + self.levels * (2 if isinstance(self.moves, LangevinMoves) else self.moves.leaps + 1)
+
 
 class Example(Settings):
     """A target, a flow that is trained for it, and the budget of an estimate."""
@@ -63,10 +69,15 @@ class Example(Settings):
     view: tuple[Interval, Interval] = setting("range of the first two coordinates in the picture")
 
     @model_validator(mode="after")
-    def modes_are_known(self) -> Self:
-        """Refuse to train on one mode of a target whose modes nobody knows, and intervals that are empty."""
+    def parts_fit_together(self) -> Self:
+        """Refuse one mode of a target whose modes nobody knows, a budget that training uses up, and empty intervals."""
         if "one mode" in self.collapses and not isinstance(self.target, TwoModes | FourModes | ModesGiven):
             raise ValueError("collapses: only a mixture has modes that one could train on alone; take 'unassisted'")
+        flow = self.flow
+        carried = 2 * flow.time_steps * flow.assisted * flow.assisted_until * flow.training_steps
+        training = flow.samples * (2 * (flow.time_steps + 1) * (flow.training_steps - 1) + carried)
+        if training > 0.95 * self.budget:
+            raise ValueError(f"budget: training takes about {training:.0f} queries, which leaves none for estimates")
         if any(low >= high for low, high in self.view):
             raise ValueError("view: each interval needs a lower and a higher end")
         return self
@@ -105,11 +116,15 @@ class Params(Shared):
 
     @model_validator(mode="after")
     def names_differ(self) -> Self:
-        """Refuse two examples or two methods of one name."""
+        """Refuse two examples or two methods of one name, and budgets that are too small for a method."""
         for what, names in (("examples", self.examples), ("rivals", self.rivals)):
             given = [of.name for of in names]
             if len(set(given)) < len(given) or {VANILLA, LEARNED} & set(given):
                 raise ValueError(f"{what}: give each another name; '{VANILLA}' and '{LEARNED}' are taken")
+        for example in self.examples:
+            for rival in self.rivals:
+                if example.budget / example.reduction < 2 * rival.queries:
+                    raise ValueError(f"budget of {example.name}: it is less than two samples of {rival.name}")
         return self
 
 
@@ -140,6 +155,7 @@ LOG = {
         Column("queries_each", "int64", "queries", "queries of U1 and its gradient that a sample makes"),
         Column("variance", "float64", "", "variance of the weights over R^2, or over mean^2 where R is unknown"),
         Column("acceptance", "float64", "", "accepted share of annealing moves; NaN of other methods"),
+        Column("warned", "bool", "", "whether the check warns of the run; never of annealing, which is not checked"),
     ),
     "weights": (
         *_RUN,
@@ -154,6 +170,8 @@ LOG = {
     ),
     "warnings": (
         *_RUN,
+        Column("mean", "float64", "", "mean weight of all estimates together, over R; NaN where R is unknown"),
+        Column("warned", "bool", "", "whether the unseen share is above a tenth"),
         Column(
             "unseen_share", "float64", "", "share of R in weights above the largest one seen, from annealed samples"
         ),
