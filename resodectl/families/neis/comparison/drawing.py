@@ -24,7 +24,7 @@ SMALL = 7.5  # letters, in points
 
 
 def draw_comparison(log: Mapping[str, pd.DataFrame], recipe: Drawn[Params]) -> Figure:
-    """For each example the estimates over R, flow lines of the first trained flow, and means and deviations."""
+    """Estimates over R, lines of the first flow that is not warned of, means and deviations; a row for each example."""
     names = [example.name for example in recipe.params.examples]
     figure, axes = panels(len(names), 3, panel=(4.6, 3.5))
     for row, (name, rows) in enumerate(in_order(log["estimates"], "example", names)):
@@ -87,7 +87,7 @@ def _short(queries: float) -> str:
 
 
 def _lines(ax: Axes, log: Mapping[str, pd.DataFrame], recipe: Drawn[Params], name: str) -> None:
-    """log10 of the density in the plane of the first two coordinates, and lines of the first flow over it."""
+    """log10 of the density in the plane of the first two coordinates, and lines of a flow over it."""
     (example,) = (of for of in recipe.params.examples if of.name == name)
     ax.set(
         xlim=example.view[0],

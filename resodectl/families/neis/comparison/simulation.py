@@ -97,7 +97,8 @@ def _flow(
     yield _weights(of_run, target, logs)
     yield "warnings", of_run | check
     if point.collapse is None:
-        yield from _picture(of_run, target, example, point.lines, learned, stream)
+        flow = int(check["warned"].long().argmin())  # the first that is not warned of, or the first of all
+        yield from _picture(of_run, target, example, point.lines, learned, flow, stream)
 
 
 def moves_of(annealing: Annealing) -> Moves:
@@ -198,9 +199,9 @@ def _check(target: Target, logs: Tensor, learned: Learned | None, check: Check, 
 
 
 def _picture(
-    of_run: dict[str, Any], target: Target, example: Example, lines: int, learned: Learned, stream: Stream
+    of_run: dict[str, Any], target: Target, example: Example, lines: int, learned: Learned, flow: int, stream: Stream
 ) -> Iterator[Rows]:
-    """-U1 in the plane of the first two coordinates, and lines of the first trained flow."""
+    """-U1 in the plane of the first two coordinates, and lines of one trained flow."""
     of_example = {name: of_run[name] for name in ("example", "seed")}
     x, y = (torch.linspace(*of, GRID).to(stream.base(1)) for of in example.view)
     places = torch.zeros(GRID, GRID, target.dim).to(x)
@@ -215,7 +216,7 @@ def _picture(
         },
     )
     starts = stream.base(example.trainings, lines, target.dim)
-    nodes = path(learned.velocity, starts, learned.time_steps)[:, 0]  # (2 steps + 1, lines, dim)
+    nodes = path(learned.velocity, starts, learned.time_steps)[:, flow]  # (2 steps + 1, lines, dim)
     kept = nodes[torch.linspace(0, len(nodes) - 1, NODES).round().long()].transpose(0, 1)
     yield (
         "lines",
