@@ -153,6 +153,9 @@ def test_the_picture_has_the_density_on_a_grid_and_lines_through_samples_of_the_
     places = torch.tensor(potential[["x", "y"]].to_numpy())
     assert potential["log_density"].to_numpy() == pytest.approx(two_modes().log_density(places).numpy())
     assert (potential["x"].min(), potential["y"].min(), potential["x"].max(), potential["y"].max()) == (-3, -8, 8, 3)
+    standing = logged("AIS", MALA)["lines"]
+    assert standing[["x", "y"]].nunique().tolist() == [1, 1]
+    assert logged("AIS", MALA)["warnings"]["unseen_share"].isna().all()
     starts = log["lines"][log["lines"]["node"] == 10]
     assert len(starts) == 4
     assert log_base(torch.tensor(starts[["x", "y"]].to_numpy())).min().item() > -12
