@@ -221,6 +221,8 @@ def test_a_cost_counts_the_bias_of_a_flow_and_the_queries_of_a_sample() -> None:
     rows.loc[rows["method"] == "AIS", "queries_each"] = 100
     found = analysis.measure_log10_cost_ratio(rows, over="AIS")
     assert found.value == pytest.approx(math.log10(200 * 100 / (2 * 50)))
+    first = rows[(rows["method"] == "AIS") | (rows["training"] == 1)]  # the other flow was warned of, say
+    assert analysis.measure_log10_cost_ratio(first, over="AIS").value == pytest.approx(found.value)
     biased = estimates(NEIS=[0.5] * 4, AIS=[1.0] * 4)
     assert analysis.measure_log10_cost_ratio(biased, over="AIS").value < 0
 
