@@ -153,6 +153,9 @@ def test_the_picture_has_the_density_on_a_grid_and_lines_through_samples_of_the_
     places = torch.tensor(potential[["x", "y"]].to_numpy())
     assert potential["log_density"].to_numpy() == pytest.approx(two_modes().log_density(places).numpy())
     assert (potential["x"].min(), potential["y"].min(), potential["x"].max(), potential["y"].max()) == (-3, -8, 8, 3)
+    standing = logged("AIS", MALA)["lines"]
+    assert standing[["x", "y"]].nunique().tolist() == [1, 1]
+    assert logged("AIS", MALA)["warnings"]["unseen_share"].isna().all()
     starts = log["lines"][log["lines"]["node"] == 10]
     assert len(starts) == 4
     assert log_base(torch.tensor(starts[["x", "y"]].to_numpy())).min().item() > -12
@@ -218,6 +221,8 @@ def test_a_cost_counts_the_bias_of_a_flow_and_the_queries_of_a_sample() -> None:
     rows.loc[rows["method"] == "AIS", "queries_each"] = 100
     found = analysis.measure_log10_cost_ratio(rows, over="AIS")
     assert found.value == pytest.approx(math.log10(200 * 100 / (2 * 50)))
+    first = rows[(rows["method"] == "AIS") | (rows["training"] == 1)]  # the other flow was warned of, say
+    assert analysis.measure_log10_cost_ratio(first, over="AIS").value == pytest.approx(found.value)
     biased = estimates(NEIS=[0.5] * 4, AIS=[1.0] * 4)
     assert analysis.measure_log10_cost_ratio(biased, over="AIS").value < 0
 

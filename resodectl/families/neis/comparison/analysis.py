@@ -49,9 +49,9 @@ def measure_log10_cost_ratio(rows: pd.DataFrame, *, over: str) -> Estimate:
     for _, of_seed in known.groupby("seed"):
         other, own = of_seed[of_seed["method"] == over], of_seed[of_seed["method"] != over]
         flows = own["training"].nunique()
-        for flow, of in own.groupby("training"):
+        for place, (_, of) in enumerate(own.groupby("training")):
             error = of["variance"].mean() + of["samples"].iloc[0] * (of["ratio"].mean() - 1) ** 2
-            part = other[other["repeat"] % flows == flow]
+            part = other[other["repeat"] % flows == place]
             cost = (part["variance"] * part["queries_each"]).mean()
             logs.append(np.log10(cost / (error * of["queries_each"].iloc[0])))
     return over_units(logs)

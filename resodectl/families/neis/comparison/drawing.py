@@ -98,18 +98,23 @@ def _lines(ax: Axes, log: Mapping[str, pd.DataFrame], recipe: Drawn[Params], nam
         aspect="equal",
     )
     ax.grid(visible=False)
-    potential = first_seed(log["potential"][log["potential"]["example"] == name])
-    if potential.empty:
-        return
+    potential, lines = (first_seed(_of_one_method(log[kind], name)) for kind in ("potential", "lines"))
     table = potential.pivot(index="y", columns="x", values="log_density") / np.log(10)
     table = (table - table.max().max()).clip(lower=-DEPTH)
     filled = ax.contourf(table.columns, table.index, table, levels=np.linspace(-DEPTH, 0, 13), cmap=SEQUENCE)
     ax.figure.colorbar(filled, ax=ax, label="$\\log_{10}\\rho_1$ below its maximum")
-    lines = first_seed(log["lines"][log["lines"]["example"] == name]).sort_values(["line", "node"])
+    lines = lines.sort_values(["line", "node"])
     paths = [own[["x", "y"]].to_numpy() for _, own in lines.groupby("line")]
     ax.add_collection(LineCollection(paths, colors="white", linewidths=0.5, alpha=0.7))
     starts = lines[lines["node"] == lines["node"].max() // 2]
     ax.plot(starts["x"], starts["y"], ".", color=SKY, markersize=2)
+
+
+def _of_one_method(rows: pd.DataFrame, name: str) -> pd.DataFrame:
+    """The rows of an example, of learned flows if there are any."""
+    of = rows[rows["example"] == name]
+    methods = set(of["method"])
+    return of[of["method"] == (LEARNED if LEARNED in methods else min(methods))]
 
 
 def _table(ax: Axes, rows: pd.DataFrame, warnings: pd.DataFrame, reference: str) -> None:
@@ -121,8 +126,10 @@ def _table(ax: Axes, rows: pd.DataFrame, warnings: pd.DataFrame, reference: str)
         spread = own.groupby(["seed", "training"])["ratio"].std(ddof=1).mean()
         cost = (own["variance"] * own["queries_each"]).mean()
         of = warnings[warnings["method"] == method]
-        unseen = "" if of.empty else f"{of['unseen_share'].mean():.1%}"
-        warned = "" if of.empty else f"{of['warned'].sum()} of {len(of)}"
+        known = of["unseen_share"].notna().all()
+        unseen, warned = (
+            (f"{of['unseen_share'].mean():.1%}", f"{of['warned'].sum()} of {len(of)}") if known else ("", "")
+        )
         cells.append([str(method), f"{own['ratio'].mean():.3f}", f"{spread:.3f}", f"{cost:.2g}", unseen, warned])
     head = ["method", "mean", "std", "var. x queries", "unseen", "warned"]
     table = ax.table(cells, colLabels=head, loc="upper center", cellLoc="right", edges="horizontal")

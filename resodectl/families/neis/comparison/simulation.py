@@ -17,16 +17,16 @@ from torch import Tensor
 from resodectl.experiment.cells import Cell
 from resodectl.experiment.context import Context
 from resodectl.families.neis.comparison.flow import Learned, learn
-from resodectl.families.neis.comparison.spec import VANILLA, WARNED, Annealing, Check, Example, LangevinMoves, Point
+from resodectl.families.neis.comparison.spec import VANILLA, WARNED, Annealing, LangevinMoves, Point
 from resodectl.families.neis.targets import target_of
 from resodectl.numerics.draws import normal, uniform
 from resodectl.numerics.sampling.annealed import Hamiltonian, Langevin, Moves, anneal, queries
-from resodectl.numerics.sampling.coverage import backwards, unseen
+from resodectl.numerics.sampling.coverage import Share, backwards, unseen
 from resodectl.numerics.sampling.diagnostics import Diagnostics, Relative, diagnose, relative
 from resodectl.numerics.sampling.flows import path
 from resodectl.numerics.sampling.targets import Target, log_base
 
-GRID = 81  # places a side in the picture of U1
+GRID = 61  # places a side in the picture of U1
 NODES = 21  # of a flow line in the picture
 AT_ONCE, CARRIED = 200_000, 20_000  # samples that are drawn at once; those whose paths are kept
 
@@ -58,10 +58,10 @@ def simulate(cell: Cell[Point], context: Context) -> Iterator[Rows]:
     (generator,) = context.streams(example.name, point.method)
     stream = Stream(generator, context)
     budget = int(example.budget / example.reduction)
+    learned, each, training, acceptance = None, 1, 0.0, torch.tensor(math.nan)
     if point.annealing is not None:
         annealing, moves = point.annealing, moves_of(point.annealing)
-        each = queries(annealing.levels, moves)
-        accepted: list[Tensor] = []
+        each, accepted = queries(annealing.levels, moves), []
 
         def annealed(x: Tensor) -> Tensor:
             found = anneal(target, x, annealing.levels, moves, stream, point.ablation)
@@ -69,36 +69,22 @@ def simulate(cell: Cell[Point], context: Context) -> Iterator[Rows]:
             return found.log_weight
 
         logs = _in_pieces(annealed, stream, target, point.repeats, budget // each).unsqueeze(0)
-        acceptance = sum(accepted, torch.zeros_like(accepted[0])) / logs.shape[2]
-        yield _estimates(of_run, target, logs, each, 0.0, {"acceptance": acceptance, "warned": False})
-        yield _weights(of_run, target, logs)
+        acceptance = torch.stack(accepted).sum(0) / logs.shape[2]
     elif point.method == VANILLA:
         logs = _in_pieces(partial(_vanilla, target), stream, target, point.repeats, budget).unsqueeze(0)
-        check = _check(target, logs, None, point.check, stream)
-        yield _estimates(of_run, target, logs, 1, 0.0, {"warned": check["warned"].repeat_interleave(point.repeats)})
-        yield _weights(of_run, target, logs)
-        yield "warnings", of_run | check
     else:
-        yield from _flow(cell, context, target, of_run, stream)
-
-
-def _flow(
-    cell: Cell[Point], context: Context, target: Target, of_run: dict[str, Any], stream: Stream
-) -> Iterator[Rows]:
-    point, example = cell.point, cell.point.example
-    learned = learn(example, point.collapse, target, context)
-    training = learned.queries / example.reduction
-    left = max(2, int(example.budget / example.reduction - training) // learned.queries_each)
-    logs = _in_pieces(learned.log_weights, stream, target, example.trainings, point.repeats * left, CARRIED)
-    logs = logs.unflatten(1, (point.repeats, left))
-    check = _check(target, logs, learned, point.check, stream)
-    warned = check["warned"].repeat_interleave(point.repeats)
-    yield _estimates(of_run, target, logs, learned.queries_each, training, {"warned": warned})
+        learned = learn(example, point.collapse, target, context)
+        each, training = learned.queries_each, learned.queries / example.reduction
+        left = max(2, int(example.budget / example.reduction - training) // each)
+        logs = _in_pieces(learned.log_weights, stream, target, example.trainings, point.repeats * left, CARRIED)
+        logs = logs.unflatten(1, (point.repeats, left))
+    check = _check(point, target, logs, learned, stream)
+    more = {"acceptance": acceptance, "warned": check["warned"].repeat_interleave(point.repeats)}
+    yield _estimates(of_run, target, logs, each, training, more)
     yield _weights(of_run, target, logs)
     yield "warnings", of_run | check
-    if point.collapse is None:
-        flow = int(check["warned"].long().argmin())  # the first that is not warned of, or the first of all
-        yield from _picture(of_run, target, example, point.lines, learned, flow, stream)
+    flow = int(check["warned"].long().argmin())  # the first that is not warned of, or the first of all
+    yield from _picture(of_run, target, point, learned, flow, stream)
 
 
 def moves_of(annealing: Annealing) -> Moves:
@@ -143,7 +129,6 @@ def _estimates(
         "training_queries": training,
         "queries_each": each,
         "variance": _relative(found, target).variance.flatten().double(),
-        "acceptance": math.nan,
         **more,
     }
 
@@ -173,18 +158,20 @@ def _relative(found: Diagnostics, target: Target) -> Relative:
     return Relative(torch.ones_like(found.variance), found.mean_error, found.variance, found.variance_error)
 
 
-def _check(target: Target, logs: Tensor, learned: Learned | None, check: Check, stream: Stream) -> dict[str, Any]:
-    """What an independent annealing tells of each training, a row each; without a flow, of vanilla samples."""
-    trainings, moves = logs.shape[0], moves_of(check.annealing)
-    found = anneal(target, stream.base(trainings, check.chains, target.dim), check.annealing.levels, moves, stream)
-    if learned is None:
-        log_biased, each = _vanilla(target, found.x), 1
-    else:
-        drawn = stream.uniform(found.log_weight)
-        log_biased = learned.log_weights(backwards(learned.velocity, found.x, drawn, learned.time_steps, learned.start))
-        each = learned.queries_each
+def _check(point: Point, target: Target, logs: Tensor, learned: Learned | None, stream: Stream) -> dict[str, Any]:
+    """What an independent annealing tells of each training, a row each; what annealing has not seen is not known."""
+    trainings, chains, annealing = logs.shape[0], point.check.chains, point.check.annealing
+    found = anneal(target, stream.base(trainings, chains, target.dim), annealing.levels, moves_of(annealing), stream)
+    made = found.queries
+    log_biased = _vanilla(target, found.x)  # without a flow, samples of the target are those of the base, biased by A
+    if learned is not None:
+        x = backwards(learned.velocity, found.x, stream.uniform(found.log_weight), learned.time_steps, learned.start)
+        log_biased = learned.log_weights(x)
+        made += learned.queries_each
     run, annealed = diagnose(logs.flatten(1)), diagnose(found.log_weight)
     share = unseen(logs.flatten(1).nan_to_num(-math.inf, math.inf, -math.inf).amax(1), log_biased, found.log_weight)
+    if point.annealing is not None:
+        share = Share(share.value * math.nan, share.error * math.nan)
     return {
         "training": np.arange(trainings),
         "mean": math.nan if target.ratio is None else _relative(run, target).mean.double(),
@@ -192,39 +179,42 @@ def _check(target: Target, logs: Tensor, learned: Learned | None, check: Check, 
         "unseen_share": share.value.double(),
         "unseen_error": share.error.double(),
         "annealed_ratio": (annealed.log_mean - run.log_mean).exp().double(),
-        "annealed_error": (annealed.variance / check.chains).sqrt().double(),
+        "annealed_error": (annealed.variance / chains).sqrt().double(),
         "annealed_ess": annealed.ess.double(),
-        "check_queries": float(check.chains * (found.queries + each)),
+        "check_queries": float(chains * made),
     }
 
 
 def _picture(
-    of_run: dict[str, Any], target: Target, example: Example, lines: int, learned: Learned, flow: int, stream: Stream
+    of_run: dict[str, Any], target: Target, point: Point, learned: Learned | None, flow: int, stream: Stream
 ) -> Iterator[Rows]:
-    """-U1 in the plane of the first two coordinates, and lines of one trained flow."""
-    of_example = {name: of_run[name] for name in ("example", "seed")}
-    x, y = (torch.linspace(*of, GRID).to(stream.base(1)) for of in example.view)
+    """-U1 in the plane of the first two coordinates, and lines of one trained flow; without a flow, a place stands."""
+    x, y = (torch.linspace(*of, GRID).to(stream.base(1)) for of in point.example.view)
     places = torch.zeros(GRID, GRID, target.dim).to(x)
-    places[..., 0], places[..., 1] = x.unsqueeze(1), y
+    places[..., 0], places[..., 1:2] = x.unsqueeze(1), y.unsqueeze(1)
     yield (
         "potential",
         {
-            **of_example,
-            "x": places[..., 0].flatten().double(),
-            "y": places[..., 1].flatten().double(),
+            **of_run,
+            "x": x.repeat_interleave(GRID).double(),
+            "y": y.repeat(GRID).double(),
             "log_density": target.log_density(places).flatten().double(),
         },
     )
-    starts = stream.base(example.trainings, lines, target.dim)
-    nodes = path(learned.velocity, starts, learned.time_steps)[:, flow]  # (2 steps + 1, lines, dim)
+    lines = 1 if learned is None else point.lines
+    starts = stream.base(point.example.trainings, lines, target.dim)
+    if learned is None:
+        nodes = starts[0].expand(NODES, -1, -1)
+    else:
+        nodes = path(learned.velocity, starts, learned.time_steps)[:, flow]  # (2 steps + 1, lines, dim)
     kept = nodes[torch.linspace(0, len(nodes) - 1, NODES).round().long()].transpose(0, 1)
     yield (
         "lines",
         {
-            **of_example,
+            **of_run,
             "line": np.arange(lines).repeat(NODES),
             "node": np.tile(np.arange(NODES), lines),
             "x": kept[..., 0].flatten().double(),
-            "y": kept[..., 1].flatten().double(),
+            "y": (kept[..., 1] if target.dim > 1 else torch.zeros_like(kept[..., 0])).flatten().double(),
         },
     )

@@ -172,9 +172,7 @@ LOG = {
         *_RUN,
         Column("mean", "float64", "", "mean weight of all estimates together, over R; NaN where R is unknown"),
         Column("warned", "bool", "", "whether the unseen share is above a tenth"),
-        Column(
-            "unseen_share", "float64", "", "share of R in weights above the largest one seen, from annealed samples"
-        ),
+        Column("unseen_share", "float64", "", "share of R in weights above the largest one seen; NaN of annealing"),
         Column("unseen_error", "float64", "", "its standard error"),
         Column("annealed_ratio", "float64", "", "independent annealed estimate over the estimate of the run"),
         Column("annealed_error", "float64", "", "relative standard error of the annealed estimate"),
@@ -183,6 +181,7 @@ LOG = {
     ),
     "potential": (
         Column("example", "string", "", "target and flow"),
+        Column("method", "string", "", "vanilla, an annealing by its name, NEIS, or NEIS with what makes it collapse"),
         Column("seed", "int64", "", "seed of everything"),
         Column("x", "float64", "", "first coordinate"),
         Column("y", "float64", "", "second coordinate; the others are 0"),
@@ -190,8 +189,9 @@ LOG = {
     ),
     "lines": (
         Column("example", "string", "", "target and flow"),
+        Column("method", "string", "", "vanilla, an annealing by its name, NEIS, or NEIS with what makes it collapse"),
         Column("seed", "int64", "", "seed of everything"),
-        Column("line", "int64", "", "which sample of the base"),
+        Column("line", "int64", "", "which sample of the base; one, which stands still, of methods without a flow"),
         Column("node", "int64", "", "place along the flow line, from t = -1 to t = 1"),
         Column("x", "float64", "", "first coordinate"),
         Column("y", "float64", "", "second coordinate"),
