@@ -197,6 +197,7 @@ def test_the_plateau_is_a_rise_that_has_ended() -> None:
     assert verdict(4, pd.concat([*rows, flat])) == "holds"
     assert verdict(4, pd.concat([*rows, rising])) == "fails"
     assert verdict(4, pd.concat([*rows, unmoved]).query("step == 0")) == "unclear"  # nothing has risen
+    assert verdict(4, pd.concat(rows)) == "unclear"  # an init scale is missing
 
 
 def test_the_lazy_error_is_the_largest_over_all_steps() -> None:

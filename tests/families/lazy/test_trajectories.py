@@ -177,3 +177,24 @@ def test_the_figure_shows_a_panel_of_paths_for_each_init_scale() -> None:
     paths = figure.axes[0]
     assert len([line for line in paths.lines if line.get_marker() == "o" and len(line.get_xdata()) == 1]) == 16
     assert [ax.get_visible() for ax in figure.axes] == [True] * 4
+
+
+@pytest.mark.parametrize("scales", [[0.3], [0.1, 0.3, 1.0, 2.0, 3.0]])
+def test_the_figure_shows_every_init_scale_however_many_there_are(scales: list[float]) -> None:
+    log, recipe = logged(), shipped_recipe("smoke")
+    log = {name: pd.concat([of[of["init_scale"] == 2.0].assign(init_scale=tau) for tau in scales])
+           if name != "teachers" else of for name, of in log.items()}  # fmt: skip
+    params = recipe.params.model_copy(update={"init_scales": tuple(scales)})
+    figure = analysis.draw_trajectories(log, dataclasses.replace(recipe, params=params))
+    shown = [ax for ax in figure.axes if ax.get_visible()]
+    assert len(shown) == len(scales) + 2
+    assert {f"$\\tau = {tau:g}$" for tau in scales} <= {line.get_label() for line in shown[-2].lines}
+
+
+def test_the_figure_of_units_that_have_diverged_keeps_finite_axes() -> None:
+    log, recipe = logged(), shipped_recipe("smoke")
+    paths = log["paths"]
+    gone = paths.assign(x_1=paths["x_1"].where(paths["step"] == 0, np.inf))
+    params = recipe.params.model_copy(update={"init_scales": (0.3, 2.0)})
+    figure = analysis.draw_trajectories(log | {"paths": gone}, dataclasses.replace(recipe, params=params))
+    assert all(np.isfinite(ax.get_xlim()).all() for ax in figure.axes[:2])

@@ -52,10 +52,16 @@ def measure_best_over_end(rows: pd.DataFrame) -> Estimate:
 
 
 def measure_further_rise(rows: pd.DataFrame) -> Estimate:
-    """(l_3 - l_2) / (l_2 - l_1) of the last test losses at three init scales in rising order, mean over seeds."""
+    """(l_3 - l_2) / (l_2 - l_1) of the last test losses at three init scales in rising order, mean over seeds.
+
+    NaN if an init scale is missing.
+    """
 
     def of_seed(own: pd.DataFrame) -> float:
-        first, second, third = _by_scale(own, "test_loss").iloc[-1]
+        losses = _by_scale(own, "test_loss").iloc[-1]
+        if len(losses) < 3:
+            return np.nan
+        first, second, third = losses
         return float((third - second) / (second - first)) if second != first else np.nan
 
     return per_seed(rows, of_seed)

@@ -15,7 +15,7 @@ from matplotlib.patches import Circle
 
 from resodectl.claims.estimate import Estimate, per_seed
 from resodectl.drawing.axes import log_axis, spread
-from resodectl.drawing.colours import BLACK, BLUE, GREEN, GREY, VERMILLION
+from resodectl.drawing.colours import BLACK, BLUE, GREEN, GREY, VERMILLION, sequence
 from resodectl.drawing.finish import finish
 from resodectl.drawing.rows import first_seed, in_order, last
 from resodectl.drawing.style import panels
@@ -23,6 +23,7 @@ from resodectl.experiment.drawn import Drawn
 from resodectl.families.lazy.trajectories.spec import Params
 
 Quantity = Literal["movement", "lazy_distance", "directions", "alignment", "drift"]
+FAR = 1e6  # units farther out have diverged, and are left outside the picture
 SIGNS = ((True, VERMILLION, "$a_j > 0$ in the end"), (False, BLUE, "$a_j < 0$ in the end"))
 
 
@@ -58,15 +59,17 @@ def measure_log10_loss_left(rows: pd.DataFrame) -> Estimate:
 def draw_trajectories(log: Mapping[str, pd.DataFrame], recipe: Drawn[Params]) -> Figure:
     """The paths of one network for each init scale, both layers trained; directions and movement in time."""
     scales = recipe.params.init_scales
-    figure, axes = panels(2, len(scales), panel=(4.3, 3.9))
+    columns = max(2, len(scales))
+    figure, axes = panels(2, columns, panel=(4.3, 3.9))
     paths, runs = (of[of["trained"] == "both"] for of in (log["paths"], log["runs"]))
     teachers = first_seed(log["teachers"])
     for ax, (tau, own) in zip(axes, in_order(first_seed(paths), "init_scale", scales), strict=False):
         _paths(ax, own, teachers)
         ax.set_title(rf"$\tau = {tau:g}$")
-    below = axes[len(scales) :]
+    below = axes[columns:]
     later = runs[runs["step"] > 0]
-    colours = (GREEN, BLACK, BLUE, VERMILLION)
+    named = (GREEN, BLACK, BLUE, VERMILLION)
+    colours = named if len(scales) <= len(named) else sequence(len(scales))
     for (tau, own), colour in zip(in_order(later, "init_scale", scales), colours, strict=False):
         label = rf"$\tau = {tau:g}$"
         spread(below[0], own, "step", "directions", colour=colour, label=label, marker="", centre="mean")
@@ -79,7 +82,7 @@ def draw_trajectories(log: Mapping[str, pd.DataFrame], recipe: Drawn[Params]) ->
     for ax in below[:2]:
         ax.set(xscale="log", xlabel="step")
     log_axis(below[1])
-    for ax in below[2:]:
+    for ax in (*axes[len(scales) : columns], *below[2:]):
         ax.set_visible(False)
     return finish(figure, recipe)
 
@@ -99,6 +102,7 @@ def _paths(ax: Axes, rows: pd.DataFrame, teachers: pd.DataFrame) -> None:
         ax.add_line(Line2D([], [], color=colour, marker="o", markersize=5, label=label))
     ax.add_line(Line2D([], [], color=BLACK, marker=">", label="teacher's units"))
     ax.add_line(Line2D([], [], color=GREY, linestyle=":", label="unit circle"))
-    reach = 1.12 * max(1.0, rows[["x_1", "x_2"]].abs().max().max())
+    places = rows[["x_1", "x_2"]].abs().to_numpy()
+    reach = 1.12 * places[places < FAR].max(initial=1.0)
     ax.set(xlim=(-reach, reach), ylim=(-reach, reach), aspect="equal")
     ax.set(xlabel="first coordinate of $|a_j| b_j$", ylabel="second coordinate")
