@@ -22,7 +22,7 @@ from resodectl.families.neis.training.spec import Params
 
 RUN = ["ansatz", "units", "seed"]  # what tells independent trainings apart
 LARGEST = 2.0  # a mean that has exploded counts as this, so that the mean over runs stays finite
-TRUE = 0.1  # relative error of the mean up to which a gain counts
+TRUE = 0.15  # relative error of the mean up to which a gain counts
 ERROR, VARIANCE = r"error of the mean $|\bar A/R-1|$", r"relative variance $\mathrm{Var}(A)/R^2$"
 
 
@@ -45,7 +45,7 @@ def measure_log_gain(rows: pd.DataFrame) -> Estimate:
     """log10 of the variance of plain importance sampling over that of the flow, 0 of a false mean; mean over runs.
 
     A flow that leaves out modes has a small variance, about a false mean: a run gains nothing if its mean is more than
-    10 % away from R.
+    15 % away from R: the lightest mode of example 1 holds 20 % of it, each of example 2 holds 25 %.
     """
     gain = np.log10(rows["vanilla_variance"] / rows["relative_variance"])
     return over_units(np.where((rows["relative_mean"] - 1).abs() <= TRUE, gain, 0.0))
