@@ -70,9 +70,7 @@ def test_the_variances_of_a_constant_velocity_are_those_that_the_recipe_states(s
 
 
 def test_the_variance_on_the_square_is_the_one_that_the_recipe_states() -> None:
-    middles = (
-        torch.arange(64, dtype=torch.float64) + 0.5
-    ) / 128  # a quarter of the square; all are alike
+    middles = (torch.arange(64, dtype=torch.float64) + 0.5) / 128  # a quarter of the square; all are alike
     grid = torch.stack(torch.meshgrid(middles, middles, indexing="ij"), -1).reshape(1, -1, 2)
     found = all_weights(flow_of(point("square", 10.0), context(0))._replace(x=grid), 100)
     expected = {"none": (1.0, 0.0361), "double-divergence": (0.9505, 0.0292), "fixed-window": (1.0, 0.0194)}
