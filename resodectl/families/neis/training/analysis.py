@@ -22,6 +22,7 @@ from resodectl.families.neis.training.spec import Params
 
 RUN = ["ansatz", "units", "seed"]  # what tells independent trainings apart
 LARGEST = 2.0  # a mean that has exploded counts as this, so that the mean over runs stays finite
+WIDEST = 3.0  # log10 of a variance that has exploded
 TRUE = 0.15  # relative error of the mean up to which a gain counts
 ERROR, VARIANCE = r"error of the mean $|\bar A/R-1|$", r"relative variance $\mathrm{Var}(A)/R^2$"
 
@@ -32,13 +33,13 @@ def measure_mean(rows: pd.DataFrame) -> Estimate:
 
 
 def measure_mean_error(rows: pd.DataFrame) -> Estimate:
-    """The distance of the mean of A / R from 1, of a run; mean over runs."""
-    return over_units((rows.groupby(RUN)["relative_mean"].mean() - 1).abs())
+    """The distance of the mean of A / R from 1, of a run; mean over runs, where more than 1 counts as 1."""
+    return over_units((rows.groupby(RUN)["relative_mean"].mean() - 1).abs().clip(upper=LARGEST - 1))
 
 
 def measure_log_variance(rows: pd.DataFrame) -> Estimate:
-    """log10 of Var(A) / R^2, the median over the rows of a run; mean over runs."""
-    return over_units(np.log10(rows.groupby(RUN)["relative_variance"].median()))
+    """log10 of Var(A) / R^2, the median over the rows of a run; mean over runs, where more than 3 counts as 3."""
+    return over_units(np.log10(rows.groupby(RUN)["relative_variance"].median()).clip(upper=WIDEST))
 
 
 def measure_log_gain(rows: pd.DataFrame) -> Estimate:
