@@ -248,6 +248,21 @@ def test_a_run_is_warned_of_where_more_than_a_tenth_of_the_mean_is_unseen() -> N
     assert log["warnings"]["mean"].item() == pytest.approx(log["weights"]["mean"].item())
 
 
+def test_a_run_is_warned_of_where_the_annealing_has_found_nothing(tmp_path: Path) -> None:
+    (tmp_path / "far.py").write_text(
+        "import torch\nDIM = 2\ndef log_density(x):\n"
+        "    return torch.where((x > 99).all(-1), -x.square().sum(-1), -torch.inf)\n"
+    )
+    at = spec.Point(
+        example=of(target={"kind": "file", "file": "far.py"}), method="vanilla", annealing=None, collapse=None,
+        ablation="none", repeats=4, check=spec.Check(chains=12, annealing=MALA), lines=4, dtype="float64",
+    )  # fmt: skip
+    context = Context((0,), torch.device("cpu"), torch.float64, inputs={"far.py": tmp_path / "far.py"})
+    warnings = dict(simulate(Cell("neis/comparison", at, (0,)), context))["warnings"]
+    assert warnings["unseen_share"].isnan().all()
+    assert warnings["warned"].all()
+
+
 def test_acceptance_is_averaged_over_estimates() -> None:
     found = analysis.measure_acceptance(pd.DataFrame({"acceptance": [0.88, 0.89, 0.90]}))
     assert found.value == pytest.approx(0.89)
@@ -268,6 +283,7 @@ def test_the_best_estimate_is_of_the_method_that_spreads_least_and_is_not_warned
         {"view": ((1.0, 1.0), (0.0, 1.0))},
         {"reduction": 0.5},
         {"budget": 400},
+        {"reduction": 1000.0},
     ],
 )
 def test_impossible_examples_are_refused(changes: dict[str, object]) -> None:

@@ -126,10 +126,10 @@ def _table(ax: Axes, rows: pd.DataFrame, warnings: pd.DataFrame, reference: str)
         spread = own.groupby(["seed", "training"])["ratio"].std(ddof=1).mean()
         cost = (own["variance"] * own["queries_each"]).mean()
         of = warnings[warnings["method"] == method]
-        known = of["unseen_share"].notna().all()
-        unseen, warned = (
-            (f"{of['unseen_share'].mean():.1%}", f"{of['warned'].sum()} of {len(of)}") if known else ("", "")
-        )
+        known, unseen, warned = of["unseen_share"].notna().any(), "", ""
+        if known or of["warned"].any():  # not annealing, which is not checked
+            unseen = f"{of['unseen_share'].mean():.1%}" if known else "unknown"
+            warned = f"{of['warned'].sum()} of {len(of)}"
         cells.append([str(method), f"{own['ratio'].mean():.3f}", f"{spread:.3f}", f"{cost:.2g}", unseen, warned])
     head = ["method", "mean", "std", "var. x queries", "unseen", "warned"]
     table = ax.table(cells, colLabels=head, loc="upper center", cellLoc="right", edges="horizontal")

@@ -170,12 +170,13 @@ def _check(point: Point, target: Target, logs: Tensor, learned: Learned | None, 
         made += learned.queries_each
     run, annealed = diagnose(logs.flatten(1)), diagnose(found.log_weight)
     share = unseen(logs.flatten(1).nan_to_num(-math.inf, math.inf, -math.inf).amax(1), log_biased, found.log_weight)
+    warned = ~(share.value <= WARNED)  # also where the check failed, so that nothing is known
     if point.annealing is not None:
-        share = Share(share.value * math.nan, share.error * math.nan)
+        share, warned = Share(share.value * math.nan, share.error * math.nan), torch.zeros_like(warned)
     return {
         "training": np.arange(trainings),
         "mean": math.nan if target.ratio is None else _relative(run, target).mean.double(),
-        "warned": share.value > WARNED,
+        "warned": warned,
         "unseen_share": share.value.double(),
         "unseen_error": share.error.double(),
         "annealed_ratio": (annealed.log_mean - run.log_mean).exp().double(),

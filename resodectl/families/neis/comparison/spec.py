@@ -78,6 +78,9 @@ class Example(Settings):
         training = flow.samples * (2 * (flow.time_steps + 1) * (flow.training_steps - 1) + carried)
         if training > 0.95 * self.budget:
             raise ValueError(f"budget: training takes about {training:.0f} queries, which leaves none for estimates")
+        each = 4 * flow.time_steps if self.estimator == "joint-ode" else flow.time_steps + 1
+        if (self.budget - training) / self.reduction < 2 * each:
+            raise ValueError(f"budget: after training and its reduction it is less than two samples of {each} queries")
         if any(low >= high for low, high in self.view):
             raise ValueError("view: each interval needs a lower and a higher end")
         return self
@@ -171,7 +174,7 @@ LOG = {
     "warnings": (
         *_RUN,
         Column("mean", "float64", "", "mean weight of all estimates together, over R; NaN where R is unknown"),
-        Column("warned", "bool", "", "whether the unseen share is above a tenth"),
+        Column("warned", "bool", "", "whether the unseen share is above a tenth or not a number; never of annealing"),
         Column("unseen_share", "float64", "", "share of R in weights above the largest one seen; NaN of annealing"),
         Column("unseen_error", "float64", "", "its standard error"),
         Column("annealed_ratio", "float64", "", "independent annealed estimate over the estimate of the run"),
