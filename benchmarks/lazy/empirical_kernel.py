@@ -1,8 +1,8 @@
 """The tangent kernel of the convolutional network for digits beside loops over samples.
 
-In float64 on one thread, 100 digits with 10 outputs each, 6218 weights: a kernel of 1000 x 1000. The baseline is the loop
-at its best, one backward pass for each sample and output through one graph a sample, whose gradients are all kept and
-multiplied at once; that product is the same on both sides. Both give the same kernel.
+In float64 on one thread, 100 digits with 10 outputs each, 6218 weights: a kernel of 1000 x 1000. The baseline is the
+loop at its best, one backward pass for each sample and output through one graph a sample, whose gradients are all kept
+and multiplied at once; that product is the same on both sides. Both give the same kernel.
 Processor time, medians.
 Run: python benchmarks/lazy/empirical_kernel.py
 """
