@@ -29,6 +29,7 @@ SHOWN = (
 BEGIN, END = "<!-- figures: written by tests/docs/test_readme.py -->\n", "<!-- end of figures -->"
 ELSEWHERE = {  # commands that are not run here, and where they are
     "resodectl data fetch cifar10 --data-root data": "tests/datasets/test_fetch.py",
+    "resodectl report --figures gallery --out report.html": "tests/report/test_report.py: a gallery is of laptop runs",
     "resodectl heun sander2022-training --profile paper --data-root data --device cuda": "needs CIFAR-10 and a GPU",
 }
 
