@@ -12,6 +12,7 @@ from resodectl.errors import UserError
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from resodectl.recipe.load import Recipe
     from resodectl.sweeps.sweep import Found, Sweep
 
 
@@ -69,7 +70,6 @@ def sweep_command(
 def _sweep(reference: str, over: tuple[str, ...], claims: str | None, asked: options.Options) -> int:
     from resodectl.cli.results import print_shard
     from resodectl.cli.run import resumable
-    from resodectl.cli.selection import chosen
     from resodectl.cli.tables import document_on_stdout, table
     from resodectl.engine import run as engine
     from resodectl.engine import sources
@@ -84,7 +84,7 @@ def _sweep(reference: str, over: tuple[str, ...], claims: str | None, asked: opt
     started = time.perf_counter()
     part = engine.parse_shard(asked.shard) if asked.shard is not None else None
     axes = [axis(text) for text in over]
-    (recipe,) = chosen([reference], asked.request)
+    recipe = _only(reference, asked)
     sweep = sweep_of(recipe, axes, claims.split(",") if claims else ())
     execution, store = asked.execution(), Store(asked.store_folder)
     jobs = [without_other_claims(job, sweep.claims) for job in plan(list(map(sweep.at, sweep.points)), execution)]
@@ -129,6 +129,20 @@ def _sweep(reference: str, over: tuple[str, ...], claims: str | None, asked: opt
     return code
 
 
+def _only(reference: str, asked: options.Options) -> "Recipe":
+    """The one recipe of a reference.
+
+    Raises:
+        UserError: it is a folder that holds several.
+    """
+    from resodectl.cli.selection import chosen
+
+    recipes = chosen([reference], asked.request)
+    if len(recipes) > 1:
+        raise UserError(f"{reference}: holds {len(recipes)} recipes; sweep one at a time")
+    return recipes[0]
+
+
 def _report(
     sweep: "Sweep",
     found: "list[Found]",
@@ -171,7 +185,6 @@ def _edge(reference: str, text: str, name: str, width: float, asked: options.Opt
     from resodectl.claims.document import document
     from resodectl.claims.verdict import Verdict
     from resodectl.cli.run import resumable
-    from resodectl.cli.selection import chosen
     from resodectl.cli.tables import document_on_stdout
     from resodectl.engine import sources
     from resodectl.engine.progress import Progress
@@ -186,7 +199,7 @@ def _edge(reference: str, text: str, name: str, width: float, asked: options.Opt
     if asked.shard is not None or asked.dry_run:
         raise UserError("--edge decides on each step by the one before; it takes neither --shard nor --dry-run")
     key, low, high = interval(text)
-    (recipe,) = chosen([reference], asked.request)
+    recipe = _only(reference, asked)
     numbers = claims_called(recipe, name)
     if len(numbers) > 1:
         listed = ", ".join(str(number + 1) for number in numbers)

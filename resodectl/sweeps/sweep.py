@@ -103,9 +103,7 @@ def claims_called(recipe: Recipe, name: str) -> list[int]:
     found = [index for index, measure in enumerate(measures) if measure == name]
     if not found:
         numbers = f"or a number from 1 to {len(measures)}" if measures else "and it has no claims"
-        raise UserError(
-            f"--claims {name}: {recipe.name} has no such claim; {suggestion(name, set(measures))} ({numbers})"
-        )
+        raise UserError(f"claim {name}: {recipe.name} has no such claim; {suggestion(name, set(measures))} ({numbers})")
     return found
 
 

@@ -104,6 +104,13 @@ def test_the_edge_is_found_by_bisection_with_fresh_seeds(shell, toy: Path) -> No
     assert "The estimate crosses the edge of [-0.2, 0.2] between drift" in shell(*edge, "--width", "0.5").out
 
 
+def test_a_folder_of_several_recipes_is_refused(shell, toy: Path, tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        (tmp_path / f"{name}.yaml").write_text(toy.read_text("utf-8"), "utf-8")
+    ended = shell("sweep", ".", "--over", "drift=0,1")
+    assert (ended.code, ended.err) == (2, "resodectl: .: holds 2 recipes; sweep one at a time\n")
+
+
 @pytest.mark.parametrize(
     ("args", "says"),
     [
